@@ -1,0 +1,75 @@
+"""The features every learner sees: computed causally, scaled by the training slice alone.
+
+Notation: t bar, c o h l v its close, open, high, low and volume; F features, L lookback in bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pandas as pd
+
+from predictors.bars import log_returns
+
+FEATURES = ("return", "range", "gap", "volume")
+
+
+def features(bars: pd.DataFrame, names: Sequence[str] = FEATURES) -> np.ndarray:
+    """The named features of every bar, shape (bars, F), none of which looks past its own bar. Row 0 is NaN.
+
+    return: log(c[t] / c[t-1])         range:  log(h[t] / l[t])
+    gap:    log(o[t] / c[t-1])         volume: log(v[t] / v[t-1]), 0 where either is zero
+    """
+    volume = bars["volume"].to_numpy(float)
+    traded = np.r_[False, (volume[1:] > 0) & (volume[:-1] > 0)]
+    log_volume = np.log(np.where(volume > 0, volume, 1.0))
+    columns = {
+        "return": log_returns(bars).to_numpy(),
+        "range": np.log(bars["high"] / bars["low"]).to_numpy(),
+        "gap": np.log(bars["open"] / bars["close"].shift()).to_numpy(),
+        "volume": np.where(traded, np.diff(log_volume, prepend=np.nan), 0.0),
+    }
+    rows = np.column_stack([columns[name] for name in names])
+    rows[0] = np.nan
+    return rows
+
+
+def check_features(names: Sequence[str]) -> None:
+    """Raises unless `names` are known features, each once, at least one."""
+    if not names or len(set(names)) != len(names) or not set(names) <= set(FEATURES):
+        raise ValueError(f"features must be one or more of {', '.join(FEATURES)}, each once; got {', '.join(names)}")
+
+
+def next_returns(bars: pd.DataFrame) -> np.ndarray:
+    """The target `log(c[t+1] / c[t])` of every bar t, shape (bars,); NaN for the last, which has none."""
+    return np.append(log_returns(bars).to_numpy()[1:], np.nan)
+
+
+def lookbacks(rows: np.ndarray, lookback: int) -> np.ndarray:
+    """The `lookback` rows that end at every row from `lookback - 1` on: a view of shape (rows - L + 1, L, F)."""
+    return np.lib.stride_tricks.sliding_window_view(rows, lookback, axis=0).transpose(0, 2, 1)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation by column, taken from a training slice and applied to anything."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def of(cls, rows: np.ndarray) -> Self:
+        """The scale of these rows, NaN rows left out; a column that does not vary is left unscaled."""
+        std = np.nanstd(rows, axis=0)
+        return cls(np.nanmean(rows, axis=0), np.where(std > 0, std, 1.0))
+
+    def apply(self, rows: np.ndarray) -> np.ndarray:
+        """Rows in standard deviations from the mean."""
+        return (rows - self.mean) / self.std
+
+    def undo(self, scaled: np.ndarray) -> np.ndarray:
+        """The inverse of `apply`."""
+        return scaled * self.std + self.mean
