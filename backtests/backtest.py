@@ -1,0 +1,133 @@
+"""One backtest from bars to result: forecast, trade, score."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+import backtrader as bt
+import pandas as pd
+
+from backtests.engine import Account, Simulation, simulate
+from backtests.result import Result
+from backtests.scores import forecast_scores, return_scores, trading_scores
+from backtests.sources import bars_per_year, digest
+from backtests.trades import trades_from
+from predictors import Learner, Predictor, WalkForward
+from predictors.bars import check_bars
+from predictors.registry import Parameter, Registry
+from strategies import BUILT_IN
+from strategies.base import ForecastStrategy
+from strategies.buy_and_hold import BuyAndHold
+
+PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "quantstats", "torch")
+
+
+def strategy_parameters(cls: type[bt.Strategy]) -> list[Parameter]:
+    """A backtrader strategy's parameters, typed by their defaults."""
+    defaults = dict(cls.params._getitems())
+    return [Parameter(name, type(default), default) for name, default in defaults.items()]
+
+
+STRATEGIES = Registry("strategy", BUILT_IN, (bt.Strategy,), strategy_parameters)
+
+
+def run(
+    bars: pd.DataFrame,
+    predictor: Predictor,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+    *,
+    symbol: str = "bars",
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Backtests a predictor: its forecasts on these bars, traded by this strategy, scored from the first forecast on.
+
+    progress: called with (refits done, refits in all) while a walk-forward predictor trains.
+
+    Raises TypeError for a learner that is not wrapped in WalkForward, ValueError for bars that are not in order, a
+    strategy parameter outside its limits, too few bars, or a forecast that breaks the contract.
+    """
+    if not isinstance(predictor, Predictor):
+        raise TypeError(f"expected a Predictor, got {predictor!r}; a Learner is traded as WalkForward(learner)")
+    account, parameters = account or Account(), dict(parameters or {})
+    check_bars(bars, symbol)
+    if issubclass(strategy, ForecastStrategy):
+        strategy.check(**parameters)
+    forecast = predictor.predict(bars, progress) if isinstance(predictor, WalkForward) else predictor.predict(bars)
+    first = check_forecast(forecast, bars)
+    traded = simulate(bars, forecast, strategy, parameters, account)
+    held = simulate(bars, forecast, BuyAndHold, {}, account)
+    window = slice(bars.index[first], None)
+    history = traded.history.loc[window].assign(benchmark=held.history["equity"].loc[window])
+    returns, benchmark = (history[c].pct_change().fillna(0.0).rename(c) for c in ("equity", "benchmark"))
+    yearly = bars_per_year(history.index)
+    trades = trades_from(traded.orders, history, bars["close"])
+    metrics = {
+        "bars_per_year": yearly,
+        "strategy": return_scores(returns, yearly) | trading_scores(history, traded.orders, trades, yearly),
+        "benchmark": return_scores(benchmark, yearly) | _held_scores(held, window, bars["close"], yearly),
+        "forecast": forecast_scores(forecast.loc[window], bars.loc[window]),
+        "unreachable_targets": traded.too_small,
+    }
+    recipe = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "predictor": describe(predictor),
+        "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
+        "account": asdict(account),
+        "symbol": symbol,
+        "bars": {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)},
+        "evaluation": {"first": bars.index[first], "last": bars.index[-1], "bars": len(history), "warm_up": first},
+        "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
+    }
+    return Result(history, returns, benchmark, forecast.loc[window], traded.orders, trades, metrics, recipe)
+
+
+def check_forecast(forecast: pd.Series, bars: pd.DataFrame) -> int:
+    """The position of the first forecast; raises unless the forecast keeps the contract and leaves bars to trade."""
+    if not isinstance(forecast, pd.Series) or not forecast.index.equals(bars.index):
+        raise ValueError("predict must return a Series on the index of its bars")
+    if not pd.api.types.is_float_dtype(forecast.dtype):
+        raise ValueError(f"predict must return floats; got {forecast.dtype}")
+    known = forecast.notna().to_numpy()
+    if not known.any():
+        raise ValueError(f"the predictor is still warming up after all {len(bars)} bars; use a longer date range")
+    first = int(known.argmax())
+    if not known[first:].all():
+        gap = bars.index[first + int((~known[first:]).argmax())]
+        raise ValueError(f"the forecast is NaN on {gap}, after its warm-up; it must stay a number once it has begun")
+    if not pd.Series(forecast[known]).abs().lt(float("inf")).all():
+        raise ValueError("the forecast is infinite somewhere")
+    if len(bars) - first < 2:
+        raise ValueError("there is no bar after the first forecast to trade on; use a longer date range")
+    return first
+
+
+def _held_scores(held: Simulation, window: slice, close: pd.Series, yearly: int) -> dict[str, Any]:
+    history = held.history.loc[window]
+    return trading_scores(history, held.orders, trades_from(held.orders, history, close), yearly)
+
+
+def describe(model: Predictor | Learner) -> dict[str, Any]:
+    """The class and every field of a predictor or learner, the fields of a wrapped learner within."""
+    values = {f.name: getattr(model, f.name) for f in fields(model)}  # type: ignore[arg-type]
+    return {"class": type(model).__name__} | {
+        name: describe(value) if isinstance(value, Learner) else value for name, value in values.items()
+    }
+
+
+def all_parameters(strategy: type[bt.Strategy], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter of a strategy: the given value, or the default."""
+    return {p.name: given.get(p.name, p.default) for p in strategy_parameters(strategy)}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # run from a checkout that was not installed
+        return None

@@ -1,0 +1,75 @@
+"""Round trips: orders grouped from flat to flat."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+TRADE_COLUMNS = ["entry_date", "exit_date", "side", "units", "entry_price", "exit_price", "pnl", "costs", "bars"]
+
+
+def trades_from(orders: pd.DataFrame, history: pd.DataFrame, close: pd.Series) -> pd.DataFrame:
+    """One row per round trip; an order that flips the position ends one and begins the next.
+
+    units: the most held; entry_price and exit_price: averages of the fills that enlarged and reduced the position;
+    costs: commission and slippage; pnl: after these, before interest and borrow cost; bars: closes it was held at.
+    The last trade may be open: then exit_date is NaT and its pnl counts the position at the last close.
+    """
+    rows: list[dict] = []
+    trade: _Trade | None = None
+    for order in orders[orders["price"].notna()].itertuples():
+        left = order.units
+        while left:
+            held = trade.held if trade else 0.0
+            # A flip closes first; what is left opens the next trade.
+            part = -held if held * left < 0 and abs(left) > abs(held) else left
+            share = part / order.units
+            trade = trade or _Trade(order.date, 1 if left > 0 else -1)
+            trade.fill(part, order.price, share * order.commission, share * order.slippage)
+            left = 0.0 if part == left else left - part
+            if trade.held == 0:
+                rows.append(trade.row(order.date, history))
+                trade = None
+    if trade:
+        rows.append(trade.row(None, history, close.iloc[-1]))
+    return pd.DataFrame(rows, columns=TRADE_COLUMNS)
+
+
+class _Trade:
+    """The running sums of one round trip."""
+
+    def __init__(self, date: pd.Timestamp, side: int) -> None:
+        self.date, self.side = date, side
+        self.held = self.most = self.commission = self.slippage = 0.0
+        self.entered = self.left = 0.0  # units that enlarged and that reduced the position
+        self.paid = self.received = 0.0  # their values
+
+    def fill(self, units: float, price: float, commission: float, slippage: float) -> None:
+        self.held += units
+        self.most = max(self.most, abs(self.held))
+        self.commission += commission
+        self.slippage += slippage
+        if units * self.side > 0:
+            self.entered += abs(units)
+            self.paid += abs(units) * price
+        else:
+            self.left += abs(units)
+            self.received += abs(units) * price
+
+    def row(self, exit_date: pd.Timestamp | None, history: pd.DataFrame, mark: float = math.nan) -> dict:
+        """The finished trade, or the open one marked at `mark`. A fill price already holds its slippage."""
+        open_value = abs(self.held) * mark if self.held else 0.0
+        gain = self.side * (self.received + open_value - self.paid)
+        span = history.loc[self.date : exit_date]
+        return {
+            "entry_date": self.date,
+            "exit_date": exit_date if exit_date is not None else pd.NaT,
+            "side": "long" if self.side > 0 else "short",
+            "units": self.most,
+            "entry_price": self.paid / self.entered,
+            "exit_price": self.received / self.left if self.left else math.nan,
+            "pnl": gain - self.commission,
+            "costs": self.commission + self.slippage,
+            "bars": len(span) - (exit_date is not None),
+        }

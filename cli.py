@@ -1,0 +1,234 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from backtests.result import Result
+    from predictors import Predictor
+
+# Everything heavy is imported by the command that needs it, so that --help answers at once.
+
+
+class Commands(click.Group):
+    """A group whose expected errors are one plain line and exit code 1; --debug shows where they came from."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, TypeError, LookupError, OSError, ArithmeticError, ImportError) as error:
+            # KeyError and IndexError are bugs, ours or a plugin's, and say nothing without their traceback; a closed
+            # pipe is click's to end quietly.
+            if ctx.params.get("debug") or isinstance(error, KeyError | IndexError | BrokenPipeError):
+                raise
+            if type(error).__name__ == "PluginError":
+                traceback.print_exception(error.__cause__)
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="rollcast")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Backtests price predictors: forecasts in, trades and a tear sheet out."""
+
+
+def _pairs(ctx: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not (key and equals):
+            raise click.BadParameter(f"expected NAME=VALUE, got {value!r}")
+        if key in pairs:
+            raise click.BadParameter(f"{key} is given twice")
+        pairs[key] = text
+    return pairs
+
+
+def _date(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            raise click.BadParameter(f"expected a date such as 2010-12-31, got {value!r}") from None
+    return value
+
+
+@main.command()
+@click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
+@click.option("--strategy", "-S", default="long_flat", show_default=True, metavar="NAME|FILE", help="Likewise.")
+@click.option("--symbol", default="SPY", show_default=True, help="A symbol from `data list`.")
+@click.option("--start", metavar="DATE", callback=_date, help="First bar; the first ones only train.")
+@click.option("--end", metavar="DATE", callback=_date, help="Last bar, included.")
+@click.option("--train", type=int, help="Bars each refit of a learner sees.  [default: 1000]")
+@click.option("--every", type=int, help="Bars between two refits of a learner.  [default: 21]")
+@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Of the predictor.")
+@click.option("-s", "--strategy-param", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Of the strategy.")
+@click.option("--cash", type=float, default=100_000.0, show_default=True, help="What the account starts with.")
+@click.option("--commission-bps", type=float, default=1.0, show_default=True, help="Of the traded value, each way.")
+@click.option("--slippage-bps", type=float, default=1.0, show_default=True, help="Fills worse than the open by this.")
+@click.option("--borrow-bps", type=float, default=50.0, show_default=True, help="A year, on short positions.")
+@click.option("--interest-bps", type=float, default=0.0, show_default=True, help="A year, earned on cash.")
+@click.option("--fractional", is_flag=True, help="Hold fractions of a unit.")
+@click.option("--raw", is_flag=True, help="Trade prices unadjusted for dividends and splits.")
+@click.option("--seed", type=int, help="Of a random predictor.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("runs"), show_default=True)
+@click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
+def backtest(**options: Any) -> None:
+    """Backtest a predictor and write its tear sheet."""
+    if options["start"] and options["end"] and options["start"] > options["end"]:
+        raise click.UsageError(f"--start {options['start']} is after --end {options['end']}")
+    from backtests import STRATEGIES, Account, RunFolder, load_bars, run, write_report
+
+    predictor = _predictor(options)
+    strategy = STRATEGIES.find(options["strategy"])
+    parameters = STRATEGIES.coerce(strategy, options["strategy_param"], options["strategy"])
+    account = Account(
+        **{
+            k: options[k]
+            for k in ("cash", "commission_bps", "slippage_bps", "borrow_bps", "interest_bps", "fractional")
+        }
+    )
+    bars = load_bars(options["symbol"], options["start"], options["end"], adjusted=not options["raw"])
+    label = f"{_stem(options['predictor'])}-{options['symbol']}"
+    with RunFolder(options["out"], label) as folder:
+        with _training_bar() as progress:
+            result = run(bars, predictor, strategy, parameters, account, symbol=options["symbol"], progress=progress)
+        result = result.with_recipe(command=shlex.join(["rollcast", *sys.argv[1:]]), options=options)
+        result.save(folder.path)
+        write_report(result, folder.path / "tearsheet.html")
+        sheet = folder.finish() / "tearsheet.html"
+    _print_result(result)
+    click.echo(f"\nTear sheet: {sheet}")
+    if options["open_sheet"]:
+        click.launch(str(sheet))
+
+
+@main.command(name="list")
+def list_plugins() -> None:
+    """List the predictors and strategies with their parameters."""
+    from backtests.backtest import STRATEGIES
+    from predictors.base import Learner
+    from predictors.registry import PREDICTORS
+
+    for registry in (PREDICTORS, STRATEGIES):
+        click.secho(f"{registry.kind} (use with --{registry.kind})", bold=True)
+        for name in sorted(registry.built_in):
+            cls = registry.find(name)
+            kind = " (a learner)" if issubclass(cls, Learner) else ""
+            click.echo(f"  {name:<13} {(cls.__doc__ or '').splitlines()[0]}{kind}")
+            for p in registry.parameters(cls):
+                click.echo(f"  {'':<13}   {p.name}={_shown(p.default)}")
+        click.echo()
+
+
+@main.group()
+def data() -> None:
+    """The price data."""
+
+
+@data.command(name="list")
+def list_data() -> None:
+    """List the bundled symbols."""
+    from backtests.sources import list_bars
+
+    click.echo(f"{'symbol':<10} {'bars':>6}  {'first':<10}  {'last':<10}  {'frequency':<9}  prices")
+    for symbol, row in list_bars().iterrows():
+        click.echo(
+            f"{symbol:<10} {row['bars']:>6}  {row['first']:%Y-%m-%d}  {row['last']:%Y-%m-%d}  "
+            f"{row['frequency']:<9}  {row['prices']}"
+        )
+
+
+def _predictor(options: dict[str, Any]) -> Predictor:
+    """The predictor the options ask for, a learner wrapped in its walk-forward."""
+    from predictors import Learner, WalkForward
+    from predictors.registry import PREDICTORS
+
+    name = options["predictor"]
+    cls = PREDICTORS.find(name)
+    texts = dict(options["params"])
+    for key, default in (("seed", None), ("device", "auto")):
+        if options[key] != default:
+            if key in texts:
+                raise click.UsageError(f"give {key} as --{key} or as -p {key}=…, not both")
+            texts[key] = str(options[key])
+    model = cls(**PREDICTORS.coerce(cls, texts, name))
+    schedule = {key: options[key] for key in ("train", "every") if options[key] is not None}
+    if isinstance(model, Learner):
+        return WalkForward(model, **schedule)
+    if schedule:
+        raise click.UsageError(f"{name} is never refitted, so --{next(iter(schedule))} does not apply to it")
+    return model
+
+
+@contextmanager
+def _training_bar() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar over the refits, which appears with the first report."""
+    with ExitStack() as stack:
+        bars: list[Any] = []
+
+        def progress(done: int, total: int) -> None:
+            if not bars:
+                bar = click.progressbar(length=total, label="Training", show_pos=True, file=sys.stderr)
+                bars.append(stack.enter_context(bar))
+            bars[0].update(done - bars[0].pos)
+
+        yield progress
+
+
+def _print_result(result: Result) -> None:
+    """A compact table of the strategy beside buying and holding."""
+    ours, held = result.metrics["strategy"], result.metrics["benchmark"]
+    window = result.recipe["evaluation"]
+    click.echo(f"\n{window['first']:%Y-%m-%d} to {window['last']:%Y-%m-%d}, {window['bars']:,} bars")
+    click.echo(f"{'':<16}{'strategy':>12}{'buy & hold':>12}")
+    rows = (
+        ("CAGR", "cagr", "{:.2%}"),
+        ("Volatility", "volatility", "{:.2%}"),
+        ("Sharpe", "sharpe", "{:.2f}"),
+        ("Max drawdown", "max_drawdown", "{:.2%}"),
+        ("Trades", "trades", "{:,}"),
+        ("Turnover a year", "turnover", "{:.1f}x"),
+        ("Time in market", "time_in_market", "{:.1%}"),
+    )
+    for title, key, form in rows:
+        click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(held[key]):>12}")
+    account = result.recipe["account"]
+    click.echo(
+        f"Costs: commission {account['commission_bps']:g} bp, slippage {account['slippage_bps']:g} bp, "
+        f"{ours['cost_bps']:.0f} bp a year in all"
+    )
+    if ours["rejected"]:
+        click.secho(f"{ours['rejected']} orders were refused: see orders.csv", fg="yellow", err=True)
+    if result.metrics["unreachable_targets"]:
+        click.secho(
+            f"{result.metrics['unreachable_targets']} targets were out of reach, because one whole unit costs too "
+            "much; use --fractional or more --cash",
+            fg="yellow",
+            err=True,
+        )
+
+
+def _shown(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _stem(name: str) -> str:
+    """A predictor's name for a folder: that of the file where it is one."""
+    return Path(name.partition(":")[0]).stem
+
+
+if __name__ == "__main__":
+    main()

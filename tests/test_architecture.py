@@ -1,0 +1,70 @@
+"""Who may import whom: parsed from the sources, and seen in fresh processes."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = {"cli", "backtests", "strategies", "predictors"}
+# Package or file → our packages and guarded libraries it may name anywhere, lazily or not.
+ALLOWED = {
+    "predictors/recurrent": {"predictors", "torch"},
+    "predictors": {"predictors"},
+    "strategies": {"strategies", "backtrader"},
+    "backtests/tearsheet": {"predictors", "backtests", "quantstats", "matplotlib", "seaborn", "scipy"},
+    "backtests/quantstats": {"predictors", "backtests", "quantstats", "matplotlib", "seaborn", "scipy"},
+    "backtests": {"backtests", "strategies", "predictors", "backtrader"},
+    "cli.py": {"backtests", "predictors"},
+}
+GUARDED = OURS | {"backtrader", "torch", "quantstats", "yfinance", "matplotlib", "seaborn", "scipy", "statsmodels"}
+FILES = sorted(
+    p.relative_to(ROOT).as_posix() for d in ("predictors", "strategies", "backtests") for p in (ROOT / d).rglob("*.py")
+)
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names of every import in a file, type-checking ones included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add((node.module or "").split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("file", [*FILES, "cli.py"])
+def test_a_file_imports_only_what_its_place_allows(file):
+    place = max((p for p in ALLOWED if file.startswith(p)), key=len)
+    assert imported(ROOT / file) & GUARDED <= ALLOWED[place]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "absent"),
+    [
+        (["--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
+        (["backtest", "--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
+        (["list"], {"torch", "quantstats", "yfinance", "matplotlib"}),
+        (["data", "list"], {"torch", "quantstats", "yfinance", "matplotlib"}),
+    ],
+)
+def test_a_quick_command_imports_nothing_heavy(arguments, absent):
+    code = (
+        "import sys, cli\n"
+        f"try: cli.main({arguments!r})\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        f"print(sorted(set(sys.modules) & {absent!r}), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.startswith("predictors/")])
+def test_no_predictor_uses_a_forbidden_word(file):
+    source = (ROOT / file).read_text(encoding="utf-8")
+    for word in ("bfill", "backfill", "center=True", "np.random.seed", "random.seed(", "torch.manual_seed"):
+        assert word not in source

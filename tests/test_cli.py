@@ -1,0 +1,207 @@
+"""The command line as its user runs it: a fresh process, real prices, real files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FAST = ["--start", "2018-01-01", "--train", "300"]
+
+
+def cli(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONWARNINGS": "default", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(ROOT / "cli.py"), *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
+
+
+def good(*arguments: str) -> str:
+    done = cli(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def sma_run(tmp_path_factory) -> tuple[str, Path]:
+    """What `backtest --predictor sma` prints, and the folder it leaves."""
+    out = tmp_path_factory.mktemp("runs")
+    printed = good("backtest", "--predictor", "sma", "-p", "window=20", "--out", str(out))
+    (folder,) = out.iterdir()
+    return printed, folder
+
+
+def test_list_names_every_predictor_and_strategy_with_its_defaults():
+    printed = good("list")
+    for text in ("sma", "window=50", "lstm", "lookback=20", "kalman-mle", "long_flat", "dead_band_bps=1.0", "cap=1.0"):
+        assert text in printed
+
+
+def test_data_list_shows_every_bundled_symbol():
+    printed = good("data", "list")
+    assert "SPY          7191  1993-01-29  2021-08-18  daily" in printed
+    assert "AAPL.1h      3477  2024-08-06  2026-08-05  hourly" in printed
+    assert len(printed.splitlines()) == 1 + 1 + 5 + 1 + 1 + 20
+
+
+def test_a_backtest_prints_its_scores_beside_buy_and_hold_and_the_path_of_its_sheet(sma_run):
+    printed, folder = sma_run
+    for row in ("CAGR", "Volatility", "Sharpe", "Max drawdown", "Trades", "Turnover a year", "Time in market"):
+        (line,) = (x for x in printed.splitlines() if x.startswith(row))
+        assert len(line.replace(row, "").split()) == 2
+    assert "Costs: commission 1 bp, slippage 1 bp" in printed
+    assert printed.splitlines()[-1] == f"Tear sheet: {folder / 'tearsheet.html'}"
+
+
+def test_a_run_leaves_one_whole_folder(sma_run):
+    _, folder = sma_run
+    assert folder.name.endswith("Z-sma-SPY")
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "equity.parquet",
+        "forecasts.parquet",
+        "metrics.json",
+        "orders.csv",
+        "recipe.json",
+        "tearsheet.html",
+        "trades.csv",
+    ]
+
+
+def test_the_files_of_a_run_agree_with_each_other(sma_run):
+    printed, folder = sma_run
+    metrics, recipe = (json.loads((folder / f"{name}.json").read_text()) for name in ("metrics", "recipe"))
+    equity, forecasts = (pd.read_parquet(folder / f"{name}.parquet") for name in ("equity", "forecasts"))
+    assert equity.index.equals(forecasts.index)
+    assert equity.index[0].isoformat() == recipe["evaluation"]["first"]
+    assert equity["equity"].iloc[0] == recipe["account"]["cash"] == 100_000
+    assert equity["equity"].iloc[-1] / 100_000 - 1 == pytest.approx(metrics["strategy"]["total_return"], abs=1e-12)
+    assert len(pd.read_csv(folder / "trades.csv")) == metrics["strategy"]["trades"]
+    assert len(pd.read_csv(folder / "orders.csv")) == metrics["strategy"]["orders"]
+    assert f"{metrics['strategy']['sharpe']:.2f}" in printed
+    assert recipe["predictor"] == {"class": "SMA", "window": 20}
+    assert recipe["command"].startswith("rollcast backtest --predictor sma -p window=20")
+    assert len(recipe["bars"]["sha256"]) == 64
+
+
+def test_the_same_command_gives_the_same_numbers(tmp_path):
+    arguments = ["backtest", "--predictor", "lstm", "--seed", "3", "-p", "epochs=3", *FAST, "--out", str(tmp_path)]
+    good(*arguments)
+    good(*arguments)
+    first, second = sorted(tmp_path.iterdir())
+    for name in ("equity.parquet", "forecasts.parquet", "orders.csv", "trades.csv", "metrics.json", "tearsheet.html"):
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("strategy", ["long_flat", "long_short", "proportional", "buy_and_hold"])
+def test_every_strategy_backtests(strategy, tmp_path):
+    good("backtest", "--predictor", "ema", "--strategy", strategy, "--start", "2017-01-01", "--out", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("predictor", "extra"),
+    [
+        ("examples/momentum.py", ["-p", "window=20"]),
+        ("examples/ridge.py:Ridge", [*FAST, "--strategy", "examples/patient.py", "-s", "bars=2"]),
+    ],
+)
+def test_the_examples_backtest(predictor, extra, tmp_path):
+    good("backtest", "--predictor", predictor, *extra, "--start", "2017-01-01", "--out", str(tmp_path))
+
+
+BAD = {
+    "unknown predictor": (["-P", "lsmt"], 1, "unknown predictor 'lsmt'. Did you mean 'lstm'? Known: ema,"),
+    "unknown strategy": (["-P", "sma", "-S", "long_flt"], 1, "unknown strategy 'long_flt'. Did you mean 'long_flat'?"),
+    "unknown parameter": (["-P", "sma", "-p", "windw=3"], 1, "sma has no parameter 'windw'. Did you mean 'window'?"),
+    "unknown strategy parameter": (["-P", "sma", "-s", "cap=1"], 1, "long_flat has no parameter 'cap'"),
+    "unknown symbol": (["-P", "sma", "--symbol", "SPX"], 1, "unknown symbol 'SPX'. Did you mean 'SPY'?"),
+    "wrong type": (["-P", "sma", "-p", "window=ten"], 1, "sma: window must be a whole number; got 'ten'"),
+    "out of range": (["-P", "sma", "-p", "window=1"], 1, "window must be at least 2; got 1"),
+    "strategy parameter out of range": (
+        ["-P", "sma", "-s", "exposure=2"],
+        1,
+        "exposure must be at least 0 and at most 1",
+    ),
+    "not a pair": (["-P", "sma", "-p", "window"], 2, "expected NAME=VALUE, got 'window'"),
+    "given twice": (["-P", "sma", "-p", "window=3", "-p", "window=4"], 2, "window is given twice"),
+    "no bars": (["-P", "sma", "--start", "2030-01-01"], 1, "SPY has no bars from 2030-01-01 to its end; it has 7191"),
+    "too few to train on": (["-P", "lstm", "--start", "2021-01-01"], 1, "at least train=1000 bars"),
+    "still warming up": (["-P", "sma", "--start", "2021-08-01"], 1, "still warming up after all 13 bars"),
+    "start after end": (["-P", "sma", "--start", "2020-01-02", "--end", "2020-01-01"], 2, "is after --end"),
+    "not a date": (["-P", "sma", "--start", "yesterday"], 2, "expected a date such as 2010-12-31, got 'yesterday'"),
+    "no cash": (["-P", "sma", "--cash", "0"], 1, "cash must be above 0; got 0"),
+    "negative cost": (["-P", "sma", "--commission-bps", "-1"], 1, "commission_bps must be at least 0"),
+    "nothing to refit": (["-P", "sma", "--train", "10"], 2, "sma is never refitted, so --train does not apply"),
+    "no seed": (["-P", "sma", "--seed", "1"], 1, "sma has no parameter 'seed'"),
+    "raw panel": (["-P", "sma", "--symbol", "KO.sp20", "--raw"], 1, "adjusted closes only"),
+    "no predictor": ([], 2, "Missing option '--predictor'"),
+    "missing file": (["-P", "nowhere.py"], 1, "no such predictor file: nowhere.py"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_input_gets_one_clear_line_and_writes_nothing(arguments, code, message, tmp_path):
+    out = tmp_path / "runs"
+    done = cli("backtest", *arguments, "--out", str(out))
+    assert done.returncode == code
+    assert done.stderr.splitlines()[-1].startswith("Error: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not out.exists() or not list(out.iterdir())
+
+
+def test_cuda_where_there_is_none_is_one_clear_line(tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    done = cli("backtest", "-P", "lstm", "--device", "cuda", *FAST, "--out", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: device cuda was asked for")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_folder_that_cannot_be_written_is_found_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = cli("backtest", "-P", "lstm", "--out", str(tmp_path / "file" / "runs"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: cannot write to ")
+
+
+def test_a_plugin_that_fails_to_import_shows_its_own_traceback(tmp_path):
+    (tmp_path / "broken.py").write_text("def f():\n    return 1 / 0\nf()\n")
+    done = cli("backtest", "-P", str(tmp_path / "broken.py"), "--out", str(tmp_path / "runs"))
+    assert done.returncode == 1
+    assert 'broken.py", line 2, in f' in done.stderr
+    assert done.stderr.splitlines()[-1].endswith("broken.py could not be imported: ZeroDivisionError: division by zero")
+
+
+def test_ctrl_c_stops_within_two_seconds_and_leaves_nothing(tmp_path):
+    command = [
+        sys.executable,
+        str(ROOT / "cli.py"),
+        "backtest",
+        "-P",
+        "lstm",
+        "-p",
+        "epochs=100000",
+        "--out",
+        str(tmp_path),
+    ]
+    run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(4)  # well into the training
+    pressed = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    _, printed = run.communicate(timeout=30)
+    assert time.monotonic() - pressed < 2
+    assert run.returncode == 1
+    assert "Aborted!" in printed
+    assert "Traceback" not in printed
+    assert not list(tmp_path.iterdir())

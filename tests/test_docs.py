@@ -1,0 +1,77 @@
+"""The documents are true: their commands run, and they name what there is."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backtests.sources import FILES
+from predictors import BUILT_IN
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PATTERN = r"^(?:\.venv/bin/)?python (cli\.py .*?)\s*(?:#.*)?$"
+COMMANDS = list(dict.fromkeys(re.findall(PATTERN, README, flags=re.MULTILINE)))
+
+
+def test_the_readme_shows_commands():
+    assert len(COMMANDS) >= 8
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(c, marks=[pytest.mark.slow] if "lstm" in c else []) for c in COMMANDS]
+)
+def test_a_command_of_the_readme_runs(command, tmp_path):
+    words = [word for word in shlex.split(command) if word != "--open"]
+    out = ["--out", str(tmp_path)] if "backtest" in words else []
+    done = subprocess.run([sys.executable, *words, *out], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not out or (next(tmp_path.iterdir()) / "tearsheet.html").stat().st_size > 100_000
+
+
+def test_the_plugin_in_the_readme_is_the_example():
+    (shown,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    example = (ROOT / "examples" / "momentum.py").read_text(encoding="utf-8")
+    assert [x for x in shown.splitlines() if x] == [x for x in example.splitlines()[1:] if x]
+
+
+def test_the_make_targets_of_the_readme_and_of_ci_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    wanted = re.findall(r"\bmake ([a-z-]+)$", README + (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(wanted) == {"backtest", "test", "lint", "test-slow"}
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
+
+
+def test_every_metric_is_defined(tmp_path):
+    command = [
+        sys.executable,
+        "cli.py",
+        "backtest",
+        "--predictor",
+        "sma",
+        "--start",
+        "2019-01-01",
+        "--out",
+        str(tmp_path),
+    ]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    metrics = json.loads((next(tmp_path.iterdir()) / "metrics.json").read_text())
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    keys = [*metrics, *(key for part in metrics.values() if isinstance(part, dict) for key in part)]
+    for key in keys:
+        assert re.search(rf"`{key}`|^## .*\b{key}\b", text, re.MULTILINE), key
+
+
+def test_every_built_in_predictor_is_in_the_changelog():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in changelog for name in BUILT_IN)
+
+
+def test_every_bundled_file_has_its_provenance():
+    provenance = (ROOT / "backtests" / "prices" / "PROVENANCE.md").read_text(encoding="utf-8")
+    assert all(f"`{file}.parquet`" in provenance for file in FILES)
+    assert {p.stem for p in (ROOT / "backtests" / "prices").glob("*.parquet")} == set(FILES)
