@@ -16,6 +16,7 @@ import click
 if TYPE_CHECKING:
     from backtests.result import Result
     from predictors import Predictor
+    from predictors.registry import Registry
 
 # Everything heavy is imported by the command that needs it, so that --help answers at once.
 
@@ -81,6 +82,7 @@ def _date(ctx: click.Context, option: click.Parameter, value: str | None) -> str
 @click.option("--interest-bps", type=float, default=0.0, show_default=True, help="A year, earned on cash.")
 @click.option("--fractional", is_flag=True, help="Hold fractions of a unit.")
 @click.option("--raw", is_flag=True, help="Trade prices unadjusted for dividends and splits.")
+@click.option("--allow-lookahead", is_flag=True, help="Print the sheet of a predictor that looks ahead, marked in red.")
 @click.option("--seed", type=int, help="Of a random predictor.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("runs"), show_default=True)
@@ -104,7 +106,12 @@ def backtest(**options: Any) -> None:
     label = f"{_stem(options['predictor'])}-{options['symbol']}"
     with RunFolder(options["out"], label) as folder:
         with _training_bar() as progress:
-            result = run(bars, predictor, strategy, parameters, account, symbol=options["symbol"], progress=progress)
+            result = run(
+                *(bars, predictor, strategy, parameters, account),
+                symbol=options["symbol"],
+                allow_lookahead=options["allow_lookahead"],
+                progress=progress,
+            )
         result = result.with_recipe(command=shlex.join(["rollcast", *sys.argv[1:]]), options=options)
         result.save(folder.path)
         write_report(result, folder.path / "tearsheet.html")
@@ -117,19 +124,20 @@ def backtest(**options: Any) -> None:
 
 @main.command(name="list")
 def list_plugins() -> None:
-    """List the predictors and strategies with their parameters."""
+    """List the predictors and strategies, where each comes from, and their parameters."""
     from backtests.backtest import STRATEGIES
-    from predictors.base import Learner
-    from predictors.registry import PREDICTORS
+    from predictors.registry import PREDICTORS, PluginError
 
     for registry in (PREDICTORS, STRATEGIES):
-        click.secho(f"{registry.kind} (use with --{registry.kind})", bold=True)
-        for name in sorted(registry.built_in):
-            cls = registry.find(name)
-            kind = " (a learner)" if issubclass(cls, Learner) else ""
-            click.echo(f"  {name:<13} {(cls.__doc__ or '').splitlines()[0]}{kind}")
-            for p in registry.parameters(cls):
-                click.echo(f"  {'':<13}   {p.name}={_shown(p.default)}")
+        click.secho(f"--{registry.kind}", bold=True)
+        for name, source in registry.names().items():
+            try:
+                lines = _described(registry, registry.find(name))
+            except (PluginError, TypeError, LookupError) as error:  # one bad plugin must not hide the others
+                lines = [str(error)]
+            click.echo(f"  {name:<14}{lines[0]} [{source}]")
+            for line in lines[1:]:
+                click.echo(f"  {'':<16}{line}")
         click.echo()
 
 
@@ -219,6 +227,12 @@ def _print_result(result: Result) -> None:
             fg="yellow",
             err=True,
         )
+
+
+def _described(registry: Registry, cls: type) -> list[str]:
+    """The class's one sentence, then a line for each parameter."""
+    sentence = (cls.__doc__ or "undocumented").strip().splitlines()[0]
+    return [sentence, *(f"{p.name}={_shown(p.default)}" for p in registry.parameters(cls))]
 
 
 def _shown(value: Any) -> str:

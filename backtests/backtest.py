@@ -13,6 +13,7 @@ import backtrader as bt
 import pandas as pd
 
 from backtests.engine import Account, Simulation, simulate
+from backtests.gate import LookAheadError, examine
 from backtests.result import Result
 from backtests.scores import forecast_scores, return_scores, trading_scores
 from backtests.sources import bars_per_year, digest
@@ -33,7 +34,7 @@ def strategy_parameters(cls: type[bt.Strategy]) -> list[Parameter]:
     return [Parameter(name, type(default), default) for name, default in defaults.items()]
 
 
-STRATEGIES = Registry("strategy", BUILT_IN, (bt.Strategy,), strategy_parameters)
+STRATEGIES = Registry("strategy", "rollcast.strategies", BUILT_IN, (bt.Strategy,), strategy_parameters)
 
 
 def run(
@@ -44,33 +45,41 @@ def run(
     account: Account | None = None,
     *,
     symbol: str = "bars",
+    allow_lookahead: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Backtests a predictor: its forecasts on these bars, traded by this strategy, scored from the first forecast on.
 
+    allow_lookahead: trade a predictor that was seen to look ahead all the same; its sheet says so in red.
     progress: called with (refits done, refits in all) while a walk-forward predictor trains.
 
-    Raises TypeError for a learner that is not wrapped in WalkForward, ValueError for bars that are not in order, a
-    strategy parameter outside its limits, too few bars, or a forecast that breaks the contract.
+    Raises LookAheadError for a predictor that looks ahead, TypeError for a learner that is not wrapped in WalkForward,
+    ValueError for bars that are not in order, a strategy parameter outside its limits, too few bars, or a forecast
+    that breaks the contract.
     """
     if not isinstance(predictor, Predictor):
         raise TypeError(f"expected a Predictor, got {predictor!r}; a Learner is traded as WalkForward(learner)")
     account, parameters = account or Account(), dict(parameters or {})
     check_bars(bars, symbol)
     if issubclass(strategy, ForecastStrategy):
-        strategy.check(**parameters)
+        strategy.check(**all_parameters(strategy, parameters))
     forecast = predictor.predict(bars, progress) if isinstance(predictor, WalkForward) else predictor.predict(bars)
     first = check_forecast(forecast, bars)
+    verdict = examine(predictor, bars, forecast)
+    if verdict.leak and not allow_lookahead:
+        raise LookAheadError(verdict.leak)
     traded = simulate(bars, forecast, strategy, parameters, account)
     held = simulate(bars, forecast, BuyAndHold, {}, account)
     window = slice(bars.index[first], None)
     history = traded.history.loc[window].assign(benchmark=held.history["equity"].loc[window])
     returns, benchmark = (history[c].pct_change().fillna(0.0).rename(c) for c in ("equity", "benchmark"))
     yearly = bars_per_year(history.index)
-    trades = trades_from(traded.orders, history, bars["close"])
+    trades = trades_from(traded.orders, traded.history, bars["close"])
+    # A strategy deaf to the forecast may trade before the first one.
+    within = traded.orders[traded.orders["date"] >= history.index[0]]
     metrics = {
         "bars_per_year": yearly,
-        "strategy": return_scores(returns, yearly) | trading_scores(history, traded.orders, trades, yearly),
+        "strategy": return_scores(returns, yearly) | trading_scores(history, within, trades, yearly),
         "benchmark": return_scores(benchmark, yearly) | _held_scores(held, window, bars["close"], yearly),
         "forecast": forecast_scores(forecast.loc[window], bars.loc[window]),
         "unreachable_targets": traded.too_small,
@@ -83,6 +92,7 @@ def run(
         "symbol": symbol,
         "bars": {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)},
         "evaluation": {"first": bars.index[first], "last": bars.index[-1], "bars": len(history), "warm_up": first},
+        "look_ahead": {"passed": verdict.leak is None, "probes": verdict.probes, "finding": str(verdict)},
         "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
     }
     return Result(history, returns, benchmark, forecast.loc[window], traded.orders, trades, metrics, recipe)
@@ -117,7 +127,7 @@ def describe(model: Predictor | Learner) -> dict[str, Any]:
     """The class and every field of a predictor or learner, the fields of a wrapped learner within."""
     values = {f.name: getattr(model, f.name) for f in fields(model)}  # type: ignore[arg-type]
     return {"class": type(model).__name__} | {
-        name: describe(value) if isinstance(value, Learner) else value for name, value in values.items()
+        name: describe(value) if isinstance(value, Learner | Predictor) else value for name, value in values.items()
     }
 
 

@@ -11,6 +11,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
+from predictors.bars import check_bars
 from strategies.broker import Broker
 from strategies.feed import ForecastFeed, date_numbers
 
@@ -74,6 +75,7 @@ def simulate(
     Raises ValueError if the account is wiped out, since no result after that has a meaning.
     """
     account = account or Account()
+    check_bars(bars)
     if not forecast.index.equals(bars.index):
         raise ValueError("the forecast must have the same dates as the bars")
     known = np.flatnonzero(forecast.notna())
@@ -140,7 +142,7 @@ class _Orders(bt.Analyzer):
                 done.price if filled else math.nan,
                 done.size * done.price if filled else 0.0,
                 done.comm,
-                abs(done.size) * abs(done.price - opening) if filled else 0.0,
+                abs(done.size) * abs(done.price - opening) if filled and order.exectype == bt.Order.Market else 0.0,
                 order.getstatusname().lower(),
             )
         )

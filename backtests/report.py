@@ -23,6 +23,9 @@ def write_report(result: Result, path: Path) -> None:
         benchmark_name=f"{symbol} buy and hold",
         periods_per_year=result.metrics["bars_per_year"],
         facts=facts(result),
+        alarm=None
+        if recipe["look_ahead"]["passed"]
+        else f"This predictor looks ahead: {recipe['look_ahead']['finding']}",
     )
 
 
@@ -38,6 +41,7 @@ def facts(result: Result) -> dict[str, str]:
         "Bars": f"{recipe['symbol']}, {bars['count']:,} from {bars['first']:%Y-%m-%d} to {bars['last']:%Y-%m-%d}",
         "Evaluated": f"{window['bars']:,} bars from {window['first']:%Y-%m-%d}, the first forecast; "
         f"the {window['warm_up']:,} before it are not counted",
+        "Look-ahead": recipe["look_ahead"]["finding"],
         "Costs": f"commission {account['commission_bps']:g} bp and slippage {account['slippage_bps']:g} bp each way, "
         f"borrowing {account['borrow_bps']:g} bp a year, interest on cash {account['interest_bps']:g} bp a year",
         "Fills": "decided at the close, sized and filled at the next open",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -9,10 +10,11 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 
@@ -78,9 +80,15 @@ class RunFolder:
         for attempt in range(1, 1000):
             target = self.path.parent / (stem if attempt == 1 else f"{stem}-{attempt}")
             # rename() replaces an empty folder, and fails on any other.
-            if not target.exists():
+            if target.exists():
+                continue
+            try:
                 self.path = self.path.rename(target)
-                return target
+            except OSError as error:  # taken since
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                continue
+            return target
         raise OSError(f"a thousand runs are called {stem} already; remove some")
 
     def __enter__(self) -> RunFolder:
@@ -101,10 +109,12 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
         return None
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Path):
-        return str(value)
-    return value
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return str(value)  # a run is never lost for a parameter JSON cannot say

@@ -22,13 +22,14 @@ def return_scores(returns: pd.Series, bars_per_year: int) -> dict[str, float]:
     r = returns.to_numpy(float)
     equity = np.cumprod(1 + r)
     total = float(equity[-1] - 1)
-    cagr = float(equity[-1] ** (bars_per_year / len(r)) - 1)
+    with np.errstate(over="ignore"):  # a few bars of a large gain
+        cagr = float(equity[-1] ** (bars_per_year / len(r)) - 1)
     deviation = float(r.std(ddof=1)) if len(r) > 1 else math.nan
     downside = math.sqrt(np.mean(np.minimum(r, 0) ** 2))
     drawdown = float(np.min(equity / np.maximum.accumulate(np.r_[1.0, equity])[1:] - 1))
     yearly = math.sqrt(bars_per_year)
-    centred = r - r.mean()
-    variance = float(np.mean(centred**2))
+    spread = float(r.std())
+    z = (r - r.mean()) / (spread if spread > 1e-15 else math.nan)
     return {
         "total_return": total,
         "cagr": cagr,
@@ -37,8 +38,8 @@ def return_scores(returns: pd.Series, bars_per_year: int) -> dict[str, float]:
         "sortino": _ratio(float(r.mean()), downside) * yearly,
         "max_drawdown": drawdown,
         "calmar": _ratio(cagr, abs(drawdown)),
-        "skew": _ratio(float(np.mean(centred**3)), variance**1.5),
-        "kurtosis": _ratio(float(np.mean(centred**4)), variance**2),
+        "skew": float(np.mean(z**3)),
+        "kurtosis": float(np.mean(z**4)),
     }
 
 
@@ -77,7 +78,7 @@ def forecast_scores(forecast: pd.Series, bars: pd.DataFrame) -> dict[str, float]
     known = forecast.notna() & outcome.notna()
     f, y = forecast[known].to_numpy(), outcome[known].to_numpy()
     opinion = (f != 0) & (y != 0)
-    varies = len(f) > 1 and f.std() > 0 and y.std() > 0
+    varies = len(f) > 1 and np.ptp(f) > 0 and np.ptp(y) > 0
     return {
         "forecasts": len(f),
         "r2": 1 - _ratio(float(np.sum((y - f) ** 2)), float(np.sum(y**2))),

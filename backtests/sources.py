@@ -32,9 +32,10 @@ def load_bars(symbol: str, start: str | None = None, end: str | None = None, *, 
     if not adjusted and "close" not in bars:
         raise ValueError(f"{symbol} is bundled as adjusted closes only; its raw prices are not there to trade")
     bars = _as_bars(bars, adjusted)
-    if start is not None and end is not None and pd.Timestamp(start) > pd.Timestamp(end):
+    first, last = (None if text is None else _period(text) for text in (start, end))
+    if first and last and first.start_time > last.end_time:
         raise ValueError(f"start {start} is after end {end}")
-    chosen = bars.loc[start:end]
+    chosen = bars.loc[first and first.start_time : last and last.end_time]
     if chosen.empty:
         raise ValueError(
             f"{symbol} has no bars from {start or 'its start'} to {end or 'its end'}; "
@@ -81,9 +82,9 @@ def bars_per_year(index: pd.DatetimeIndex) -> int:
     """
     step = pd.Series(index).diff().median() / pd.Timedelta(days=1)
     if step > 4:
-        return round(365.25 / step)
+        return max(round(365.25 / step), 1)
     sessions = index.normalize().nunique()
-    return round(len(index) / sessions * (365 if (index.dayofweek >= 5).any() else 252))
+    return round(len(index) / sessions * (365 if (index.day_of_week >= 5).any() else 252))
 
 
 def digest(bars: pd.DataFrame) -> str:
@@ -92,6 +93,17 @@ def digest(bars: pd.DataFrame) -> str:
     for column in COLUMNS:
         stamp.update(np.ascontiguousarray(bars[column].to_numpy(float)).tobytes())
     return stamp.hexdigest()
+
+
+def _period(text: str) -> pd.Period:
+    """The span of time a date names: a year, a month, a day or less."""
+    try:
+        period = pd.Period(text)
+    except ValueError:
+        period = pd.NaT
+    if period is pd.NaT:
+        raise ValueError(f"{text!r} is not a date; write it as 2020, 2020-06 or 2020-06-30")
+    return period
 
 
 @cache

@@ -43,11 +43,13 @@ def write_tear_sheet(
     benchmark_name: str,
     periods_per_year: int,
     facts: Mapping[str, str],
+    alarm: str | None = None,
 ) -> None:
     """Writes the tear sheet of `returns` beside `benchmark` to `path`; the same call writes the same bytes.
 
     Both are simple returns per bar on one sorted, tz-naive index. `facts` heads the page: what was run, on what, at
-    which costs. The file loads nothing from anywhere, runs no script, and shows names and facts as text.
+    which costs. `alarm` is shown above everything else, in red. The file loads nothing from anywhere, runs no script,
+    and shows names and facts as text.
     """
     at_least("periods_per_year", periods_per_year, 1)
     _check_returns(returns, "returns")
@@ -60,7 +62,7 @@ def write_tear_sheet(
     strategy, other = label(strategy_name, "Strategy"), label(benchmark_name, "Benchmark")
     if strategy == other:
         other = f"{other} (benchmark)"
-    heading = Heading(title, strategy_name, benchmark_name, periods_per_year, facts)
+    heading = Heading(title, strategy_name, benchmark_name, periods_per_year, facts, alarm)
     with tempfile.TemporaryDirectory() as folder, _drawing() as quantstats:
         template, draft = Path(folder, "template.html"), Path(folder, "draft.html")
         template.write_text(TEMPLATE, encoding="utf-8")

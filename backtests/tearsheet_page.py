@@ -34,6 +34,7 @@ class Heading:
     benchmark: str
     periods_per_year: int
     facts: Mapping[str, str]
+    alarm: str | None = None
 
 
 def label(name: str, default: str, width: int = 28) -> str:
@@ -81,8 +82,9 @@ def _heading(heading: Heading, returns: pd.Series) -> str:
         if len(returns) < FEWEST_BARS
         else ""
     )
+    alarm = f'<p class="alarm" role="alert" dir="auto">{_text(heading.alarm)}</p>' if heading.alarm else ""
     return (
-        f'<h1 dir="auto">{_text(heading.title)}</h1>\n'
+        f'{alarm}<h1 dir="auto">{_text(heading.title)}</h1>\n'
         f'<p class="subtitle"><bdi>{_text(heading.strategy)}</bdi> against <bdi>{_text(heading.benchmark)}</bdi>, '
         f'<span class="date">{first}</span> to <span class="date">{last}</span>, {bars}, '
         f"{heading.periods_per_year:,} to the year</p>\n"
@@ -107,6 +109,7 @@ h1{font-size:26px;line-height:1.25;font-weight:600;overflow-wrap:anywhere}
 h3{font-size:14px;margin:0 0 8px}
 .subtitle{color:#666;font-size:14px;margin:4px 0 14px;overflow-wrap:anywhere}
 .date{white-space:nowrap}
+.alarm{background:#b00020;color:#fff;padding:12px 16px;margin:0 0 16px;font-size:15px;font-weight:600}
 .warning{background:#fff4d6;border-left:4px solid #e0a100;padding:8px 12px;margin:0 0 14px;font-size:14px}
 dl{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(430px,100%),1fr));gap:0 24px;margin-bottom:12px}
 dl div{display:flex;gap:10px;padding:5px 0;border-top:1px solid #eee}

@@ -23,7 +23,7 @@ class Ridge(Learner):
 
     def fit(self, bars):
         returns = log_returns(bars).to_numpy()[1:, None]
-        self.scale_ = returns.std()
+        self.scale_ = returns.std() or 1.0  # prices that never moved
         x = lookbacks(returns / self.scale_, self.lags)[:-1, :, 0]  # (N, lags): the last row has no target yet
         y = returns[self.lags :, 0]
         self.weights_ = np.linalg.solve(x.T @ x + self.penalty * len(x) * np.eye(self.lags), x.T @ y)

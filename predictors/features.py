@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from predictors.bars import log_returns
+from predictors.bars import COLUMNS
 
 FEATURES = ("return", "range", "gap", "volume")
 
@@ -23,13 +23,13 @@ def features(bars: pd.DataFrame, names: Sequence[str] = FEATURES) -> np.ndarray:
     return: log(c[t] / c[t-1])         range:  log(h[t] / l[t])
     gap:    log(o[t] / c[t-1])         volume: log(v[t] / v[t-1]), 0 where either is zero
     """
-    volume = bars["volume"].to_numpy(float)
+    opening, high, low, close, volume = (bars[column].to_numpy(float) for column in COLUMNS)
     traded = np.r_[False, (volume[1:] > 0) & (volume[:-1] > 0)]
-    log_volume = np.log(np.where(volume > 0, volume, 1.0))
+    log_close, log_volume = np.log(close), np.log(np.where(volume > 0, volume, 1.0))
     columns = {
-        "return": log_returns(bars).to_numpy(),
-        "range": np.log(bars["high"] / bars["low"]).to_numpy(),
-        "gap": np.log(bars["open"] / bars["close"].shift()).to_numpy(),
+        "return": np.diff(log_close, prepend=np.nan),
+        "range": np.log(high / low),
+        "gap": np.log(opening) - np.r_[np.nan, log_close[:-1]],
         "volume": np.where(traded, np.diff(log_volume, prepend=np.nan), 0.0),
     }
     rows = np.column_stack([columns[name] for name in names])
@@ -45,7 +45,7 @@ def check_features(names: Sequence[str]) -> None:
 
 def next_returns(bars: pd.DataFrame) -> np.ndarray:
     """The target `log(c[t+1] / c[t])` of every bar t, shape (bars,); NaN for the last, which has none."""
-    return np.append(log_returns(bars).to_numpy()[1:], np.nan)
+    return np.diff(np.log(bars["close"].to_numpy(float)), append=np.nan)
 
 
 def lookbacks(rows: np.ndarray, lookback: int) -> np.ndarray:

@@ -1,9 +1,8 @@
-"""A name or a file becomes a class, and text becomes its parameters."""
+"""A name, an entry point or a file becomes a class, and text becomes its parameters."""
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.util
 import inspect
 import sys
@@ -11,6 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -18,7 +18,10 @@ from predictors.base import Learner, Predictor
 
 # Lazy addresses: listing the names imports nothing, and reading the recurrent learners' fields imports no torch.
 BUILT_IN = {
+    "attention-lstm": "predictors.recurrent.learners:AttentionLSTM",
+    "bilstm": "predictors.recurrent.learners:BiLSTM",
     "ema": "predictors.ema:EMA",
+    "gru": "predictors.recurrent.learners:GRU",
     "kalman": "predictors.kalman:LocalLevel",
     "kalman-mle": "predictors.kalman:KalmanMLE",
     "kalman-trend": "predictors.kalman:LocalLinearTrend",
@@ -26,12 +29,14 @@ BUILT_IN = {
     "naive": "predictors.naive:Naive",
     "ols": "predictors.ols:OLS",
     "ols-features": "predictors.ols:OLSFeatures",
+    "rnn": "predictors.recurrent.learners:RNN",
     "sma": "predictors.sma:SMA",
+    "stacked-lstm": "predictors.recurrent.learners:StackedLSTM",
 }
 
 
 class PluginError(ImportError):
-    """A user's file failed to import; its cause is what the file raised."""
+    """A user's plugin failed to import; its cause is what it raised."""
 
 
 @dataclass(frozen=True)
@@ -57,32 +62,49 @@ def dataclass_parameters(cls: type) -> list[Parameter]:
 
 @dataclass(frozen=True)
 class Registry:
-    """Finds classes of one kind by built-in name or by file.
+    """Finds classes of one kind by three doors: a built-in name, an installed distribution's entry point, a file.
 
     kind:       what they are called in messages.
-    built_in:   name → "module:Class".
+    group:      the entry points' group.
+    built_in:   name → "module:Class", the form entry points have.
     bases:      what such a class must subclass.
     parameters: how a class declares its parameters.
     """
 
     kind: str
+    group: str
     built_in: Mapping[str, str]
     bases: tuple[type, ...]
     parameters: Callable[[type], list[Parameter]]
 
-    def find(self, name: str) -> type:
-        """The class of this built-in name, `file.py` or `file.py:Class`.
+    def names(self) -> dict[str, str]:
+        """Every built-in and installed name, and where it comes from; nothing is imported."""
+        return {name: " and ".join(claims) for name, claims in sorted(self._claims().items())}
 
-        Raises LookupError for an unknown name or class, FileNotFoundError for a missing file, and PluginError, from
-        whatever was raised, for a file that fails to import.
+    def find(self, name: str) -> type:
+        """The class of this name, `file.py` or `file.py:Class`.
+
+        Raises LookupError for an unknown name or class and for a name that two sources claim, FileNotFoundError for a
+        missing file, TypeError for a class of another kind, and PluginError, from whatever was raised, for a plugin
+        that fails to import.
         """
         path, _, class_name = name.partition(":")
         if path.endswith(".py"):
             return self._from_file(Path(path), class_name)
-        if name not in self.built_in:
-            raise LookupError(f"unknown {self.kind} {name!r}. {suggest(name, self.built_in)}")
-        module, _, class_name = self.built_in[name].partition(":")
-        return getattr(importlib.import_module(module), class_name)
+        claims = self._claims()
+        if name not in claims:
+            raise LookupError(f"unknown {self.kind} {name!r}. {suggest(name, claims)}")
+        if len(claims[name]) > 1:
+            sources = " and by ".join(claims[name])
+            raise LookupError(f"{self.kind} {name!r} is claimed by {sources}; rename or uninstall one")
+        ((source, entry),) = claims[name].items()
+        try:
+            cls = entry.load()
+        except Exception as error:
+            raise PluginError(f"{name} ({source}) could not be imported: {type(error).__name__}: {error}") from error
+        if not (inspect.isclass(cls) and issubclass(cls, self.bases)):
+            raise TypeError(f"{name} ({source}) must be a subclass of {self._wanted}; got {cls!r}")
+        return cls
 
     def coerce(self, cls: type, texts: Mapping[str, str], owner: str) -> dict[str, Any]:
         """Parameter values from text (`window=50`), typed by the class's own declaration."""
@@ -91,6 +113,18 @@ class Registry:
             if key not in known:
                 raise LookupError(f"{owner} has no parameter {key!r}. {suggest(key, known)}")
         return {key: parse(text, known[key].type, f"{owner}: {key}") for key, text in texts.items()}
+
+    @property
+    def _wanted(self) -> str:
+        return " or ".join(base.__name__ for base in self.bases)
+
+    def _claims(self) -> dict[str, dict[str, metadata.EntryPoint]]:
+        """name → source → entry point, the built-ins' made here so that a checkout needs no installing."""
+        claims = {name: {"built-in": metadata.EntryPoint(name, at, self.group)} for name, at in self.built_in.items()}
+        for entry in metadata.entry_points(group=self.group):
+            source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unnamed distribution"
+            claims.setdefault(entry.name, {})[source] = entry
+        return claims
 
     def _from_file(self, path: Path, class_name: str) -> type:
         if not path.is_file():
@@ -122,14 +156,13 @@ class Registry:
         if len(found) != 1:
             names = ", ".join(found) or "none"
             raise LookupError(
-                f"{path} must define one {self.kind} class (a subclass of "
-                f"{' or '.join(base.__name__ for base in self.bases)}); found {names}"
+                f"{path} must define one {self.kind} class (a subclass of {self._wanted}); found {names}"
                 + (f". Say which: {path}:{next(iter(found))}" if found else "")
             )
         return next(iter(found.values()))
 
 
-PREDICTORS = Registry("predictor", BUILT_IN, (Predictor, Learner), dataclass_parameters)
+PREDICTORS = Registry("predictor", "rollcast.predictors", BUILT_IN, (Predictor, Learner), dataclass_parameters)
 
 
 def load(name: str, **parameters: Any) -> Predictor | Learner:

@@ -12,7 +12,7 @@ from predictors.base import Learner, Predictor
 from predictors.validation import at_least
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Window:
     """One training slice and the block of bars forecast with it.
 

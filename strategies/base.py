@@ -28,7 +28,7 @@ class ForecastStrategy(bt.Strategy):
 
     @classmethod
     def check(cls, **parameters: Any) -> None:
-        """Raises ValueError for a parameter outside its limits, before anything is run."""
+        """Raises ValueError for a parameter outside its limits, before anything is run; all parameters are given."""
         for key, value in parameters.items():
             low, high = cls.limits.get(key, (-math.inf, math.inf))
             if isinstance(value, int | float) and not low <= value <= high:
@@ -60,6 +60,7 @@ class ForecastStrategy(bt.Strategy):
         price = self._open[0]
         held = self.position.size
         equity = self.broker.getcash() + held * price
+        self._refuse_ruin(equity, held, price)
         weight = held * price / equity
         closing = target == 0 and held != 0
         if not closing and abs(target - weight) <= self.p.tolerance:
@@ -72,24 +73,48 @@ class ForecastStrategy(bt.Strategy):
         elif held == 0:
             self.too_small += 1
 
+    def _refuse_ruin(self, equity: float, held: float, price: float) -> None:
+        """Raises if nothing would be left once a short is bought back: no order could be paid for."""
+        left = equity - max(-held, 0) * price * self.broker.cost_rate
+        if left <= 0:
+            date = self.data.datetime.datetime(0)
+            raise ValueError(f"the account was wiped out on {date:%Y-%m-%d}: equity {left:.2f}. Trade smaller")
+
     def _units(self, target: float, equity: float, held: float, price: float) -> float:
-        """Units to hold for a target weight once every cost is paid, so that no order is ever short of cash."""
+        """Units to hold for a target weight once every cost is paid, so that no order is ever short of cash.
+
+        The cost of buying is set aside for long and short alike, that of closing too where the position flips; then
+        a billionth is shaved off, and whole units are cut towards zero.
+        """
         rate = self.broker.cost_rate
+        closing = abs(held) * price * rate  # the cost of giving up all that is held
         flips = held * target < 0
-        spendable = equity - (abs(held) * price * rate if flips else 0.0)
-        units = target * spendable / (price * (1 + rate)) * SHAVE
+        worth = (equity - (closing if flips else 0.0)) / (1 + rate)
+        # A short that has outgrown the account: buying part of it back must leave equity for the rest.
+        worth = min(worth, (equity - closing) / (1 - rate))
+        units = target * worth / price * SHAVE
         return units if self.broker.p.fractional else math.trunc(units)
 
 
 class BandStrategy(ForecastStrategy):
     """A rule that acts only on forecasts outside a dead band.
 
-    dead_band_bps: a forecast within this many basis points of zero is no opinion: the position stays as it is.
+    dead_band_bps: a forecast within this many basis points of zero is no opinion: the target stays as it is.
     exposure:      the weight held when the rule is in the market.
     """
 
     params: Any = (("dead_band_bps", 1.0), ("exposure", 1.0))
     limits: ClassVar = {**ForecastStrategy.limits, "dead_band_bps": (0.0, math.inf), "exposure": (0.0, 1.0)}
+
+    @classmethod
+    def check(cls, **parameters: Any) -> None:
+        super().check(**parameters)
+        exposure, tolerance = parameters["exposure"], parameters["tolerance"]
+        if 0 < exposure <= tolerance:
+            raise ValueError(
+                f"exposure {exposure:g} is within tolerance {tolerance:g} of nothing and would never be traded; "
+                "lower the tolerance"
+            )
 
     def opinion(self, forecast: float) -> int:
         """1 above the band, -1 below it, 0 inside."""

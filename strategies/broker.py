@@ -11,7 +11,8 @@ class Broker(bt.brokers.BackBroker):
     commission: a fraction of the traded value.
     slippage:   every fill is this fraction worse than the open, beyond the bar's range if need be.
     borrow:     yearly rate paid on the market value of short positions, by calendar time.
-    interest:   yearly rate earned on cash (the proceeds of short sales earn nothing), from `interest_from` on.
+    interest:   yearly rate earned on cash less the market value of short positions, whose proceeds earn nothing, from
+                `interest_from` on. Both are counted from the last close, the borrow cost first.
     fractional: whether positions may hold fractions of a unit.
     """
 
@@ -40,9 +41,8 @@ class Broker(bt.brokers.BackBroker):
 
     def start(self) -> None:
         super().start()
-        self._accrued_to: float | None = None
-        self._short = 0.0
-        self._accrues = self.p.borrow > 0 or self.p.interest > 0
+        self._short = 0.0  # value of the short positions at the last close
+        self._since: float | None = None  # that close, until what is due since then is booked
 
     def next(self) -> None:
         self.accrue()
@@ -50,23 +50,23 @@ class Broker(bt.brokers.BackBroker):
             super().next()
         else:  # all that is left of a bar without orders, for an account without futures
             self._get_value()
-        if self._accrues:
-            # The short value that borrow is paid on overnight, at this bar's close.
+        if self.p.borrow or self.p.interest:
             self._short = sum(-p.size * data.close[0] for data, p in self.positions.items() if p.size < 0)
+            self._since = self._now() if self._short or self.p.interest else None
 
     def accrue(self) -> None:
         """Books the interest and borrow cost from the last bar to this one; a second call in a bar does nothing.
 
         A strategy calls this before it sizes an order at the open; otherwise the broker does so before it fills any.
         """
-        if not self._accrues:
+        if self._since is None:
             return
-        datas = self.cerebro.datas
-        now = max(data.datetime[0] for data in datas if len(data))
-        then, self._accrued_to = self._accrued_to, now
-        if then is None or now <= then:
-            return
-        years = (now - then) / 365
+        since, self._since = self._since, None
+        years = (self._now() - since) / 365
         self.cash -= self.p.borrow * years * self._short
-        if then >= self.p.interest_from:
+        if since >= self.p.interest_from:
             self.cash += self.p.interest * years * max(self.cash - self._short, 0.0)
+
+    def _now(self) -> float:
+        """The latest bar's date number."""
+        return max(data.datetime[0] for data in self.cerebro.datas if len(data))

@@ -34,7 +34,8 @@ class ForecastFeed(bt.feeds.PandasData):
         bars = self.p.dataname
         for name in self.getlinealiases():
             if name == "datetime":
-                values = date_numbers(bars.index)
+                column = self._colmapping["datetime"]
+                values = date_numbers(bars.index if column is None else bars.iloc[:, column])
             elif self._colmapping.get(name) is None:
                 values = np.full(len(bars), np.nan)
             else:

@@ -15,8 +15,9 @@ from strategies.base import ForecastStrategy
 class Proportional(ForecastStrategy):
     """Weight = (v/k) · f/σ², cut to ±`cap`: the mean-variance weight, scaled so that the position's volatility is v.
 
-    Since f/σ² = z/σ, dividing by the running size k of z leaves an average position of volatility v, whatever the
-    scale of the forecasts.
+    Both averages are of squares, not of deviations from a mean, and start at their first value; z² counts from the
+    first forecast on, the current bar included. Since f/σ² = z/σ, dividing by the running size k of z leaves an average
+    position of volatility v, whatever the scale of the forecasts.
 
     volatility_bps: v, in basis points per bar; 100 a day is about 16 % a year.
     span:           bars over which variances are averaged.
