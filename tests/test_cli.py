@@ -114,7 +114,7 @@ def test_the_examples_backtest(predictor, extra, tmp_path):
 
 
 BAD = {
-    "unknown predictor": (["-P", "lsmt"], 1, "unknown predictor 'lsmt'. Did you mean 'lstm'? Known: ema,"),
+    "unknown predictor": (["-P", "lsmt"], 1, "unknown predictor 'lsmt'. Did you mean 'lstm'? Known: attention-lstm,"),
     "unknown strategy": (["-P", "sma", "-S", "long_flt"], 1, "unknown strategy 'long_flt'. Did you mean 'long_flat'?"),
     "unknown parameter": (["-P", "sma", "-p", "windw=3"], 1, "sma has no parameter 'windw'. Did you mean 'window'?"),
     "unknown strategy parameter": (["-P", "sma", "-s", "cap=1"], 1, "long_flat has no parameter 'cap'"),

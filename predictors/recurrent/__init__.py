@@ -1,0 +1,1 @@
+"""Recurrent nets as learners; the only package that imports torch, and only when a net is trained."""

@@ -1,0 +1,145 @@
+"""The compiled kernel, loaded where it was built: trains many nets on a few threads without torch."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.machinery import EXTENSION_SUFFIXES
+from pathlib import Path
+
+import numpy as np
+
+from predictors.recurrent.plan import CELLS, LOSSES, Job, Plan, Trained
+
+BUILDS = ("portable", "avx2", "avx512")  # by what rollcast_level answers
+_DIVERGED = 2
+_POLL = 50  # milliseconds between looks for a Ctrl-C
+
+_i32, _i64, _f64 = ctypes.c_int32, ctypes.c_int64, ctypes.c_double
+
+
+class _Plan(ctypes.Structure):
+    """kernel/plan.h, Plan."""
+
+    _fields_ = [
+        *((name, _i32) for name in ("cell", "features", "hidden", "layers", "directions", "attention")),
+        *((name, _i32) for name in ("lookback", "stride", "batch", "loss", "patience", "rows")),
+        *((name, _f64) for name in ("lr", "clip", "decay", "dropout", "validation")),
+    ]
+
+
+class _Job(ctypes.Structure):
+    """kernel/plan.h, Job."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("rows", "returns", "scale", "weights", "forecast", "losses")),
+        ("seed", ctypes.c_uint64),
+        *((name, _i64) for name in ("first", "split", "stop")),
+        *((name, _i32) for name in ("epochs", "resume", "continues", "status")),
+    ]
+
+
+def available() -> bool:
+    """Whether a kernel was built that this processor can run."""
+    return bool(builds())
+
+
+@cache
+def builds() -> dict[str, ctypes.CDLL]:
+    """The builds this processor can run, by name, the fastest last."""
+    portable = _load("portable")
+    if portable is None:
+        return {}
+    names = BUILDS[: portable.rollcast_level() + 1]
+    return {name: library for name in names if (library := _load(name)) is not None}
+
+
+def train(plan: Plan, jobs: Sequence[Job], threads: int, build: str | None = None) -> Iterator[tuple[int, Trained]]:
+    """Trains every job and yields `(position, result)` as each ends; closing the iterator stops the threads."""
+    library = _library(build)
+    records, results = _records(plan, jobs)
+    structure = _structure(plan, jobs)
+    run = library.rollcast_start(ctypes.byref(structure), records, len(jobs), max(1, min(threads, len(jobs))))
+    try:
+        for _ in jobs:
+            # A short wait at a time: signals are handled between two calls.
+            while (k := library.rollcast_next(run, _POLL)) < 0:
+                pass
+            forecast, losses, weights = results[k]
+            yield k, Trained(forecast, losses, weights, records[k].status == _DIVERGED)
+    finally:
+        library.rollcast_stop(run)
+
+
+def gradient(plan: Plan, job: Job, build: str | None = None) -> tuple[float, np.ndarray]:
+    """The full batch's loss at the job's first weights, and its gradient in torch's order."""
+    records, _ = _records(plan, [job])
+    out = np.zeros(plan.parameters, np.float32)
+    structure = _structure(plan, [job])
+    loss = _library(build).rollcast_gradient(ctypes.byref(structure), records, out.ctypes.data)
+    return loss, out
+
+
+def _structure(plan: Plan, jobs: Sequence[Job]) -> _Plan:
+    # Forecasts are made in pieces that fit the rows a training needs anyway, 256 of them at least.
+    rows = max(max(job.split - job.first for job in jobs), plan.lookback + 256)
+    return _Plan(
+        cell=list(CELLS).index(plan.cell),
+        features=plan.features,
+        hidden=plan.hidden,
+        layers=plan.layers,
+        directions=plan.directions,
+        attention=plan.attention,
+        lookback=plan.lookback,
+        stride=plan.stride,
+        batch=plan.batch,
+        loss=LOSSES.index(plan.loss),
+        patience=plan.patience,
+        rows=rows,
+        lr=plan.lr,
+        clip=plan.clip,
+        decay=plan.weight_decay,
+        dropout=plan.dropout,
+        validation=plan.validation,
+    )
+
+
+def _records(plan: Plan, jobs: Sequence[Job]) -> tuple[ctypes.Array, list[tuple[np.ndarray, np.ndarray, np.ndarray]]]:
+    """The jobs as the kernel reads them, and the arrays it writes to; the caller's jobs keep what they point at."""
+    records = (_Job * len(jobs))()
+    results = []
+    for record, job in zip(records, jobs, strict=True):
+        forecast = np.full((job.stop - job.split + 1, plan.outputs), np.nan)
+        losses = np.full(job.epochs, np.nan, np.float32)
+        weights = np.empty(plan.parameters, np.float32) if job.weights is None else job.weights.astype(np.float32)
+        for name, array in (("rows", job.rows), ("returns", job.returns), ("scale", job.scale)):
+            if array.dtype != np.float64 or not array.flags.c_contiguous:
+                raise TypeError(f"{name} must be a contiguous float64 array; got {array.dtype}")
+            setattr(record, name, array.ctypes.data)
+        record.weights, record.forecast, record.losses = weights.ctypes.data, forecast.ctypes.data, losses.ctypes.data
+        record.seed, record.first, record.split, record.stop = job.seed, job.first, job.split, job.stop
+        record.epochs, record.resume, record.continues = job.epochs, job.weights is not None, job.continues
+        results.append((forecast, losses, weights))
+    return records, results
+
+
+def _library(build: str | None) -> ctypes.CDLL:
+    found = builds()
+    return found[build or next(reversed(found))]
+
+
+def _load(name: str) -> ctypes.CDLL | None:
+    here = Path(__file__).parent
+    paths = [path for suffix in EXTENSION_SUFFIXES if (path := here / f"_kernel_{name}{suffix}").is_file()]
+    if not paths:
+        return None
+    library = ctypes.CDLL(str(paths[0]))
+    library.rollcast_start.restype = ctypes.c_void_p
+    library.rollcast_start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
+    library.rollcast_next.argtypes = [ctypes.c_void_p, ctypes.c_int]
+    library.rollcast_stop.argtypes = [ctypes.c_void_p]
+    library.rollcast_stop.restype = None
+    library.rollcast_gradient.restype = ctypes.c_double
+    library.rollcast_gradient.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    return library

@@ -1,0 +1,47 @@
+"""Builds the recurrent nets' kernel, once for each instruction set; an install without a compiler goes on without it.
+
+Metadata lives in pyproject.toml. The libraries are loaded with ctypes, so they are no Python modules.
+"""
+
+import platform
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+KERNEL = Path("predictors/recurrent/kernel")
+# Never -ffast-math: it breaks the rounding that the kernel's exponential rests on.
+COMMON = ["-std=c++17", "-O3", "-pthread", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"]
+BUILDS = {"portable": []}
+if platform.machine().lower() in ("x86_64", "amd64"):
+    BUILDS["avx2"] = ["-mavx2", "-mfma"]
+    BUILDS["avx512"] = ["-mavx512f", "-mavx512dq", "-mfma", "-mprefer-vector-width=512"]
+
+
+class BuildKernel(build_ext):
+    """Keeps the builds' objects apart, for they come from one source, and asks for no Python entry point."""
+
+    def build_extension(self, ext):
+        shared, self.build_temp = self.build_temp, str(Path(self.build_temp) / ext.name)
+        super().build_extension(ext)
+        self.build_temp = shared
+
+    def get_export_symbols(self, ext):
+        return []
+
+
+setup(
+    ext_modules=[
+        Extension(
+            f"predictors.recurrent._kernel_{name}",
+            [str(KERNEL / "kernel.cpp")],
+            depends=[str(path) for path in sorted(KERNEL.glob("*.h"))],
+            extra_compile_args=COMMON + flags,
+            extra_link_args=["-pthread"],
+            language="c++",
+            optional=True,
+        )
+        for name, flags in BUILDS.items()
+    ],
+    cmdclass={"build_ext": BuildKernel},
+)

@@ -1,0 +1,140 @@
+"""The trainer's promises: a window's result is its own, Ctrl-C ends it, and it works without a compiler."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictors.recurrent import kernel, pool, trainer
+from predictors.recurrent.learners import LSTM
+
+ROOT = Path(__file__).parents[3]
+NET = LSTM(lookback=8, hidden=8, epochs=5, seeds=1)
+FOREVER = """
+import sys
+from predictors import WalkForward
+from predictors.bars import random_walk
+from predictors.recurrent import kernel
+from predictors.recurrent.learners import LSTM
+if __name__ == "__main__":
+    if sys.argv[1] == "twin":
+        kernel.available = lambda: False
+    started = lambda done, total: print("started", flush=True)
+    net = LSTM(hidden=64, epochs=10**6, loss_on="last", seeds=2)
+    WalkForward(net, train=900).predict(random_walk(1000), started)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("chunk", [1, 7, 20])
+def test_chunks_and_threads_leave_every_byte_alone(jobs_of, build, chunk, threads):
+    jobs = jobs_of(windows=20)
+    expected = {k: trained for job in [jobs] for k, trained in kernel.train(NET.plan(), job, 1, build)}
+    for start in range(0, len(jobs), chunk):
+        for k, trained in kernel.train(NET.plan(), jobs[start : start + chunk], threads, build):
+            assert trained.forecast.tobytes() == expected[start + k].forecast.tobytes()
+            assert trained.weights.tobytes() == expected[start + k].weights.tobytes()
+
+
+def test_the_order_of_windows_leaves_every_byte_alone(jobs_of, build):
+    jobs = jobs_of(windows=12)
+    forwards = dict(kernel.train(NET.plan(), jobs, 2, build))
+    backwards = dict(kernel.train(NET.plan(), jobs[::-1], 2, build))
+    for k in range(len(jobs)):
+        assert forwards[k].forecast.tobytes() == backwards[len(jobs) - 1 - k].forecast.tobytes()
+
+
+def test_a_longer_neighbour_leaves_every_byte_alone(jobs_of, build):
+    short, long = jobs_of(windows=1)[0], jobs_of(windows=1, train=700)[0]
+    alone = dict(kernel.train(NET.plan(), [short], 1, build))[0]
+    beside = dict(kernel.train(NET.plan(), [long, short], 1, build))[1]
+    assert alone.forecast.tobytes() == beside.forecast.tobytes()
+
+
+def threads_alive() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_no_thread_outlives_a_closed_iterator(jobs_of, build):
+    before = threads_alive()
+    endless = [replace(job, epochs=10**6) for job in jobs_of(windows=3)]
+    quick = jobs_of(windows=4)[3:]
+    running = kernel.train(NET.plan(), [*quick, *endless], 2, build)
+    next(running)
+    assert threads_alive() == before + 2
+    start = time.perf_counter()
+    running.close()
+    assert time.perf_counter() - start < 1
+    assert threads_alive() == before
+
+
+@pytest.mark.parametrize("way", ["kernel", "twin"])
+def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
+    if way == "kernel" and not kernel.available():
+        pytest.skip("no kernel here")
+    script = tmp_path / "forever.py"
+    script.write_text(FOREVER)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ROLLCAST_THREADS": "2"}
+    process = subprocess.Popen(
+        [sys.executable, str(script), way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
+    )
+    assert process.stdout.readline() == "started\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    start = time.perf_counter()
+    _, errors = process.communicate(timeout=20)
+    assert time.perf_counter() - start < 2
+    assert "KeyboardInterrupt" in errors
+    assert process.returncode
+
+
+def test_without_a_kernel_the_twin_serves_and_one_line_says_so(without_kernel, caplog, jobs_of):
+    trainer._say_what_is_lost.cache_clear()
+    jobs = jobs_of(windows=1)
+    with caplog.at_level(logging.WARNING, "rollcast"):
+        first = dict(trainer.train(NET.plan(), jobs, "cpu"))
+        dict(trainer.train(NET.plan(), jobs, "cpu"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "recurrent nets: no compiled kernel here, so torch trains them, several times slower; install a C++ compiler "
+        "and run `pip install` again to build it"
+    ]
+    assert np.isfinite(first[0].forecast).all()
+
+
+def test_worker_processes_train_as_this_one_does(jobs_of):
+    jobs = jobs_of(windows=4)
+    jobs = [jobs[0], replace(jobs[1], continues=True), *jobs[2:]]
+    together, alone = (dict(pool.train(NET.plan(), jobs, processes)) for processes in (2, 1))
+    for k in range(len(jobs)):
+        np.testing.assert_array_equal(together[k].forecast, alone[k].forecast)
+
+
+def test_an_install_without_a_compiler_succeeds(tmp_path):
+    environment = {**os.environ, "CC": "/nonexistent", "CXX": "/nonexistent"}
+    command = [sys.executable, "setup.py", "build_ext", "--build-lib", str(tmp_path), "--build-temp", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("*.so"))
+
+
+def test_a_missing_device_is_named():
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(ValueError, match="device cuda was asked for, but torch finds no CUDA device here"):
+        trainer.resolve("cuda")
+
+
+@pytest.mark.parametrize(("asked", "expected"), [("3", 3), ("0", 1)])
+def test_the_environment_sets_how_many_train_at_a_time(monkeypatch, asked, expected):
+    monkeypatch.setenv("ROLLCAST_THREADS", asked)
+    assert trainer.workers() == expected
