@@ -83,6 +83,8 @@ class OLSFeatures(Learner):
         # Row 0 has no return and the last bar no target yet.
         known = slice(1, -1)
         target = next_returns(bars)[self.lags - 1 :]
+        if not np.isfinite(design[known]).all():
+            raise ValueError("the bars to train on hold a price or volume that is not a number")
         self.coefficients_ = np.linalg.lstsq(design[known], target[known], rcond=None)[0]
         return self
 
