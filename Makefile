@@ -33,7 +33,7 @@ clean:
 		{ echo "rollcast needs Python 3.11 or newer; try make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/installed: .venv/bin/python pyproject.toml constraints.txt
+.venv/installed: .venv/bin/python pyproject.toml constraints.txt setup.py $(wildcard predictors/recurrent/cpp/*)
 	$(PIP) -e .
 	touch $@
 

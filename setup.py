@@ -9,9 +9,9 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-KERNEL = Path("predictors/recurrent/kernel")
+KERNEL = Path("predictors/recurrent/cpp")
 # Never -ffast-math: it breaks the rounding that the kernel's exponential rests on.
-COMMON = ["-std=c++17", "-O3", "-pthread", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"]
+COMMON = ["-std=c++17", "-O3", "-g0", "-pthread", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math"]
 BUILDS = {"portable": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     BUILDS["avx2"] = ["-mavx2", "-mfma"]

@@ -1,12 +1,17 @@
 """Random numbers as a hash of what they are for, so that any order, thread or device draws the same.
 
 Notation: k key (what the numbers are for), i position. The hash is SplitMix64's finaliser (Steele, Lea & Flood 2014,
-OOPSLA); kernel/draws.h is its equal in C++.
+OOPSLA); cpp/draws.h is its equal in C++.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from predictors.recurrent.plan import Plan
 
 WEIGHTS, ORDER, DROPOUT = range(3)
 _MASK = (1 << 64) - 1
@@ -35,6 +40,19 @@ def uniform(k: int, i: np.ndarray) -> np.ndarray:
 def order(k: int, n: int) -> np.ndarray:
     """A permutation of 0 … n - 1: the positions in order of their draws."""
     return np.argsort(draws(k, np.arange(n)), kind="stable")
+
+
+def masks(plan: Plan, starts: np.ndarray, steps: int, k: int) -> list[np.ndarray]:
+    """Dropout for every layer but the first, and the head: 0 or 1/(1-p) for each number it reads.
+
+    Each mask has the shape (samples, steps, D·H); a sample is known by the row it starts at.
+    """
+    width = plan.directions * plan.hidden
+    most = plan.lookback - 1 + plan.stride
+    at = (starts[:, None, None] * most + np.arange(steps)[:, None]) * width + np.arange(width)
+    kept = 1 / (1 - plan.dropout)
+    layers = range(1, plan.layers + 1)
+    return [np.where(uniform(k, (layer << 40) + at) < plan.dropout, 0.0, kept) for layer in layers]
 
 
 def _mix(z: np.ndarray) -> np.ndarray:

@@ -102,7 +102,7 @@ class Samples:
 
     @classmethod
     def of(cls, plan: Plan, job: Job) -> Samples:
-        """The samples of this job; kernel/training.h counts the same way."""
+        """The samples of this job; cpp/training.h counts the same way."""
         targets, burn = job.split - 1 - job.first, plan.lookback - 1
         stride = min(plan.stride, max(1, targets - burn))
         n = (targets - burn) // stride

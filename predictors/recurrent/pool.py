@@ -12,17 +12,17 @@ from predictors.recurrent.plan import Job, Plan, Trained
 _POLL = 0.1  # seconds between looks for a Ctrl-C
 
 
-def train(plan: Plan, jobs: Sequence[Job], processes: int, device: str = "cpu") -> Iterator[tuple[int, Trained]]:
+def train(plan: Plan, jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Trained]]:
     """As kernel.train, in this process where one is enough, else in `processes` of them."""
     chains = _chains(jobs)
-    if device != "cpu" or min(processes, len(chains)) == 1:
-        for chain in chains:
-            yield from _train_chain((plan, chain, [_trimmed(plan, jobs[k]) for k in chain], device))
+    tasks = ((plan, chain, [_trimmed(plan, jobs[k]) for k in chain]) for chain in chains)
+    if min(processes, len(chains)) == 1:
+        for task in tasks:
+            yield from _train_chain(task)
         return
     # Spawned, because a forked copy of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
     with context.Pool(min(processes, len(chains)), initializer=_quiet) as pool:  # leaving it ends the workers
-        tasks = ((plan, chain, [_trimmed(plan, jobs[k]) for k in chain], device) for chain in chains)
         done = pool.imap_unordered(_train_chain, tasks)
         for _ in chains:
             yield from _wait(done)
@@ -52,12 +52,12 @@ def _trimmed(plan: Plan, job: Job) -> Job:
     )
 
 
-def _train_chain(task: tuple[Plan, list[int], list[Job], str]) -> list[tuple[int, Trained]]:
+def _train_chain(task: tuple[Plan, list[int], list[Job]]) -> list[tuple[int, Trained]]:
     import torch
 
     from predictors.recurrent import twin
 
-    plan, positions, jobs, device = task
+    plan, positions, jobs = task
     # Two-threaded torch next to a busy neighbour was measured a hundred times slower than one thread.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -65,7 +65,7 @@ def _train_chain(task: tuple[Plan, list[int], list[Job], str]) -> list[tuple[int
         results: list[tuple[int, Trained]] = []
         for k, job in zip(positions, jobs, strict=True):
             start = replace(job, weights=results[-1][1].weights) if job.continues else job
-            results.append((k, twin.train(plan, start, device)))
+            results.append((k, twin.train(plan, start)))
         return results
     finally:
         torch.set_num_threads(threads)

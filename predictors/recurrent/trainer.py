@@ -19,11 +19,14 @@ def train(plan: Plan, jobs: Sequence[Job], device: str = "auto") -> Iterator[tup
     thread or process outlives it. Raises ValueError if there is no such device.
     """
     where = resolve(device)
-    if where == "cpu" and kernel.available():
+    if where == "cuda":
+        from predictors.recurrent import batched
+
+        return batched.train(plan, jobs, where)
+    if kernel.available():
         return kernel.train(plan, jobs, workers())
-    if where == "cpu":
-        _say_what_is_lost()
-    return pool.train(plan, jobs, workers(), where)
+    _say_what_is_lost()
+    return pool.train(plan, jobs, workers())
 
 
 def workers() -> int:

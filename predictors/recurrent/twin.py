@@ -82,11 +82,11 @@ def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.T
 class Training:
     """One job's net, its data and its optimiser."""
 
-    def __init__(self, plan: Plan, job: Job, device: str = "cpu", dtype: torch.dtype = torch.float32) -> None:
-        self.plan, self.job, self.device, self.dtype = plan, job, torch.device(device), dtype
+    def __init__(self, plan: Plan, job: Job, dtype: torch.dtype = torch.float32) -> None:
+        self.plan, self.job, self.dtype = plan, job, dtype
         self.net = Net(plan)
-        nn.utils.vector_to_parameters(torch.from_numpy(self._first_weights()), self.net.parameters())
-        self.net.to(self.device, dtype)
+        nn.utils.vector_to_parameters(torch.from_numpy(first_weights(plan, job)), self.net.parameters())
+        self.net.to(dtype)
         self.samples = Samples.of(plan, job)
         features = job.rows.shape[1]
         mean, std = job.scale.T
@@ -97,8 +97,10 @@ class Training:
     def loss(self, starts: np.ndarray, key: int | None = None) -> torch.Tensor:
         """The mean loss of the samples beginning at these rows; with a key, under its dropout."""
         steps = self.plan.lookback - 1 + self.samples.stride
-        at = torch.from_numpy(self.job.first + starts[:, None] + np.arange(steps)).to(self.device)  # (N, K)
-        masks = self._masks(starts, steps, key) if key is not None and self.plan.dropout else None
+        at = torch.from_numpy(self.job.first + starts[:, None] + np.arange(steps))  # (N, K)
+        masks = None
+        if key is not None and self.plan.dropout:
+            masks = [self._tensor(mask) for mask in draws.masks(self.plan, starts, steps, key)]
         return loss_of(self.plan, self.net(self.x[at], masks), self.y[at[:, self.plan.lookback - 1 :]])
 
     def train(self) -> tuple[np.ndarray, bool]:
@@ -126,7 +128,7 @@ class Training:
         """The forecasts (block, O) at bars [split - 1, stop), in returns."""
         at = np.arange(self.job.split - 1, self.job.stop)[:, None] + np.arange(1 - self.plan.lookback, 1)
         with torch.no_grad():
-            outputs = self.net(self.x[torch.from_numpy(at).to(self.device)])[:, 0].double().cpu().numpy()
+            outputs = self.net(self.x[torch.from_numpy(at)])[:, 0].double().numpy()
         mean, std = self.job.scale[-1]
         if self.plan.outputs == 1:
             return outputs * std + mean
@@ -134,7 +136,7 @@ class Training:
 
     def weights(self) -> np.ndarray:
         """All parameters in torch's order, shape (P,)."""
-        return nn.utils.parameters_to_vector(self.net.parameters()).detach().cpu().numpy()
+        return nn.utils.parameters_to_vector(self.net.parameters()).detach().numpy()
 
     def _epoch(self, epoch: int) -> float:
         starts, total = self.samples.starts, 0.0
@@ -152,31 +154,21 @@ class Training:
             total += loss.item() * len(chosen)
         return total / len(starts)
 
-    def _first_weights(self) -> np.ndarray:
-        """Uniform on ±1/√H, as torch's layers, unless the job brings its own."""
-        if self.job.weights is not None:
-            return self.job.weights.astype(np.float32)
-        u = draws.uniform(draws.key(self.job.seed, draws.WEIGHTS), np.arange(self.plan.parameters))
-        return ((2.0 * u - 1.0) * (1.0 / np.sqrt(self.plan.hidden))).astype(np.float32)
-
-    def _masks(self, starts: np.ndarray, steps: int, key: int) -> list[torch.Tensor]:
-        """For every layer but the first, and the head: 0 or 1/(1-p) for every number it reads, (N, K, D·H)."""
-        width = self.plan.directions * self.plan.hidden
-        most = self.plan.lookback - 1 + self.plan.stride
-        masks = []
-        for layer in range(1, self.plan.layers + 1):
-            at = (starts[:, None, None] * most + np.arange(steps)[:, None]) * width + np.arange(width)
-            u = draws.uniform(key, (layer << 40) + at)
-            masks.append(self._tensor(np.where(u < self.plan.dropout, 0.0, 1 / (1 - self.plan.dropout))))
-        return masks
-
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        return torch.tensor(values, dtype=self.dtype, device=self.device)
+        return torch.tensor(values, dtype=self.dtype)
 
 
-def train(plan: Plan, job: Job, device: str = "cpu") -> Trained:
+def first_weights(plan: Plan, job: Job) -> np.ndarray:
+    """Uniform on ±1/√H, as torch's layers, unless the job brings its own."""
+    if job.weights is not None:
+        return job.weights.astype(np.float32)
+    u = draws.uniform(draws.key(job.seed, draws.WEIGHTS), np.arange(plan.parameters))
+    return ((2.0 * u - 1.0) * (1.0 / np.sqrt(plan.hidden))).astype(np.float32)
+
+
+def train(plan: Plan, job: Job) -> Trained:
     """What the kernel would make of this job, up to float32's rounding."""
-    training = Training(plan, job, device)
+    training = Training(plan, job)
     losses, diverged = training.train()
     forecast = training.forecast()
     return Trained(forecast, losses, training.weights(), diverged or not np.isfinite(forecast).all())

@@ -79,22 +79,23 @@ def test_a_short_training_forecasts_as_the_twin_does(changed, build, changes):
         np.testing.assert_allclose(trained.weights, expected.weights, atol=1e-5)
 
 
-def test_forty_windows_of_240_updates_forecast_within_1e_5_of_the_twin(jobs_of, build):
+@pytest.mark.parametrize("windows", [6, pytest.param(40, marks=pytest.mark.slow)])
+def test_windows_of_240_updates_forecast_within_1e_5_of_the_twin(jobs_of, build, windows):
     learner = LSTM(lookback=5, hidden=8, epochs=30, lr=0.001, batch=14, loss_on="last", seeds=1)
-    jobs = jobs_of(learner, windows=40, train=118)
+    jobs = jobs_of(learner, windows=windows, train=118)
     for k, trained in kernel.train(learner.plan(), jobs, 1, build):
-        expected = twin_of_forty(learner, jobs, k)
+        expected = long_twin(learner, jobs, k)
         assert len(trained.losses) * 8 == 240
         np.testing.assert_allclose(trained.forecast / jobs[k].scale[-1, 1], expected, atol=1e-5)
 
 
-_forty = {}
+_long = {}
 
 
-def twin_of_forty(learner, jobs, k):
-    if k not in _forty:
-        _forty[k] = twin.train(learner.plan(), jobs[k]).forecast / jobs[k].scale[-1, 1]
-    return _forty[k]
+def long_twin(learner, jobs, k):
+    if k not in _long:
+        _long[k] = twin.train(learner.plan(), jobs[k]).forecast / jobs[k].scale[-1, 1]
+    return _long[k]
 
 
 def test_early_stopping_ends_before_the_last_epoch_and_keeps_the_best_weights(changed, build):

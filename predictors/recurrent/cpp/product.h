@@ -20,7 +20,7 @@ INLINE void pieces(int begin, int end, F&& f) {
 // Rows of a tile whose rows hold C vectors of sums.
 constexpr int tile_rows(int C) {
   if (many_registers) return C == 1 ? 12 : C == 2 ? 8 : C == 3 ? 8 : 6;
-  return C == 1 ? 8 : C == 2 ? 4 : C == 3 ? 3 : 2;
+  return C == 1 ? 8 : C == 2 ? 6 : 3;
 }
 
 enum class Start { zero, row, add };

@@ -1,0 +1,127 @@
+"""The nets of many windows at once, each with its own weights: cells, layers, head and loss on stacked tensors.
+
+Notation: C windows, P parameters, n samples, K steps, S targets of a sample, R rows, F features, D directions, H hidden
+units, G = gates · H, O outputs. Weights are split from (C, P) in torch's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from predictors.recurrent.plan import CELLS, Plan
+
+Masks = list[torch.Tensor] | None
+
+
+def forward(
+    plan: Plan, p: torch.Tensor, x: torch.Tensor, first: torch.Tensor, steps: int, masks: Masks
+) -> torch.Tensor:
+    """Outputs (C, n, S, O) of samples that begin at rows `first` (C, n) of x (C, R, F) and read `steps` of them."""
+    take = _Splitter(p)
+    h, burn, states = plan.hidden, plan.lookback - 1, list[torch.Tensor]()
+    windows = torch.arange(len(x), device=x.device)[:, None]
+    for i in range(plan.layers):
+        sides = []
+        for d in range(plan.directions):
+            w_x, w_h, b_x, b_h = take.layer(plan, plan.features if i == 0 else plan.directions * h)
+            bias = (b_x + b_h if plan.cell != "gru" else _add_joined(b_x, b_h, h)).unsqueeze(1)  # (C, 1, G)
+            if i == 0:
+                projected = torch.baddbmm(bias, x, w_x.transpose(1, 2))  # (C, R, G): every bar once
+                inputs = [projected[windows, first + t] for t in range(steps)]
+            else:
+                inputs = [torch.baddbmm(bias, state, w_x.transpose(1, 2)) for state in states]
+            outputs = _STEPS[plan.cell](inputs[::-1] if d else inputs, w_h.transpose(1, 2), b_h)
+            sides.append(outputs[::-1] if d else outputs)
+        states = [torch.cat(pair, dim=2) for pair in zip(*sides, strict=True)]  # K of (C, n, D·H)
+        if masks is not None and i < plan.layers - 1:
+            states = [state * masks[i][:, :, t] for t, state in enumerate(states)]
+    state = torch.stack(_read(plan, take, states), dim=2)  # (C, n, S, D·H)
+    if masks is not None:
+        state = state * masks[-1][:, :, burn:]
+    w, b = take(plan.outputs, plan.directions * h), take(plan.outputs)
+    return torch.baddbmm(b.unsqueeze(1), state.flatten(1, 2), w.transpose(1, 2)).view(*state.shape[:3], plan.outputs)
+
+
+def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The loss of every target, shape as `targets`."""
+    error = outputs[..., 0] - targets
+    if plan.loss == "gaussian":
+        return 0.5 * (outputs[..., 1] + error**2 * torch.exp(-outputs[..., 1]))
+    if plan.loss == "huber":
+        return torch.nn.functional.huber_loss(outputs[..., 0], targets, reduction="none")
+    return error**2
+
+
+class _Splitter:
+    """Hands out the next parameters of (C, P) in a given shape."""
+
+    def __init__(self, p: torch.Tensor) -> None:
+        self.p, self.at = p, 0
+
+    def __call__(self, *shape: int) -> torch.Tensor:
+        size = torch.Size(shape).numel()
+        self.at += size
+        return self.p[:, self.at - size : self.at].view(-1, *shape)
+
+    def layer(self, plan: Plan, inputs: int) -> tuple[torch.Tensor, ...]:
+        g = CELLS[plan.cell] * plan.hidden
+        return self(g, inputs), self(g, plan.hidden), self(g), self(g)
+
+
+def _read(plan: Plan, take: _Splitter, states: list[torch.Tensor]) -> list[torch.Tensor]:
+    """What the head reads: S of (C, n, D·H)."""
+    h, burn = plan.hidden, plan.lookback - 1
+    if plan.attention:
+        hidden = torch.stack(states, dim=2)  # (C, n, K, H)
+        w, b, v = take(h, h), take(h), take(h)
+        u = torch.tanh(torch.baddbmm(b.unsqueeze(1), hidden.flatten(1, 2), w.transpose(1, 2)))
+        alpha = torch.softmax((u * v.unsqueeze(1)).sum(2).view(hidden.shape[:3]), dim=2)  # (C, n, K)
+        return [(alpha.unsqueeze(3) * hidden).sum(2)]
+    if plan.directions == 2:
+        return [torch.cat([states[-1][..., :h], states[0][..., h:]], dim=2)]
+    return states[burn:]
+
+
+def _add_joined(b_x: torch.Tensor, b_h: torch.Tensor, h: int) -> torch.Tensor:
+    """A GRU's candidate keeps its recurrent bias apart, inside the product with the reset gate."""
+    return torch.cat([b_x[:, : 2 * h] + b_h[:, : 2 * h], b_x[:, 2 * h :]], dim=1)
+
+
+def _rnn(inputs: list[torch.Tensor], w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
+    states = [torch.tanh(inputs[0])]
+    for z in inputs[1:]:
+        states.append(torch.tanh(torch.baddbmm(z, states[-1], w)))  # h_t = tanh(W_h h_{t-1} + W_x x_t + b)
+    return states
+
+
+def _gru(inputs: list[torch.Tensor], w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
+    size = w.shape[1]
+    b_n = b_h[:, None, 2 * size :]
+    h = inputs[0].new_zeros(*inputs[0].shape[:2], size)
+    states = []
+    for x in inputs:
+        r, z = torch.sigmoid(torch.baddbmm(x[..., : 2 * size], h, w[..., : 2 * size])).chunk(2, 2)
+        n = torch.tanh(x[..., 2 * size :] + r * torch.baddbmm(b_n, h, w[..., 2 * size :]))
+        h = n + z * (h - n)  # h_t = (1 - z_t)∗n_t + z_t∗h_{t-1}
+        states.append(h)
+    return states
+
+
+def _lstm(inputs: list[torch.Tensor], w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
+    states, c = list[torch.Tensor](), None
+    for x in inputs:
+        # Chunks are views: slices of the gates would double the traffic.
+        i, f, g, o = (x if c is None else torch.baddbmm(x, states[-1], w)).chunk(4, 2)
+        i, f, o = torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o)
+        c = i * torch.tanh(g) if c is None else f * c + i * torch.tanh(g)  # C_t = f_t∗C_{t-1} + i_t∗C̃_t
+        states.append(o * torch.tanh(c))
+    return states
+
+
+_STEPS: dict[str, Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor], list[torch.Tensor]]] = {
+    "rnn": _rnn,
+    "gru": _gru,
+    "lstm": _lstm,
+}

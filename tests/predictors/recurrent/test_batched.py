@@ -1,0 +1,79 @@
+"""Windows batched in torch, on the CPU and small: the algorithm a GPU runs, against the twin."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from predictors.recurrent import batched, twin
+from predictors.recurrent.learners import LSTM
+
+PLANS = {
+    "sequence": {},
+    "many-to-one": {"stride": 1},
+    "gru": {"cell": "gru", "stride": 1},
+    "rnn": {"cell": "rnn"},
+    "stacked": {"layers": 2, "cell": "gru"},
+    "both directions": {"directions": 2, "layers": 2, "stride": 1},
+    "attention": {"attention": True, "stride": 1},
+    "huber": {"loss": "huber"},
+    "gaussian": {"loss": "gaussian"},
+    "mini-batches": {"batch": 7, "stride": 1},
+    "weight decay": {"weight_decay": 0.1},
+    "dropout": {"dropout": 0.3, "layers": 2, "stride": 1, "batch": 32},
+    "validation": {"validation": 0.3, "patience": 1, "stride": 1, "lr": 0.05},
+}
+
+
+def plan_with(**changes):
+    return replace(LSTM(lookback=8, hidden=8, lr=0.001).plan(), **changes)
+
+
+@pytest.mark.parametrize("changes", PLANS.values(), ids=PLANS)
+def test_batched_windows_train_as_the_twin_does(jobs_of, changes):
+    plan, jobs = plan_with(**changes), jobs_of(windows=3)
+    for k, trained in batched.train(plan, jobs, "cpu", chunk=2):
+        expected = twin.train(plan, jobs[k])
+        std = jobs[k].scale[-1, 1]
+        np.testing.assert_allclose(trained.losses, expected.losses, atol=1e-5)
+        np.testing.assert_allclose(trained.forecast / std, expected.forecast / std, atol=2e-5)
+
+
+def test_jobs_of_different_shapes_chains_and_no_epochs_are_told_apart(jobs_of):
+    plan = plan_with()
+    jobs = [*jobs_of(windows=3), *jobs_of(windows=2, train=90)]
+    jobs[1], jobs[2] = (replace(job, continues=True, epochs=2) for job in jobs[1:3])
+    found = dict(batched.train(plan, jobs, "cpu"))
+    weights = None
+    for k, job in enumerate(jobs):
+        expected = twin.train(plan, replace(job, weights=weights if job.continues else None))
+        np.testing.assert_allclose(found[k].forecast, expected.forecast, atol=1e-6)
+        weights = expected.weights
+    evaluated = replace(jobs[0], first=1, split=9, stop=60, epochs=0, weights=weights)
+    (_, trained), *_ = batched.train(plan, [evaluated], "cpu")
+    np.testing.assert_allclose(trained.forecast, twin.train(plan, evaluated).forecast, atol=1e-7)
+
+
+def test_a_diverged_window_leaves_its_neighbours_alone(jobs_of):
+    plan, jobs = plan_with(), jobs_of(windows=2)
+    nan = replace(jobs[0], weights=np.full(plan.parameters, np.nan, np.float32))
+    found = dict(batched.train(plan, [nan, jobs[1]], "cpu"))
+    assert found[0].diverged
+    assert not found[1].diverged
+    np.testing.assert_allclose(found[1].forecast, twin.train(plan, jobs[1]).forecast, atol=1e-6)
+
+
+def test_running_out_of_memory_halves_the_chunk(jobs_of, monkeypatch):
+    plan, jobs, sizes = plan_with(), jobs_of(windows=5), []
+    run = batched.Chunk.run
+
+    def short_of_memory(chunk):
+        sizes.append(len(chunk.jobs))
+        if len(chunk.jobs) > 2:
+            raise torch.OutOfMemoryError
+        return run(chunk)
+
+    monkeypatch.setattr(batched.Chunk, "run", short_of_memory)
+    assert len(dict(batched.train(plan, jobs, "cpu"))) == 5
+    assert sizes == [5, 2, 2, 1]
