@@ -100,7 +100,7 @@ class Registry:
         ((source, entry),) = claims[name].items()
         try:
             cls = entry.load()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"{name} ({source}) could not be imported: {type(error).__name__}: {error}") from error
         if not (inspect.isclass(cls) and issubclass(cls, self.bases)):
             raise TypeError(f"{name} ({source}) must be a subclass of {self._wanted}; got {cls!r}")
@@ -139,7 +139,7 @@ class Registry:
         sys.modules[module_name] = module
         try:
             spec.loader.exec_module(module)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
         found = {
             key: value

@@ -65,15 +65,19 @@ def lstm(weights: Weights, x: torch.Tensor, before: State) -> State:
 CELLS: dict[str, Callable[[Weights, torch.Tensor, State], State]] = {"rnn": rnn, "gru": gru, "lstm": lstm}
 
 
+def steps(cell: str, weights: Weights, x: torch.Tensor, before: State | None = None) -> list[State]:
+    """The states and gates of `cell` after each step of x (N, T, F), each of shape (N, H); zero before the first."""
+    zero = x.new_zeros(len(x), weights.w_h.shape[1])
+    states: list[State] = [before or {"h": zero, "c": zero}]
+    for t in range(x.shape[1]):
+        states.append(CELLS[cell](weights, x[:, t], states[-1]))
+    return states[1:]
+
+
 def run(cell: str, weights: Weights, x: torch.Tensor) -> dict[str, torch.Tensor]:
     """Every state and gate of `cell` over the steps of x (N, T, F), each of shape (N, T, H)."""
-    zero = x.new_zeros(len(x), weights.w_h.shape[1])
-    state: State = {"h": zero, "c": zero}
-    steps: list[State] = []
-    for t in range(x.shape[1]):
-        state = CELLS[cell](weights, x[:, t], state)
-        steps.append(state)
-    return {name: torch.stack([step[name] for step in steps], dim=1) for name in steps[0]}
+    states = steps(cell, weights, x)
+    return {name: torch.stack([state[name] for state in states], dim=1) for name in states[0]}
 
 
 def layer(cell: str, directions: Sequence[Weights], x: torch.Tensor) -> torch.Tensor:

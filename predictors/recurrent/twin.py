@@ -5,6 +5,7 @@ Notation: N samples, K steps, T lookback, F features, D directions, H hidden uni
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -80,10 +81,19 @@ def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.T
 
 
 class Training:
-    """One job's net, its data and its optimiser."""
+    """One job's net, its data and its optimiser.
 
-    def __init__(self, plan: Plan, job: Job, dtype: torch.dtype = torch.float32) -> None:
-        self.plan, self.job, self.dtype = plan, job, dtype
+    observe: called at every update with the gradient's norm before it is clipped.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        job: Job,
+        dtype: torch.dtype = torch.float32,
+        observe: Callable[[float], object] | None = None,
+    ) -> None:
+        self.plan, self.job, self.dtype, self.observe = plan, job, dtype, observe
         self.net = Net(plan)
         nn.utils.vector_to_parameters(torch.from_numpy(first_weights(plan, job)), self.net.parameters())
         self.net.to(dtype)
@@ -149,7 +159,9 @@ class Training:
             loss = self.loss(chosen, draws.key(draws.key(self.job.seed, draws.DROPOUT), epoch * updates + i))
             self.optimiser.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(self.net.parameters(), self.plan.clip)
+            norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.plan.clip)
+            if self.observe:
+                self.observe(norm.item())
             self.optimiser.step()
             total += loss.item() * len(chosen)
         return total / len(starts)

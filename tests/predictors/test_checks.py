@@ -1,0 +1,453 @@
+"""The conformance suite: every check fails on a minimal offender, says why, and passes on an honest predictor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from predictors import Learner, Predictor, WalkForward, load
+from predictors.bars import log_returns
+from predictors.checks import CheckFailed, Subject, check_predictor, start_sensitivity, yield_checks
+from predictors.conformance import ALL, LEARNER_ONLY, edge
+from predictors.subject import EVERY
+
+ROOT = Path(__file__).parents[2]
+
+
+def momentum(bars):
+    return log_returns(bars).rolling(5).mean()
+
+
+@dataclass(frozen=True)
+class Momentum(Predictor):
+    """The mean of five returns."""
+
+    def predict(self, bars):
+        return momentum(bars)
+
+
+@dataclass
+class Mean(Learner):
+    """The mean of the slice, and some of the last return."""
+
+    def fit(self, bars):
+        self.mean_ = float(log_returns(bars).mean())
+        return self
+
+    def predict(self, bars):
+        return self.mean_ + 0.1 * log_returns(bars)
+
+
+def a_predictor(predict):
+    """A documented, frozen predictor of one method."""
+    body = {"predict": lambda self, bars: predict(bars), "__doc__": "An offender.", "__module__": __name__}
+    return dataclass(frozen=True)(type("Offender", (Predictor,), body))()
+
+
+def a_learner(**methods):
+    """`Mean` with some of its methods replaced."""
+    body = {"fit": Mean.fit, "predict": Mean.predict, "__doc__": "An offender.", "__module__": __name__}
+    return dataclass(type("Offender", (Learner,), body | methods))()
+
+
+def outcome(model, check):
+    (one,) = (one for one in yield_checks(model) if one.name == check)
+    return one.outcome()
+
+
+def test_an_honest_predictor_and_an_honest_learner_pass():
+    for model in (Momentum(), Mean(), WalkForward(Mean(), train=200)):
+        assert [o for o in check_predictor(model) if o.status != "passed"] == []
+
+
+@pytest.mark.parametrize("check", yield_checks(Momentum()), ids=str)
+def test_pytest_takes_the_checks_one_by_one(check):
+    check()
+
+
+# --- one offender for every check ---
+
+
+class Bare(Predictor):
+    """No dataclass."""
+
+    def predict(self, bars):
+        return momentum(bars)
+
+
+@dataclass
+class Thawed(Predictor):
+    """Not frozen."""
+
+    def predict(self, bars):
+        return momentum(bars)
+
+
+@dataclass(frozen=True)
+class Needy(Predictor):
+    """A window without a default."""
+
+    window: int
+
+    def predict(self, bars):
+        return momentum(bars)
+
+
+@dataclass(frozen=True)
+class Silent(Predictor):
+    """Says nothing of one field."""
+
+    window: int = 5
+
+    def predict(self, bars):
+        return log_returns(bars).rolling(self.window).mean()
+
+
+@dataclass(frozen=True)
+class Locked(Predictor):
+    """Holds what cannot be sent to another process: a lock."""
+
+    lock: object = field(default_factory=threading.Lock, compare=False)
+
+    def predict(self, bars):
+        return momentum(bars)
+
+
+def adds_a_column(bars):
+    bars["return"] = log_returns(bars)
+    return bars["return"].rolling(5).mean()
+
+
+def indexed_by_number(bars):
+    return momentum(bars).reset_index(drop=True)
+
+
+def with_a_hole(bars):
+    return momentum(bars).where(bars.index.day_of_week != 2)
+
+
+def refuses_short(bars):
+    return pd.Series(
+        np.convolve(log_returns(bars), np.ones(5) / 5)[: len(bars)] + 0 * bars["close"].iloc[4], bars.index
+    )
+
+
+def remembers(kept=[]):  # noqa: B006
+    def predict(bars):
+        kept.append(float(log_returns(bars).std()))
+        return momentum(bars) / kept[0] * 0.01
+
+    return predict
+
+
+def unseeded(bars):
+    return momentum(bars) + np.random.default_rng().normal(0, 1e-3, len(bars))
+
+
+def by_price(bars):
+    return momentum(bars) * (bars["close"] > 1000)
+
+
+def by_volume(bars):
+    return momentum(bars) * np.log(bars["volume"].replace(0, np.nan))
+
+
+def by_risk(bars):
+    return momentum(bars) / log_returns(bars).rolling(5).std() * 0.01
+
+
+def adds_next(bars, column="close"):
+    return momentum(bars) + np.log(bars[column]).diff().shift(-1).fillna(0.0)
+
+
+def fit_warm(self, bars):
+    self.mean_ = 0.5 * getattr(self, "mean_", 0.0) + float(log_returns(bars).mean())
+    return self
+
+
+def fit_untidily(self, bars):
+    self.mean_ = self.cache = float(log_returns(bars).mean())
+    return self
+
+
+def fit_in_place_of_self(self, bars):
+    return Mean().fit(bars)
+
+
+def forecast_together(self, windows):
+    """All windows share one mean."""
+    mean = float(np.mean([log_returns(w.training).mean() for w in windows]))
+    for k, w in enumerate(windows):
+        yield k, mean + 0.1 * log_returns(w.seen).iloc[-w.block :]
+
+
+def forecast_from_the_end(self, windows):
+    """The number of windows decides."""
+    for k, w in enumerate(windows):
+        self.fit(w.training)
+        yield k, self.predict(w.seen).iloc[-w.block :] * len(windows)
+
+
+OFFENDERS = [
+    ("fields_are_parameters", Bare(), r"Bare is no dataclass; put @dataclass"),
+    ("fields_are_parameters", Thawed(), r"Thawed is not frozen; write @dataclass\(frozen=True\)"),
+    ("fields_are_parameters", Needy(5), r"the field window has no default"),
+    (
+        "documented",
+        dataclass(frozen=True)(type("Mute", (Momentum,), {"__doc__": None}))(),
+        "the class has no docstring",
+    ),
+    ("documented", Silent(), "the docstring does not mention window"),
+    ("index", a_predictor(lambda bars: momentum(bars).to_frame()), "returned DataFrame, not a Series"),
+    ("index", a_predictor(indexed_by_number), "not on the index of its bars"),
+    ("index", a_predictor(lambda bars: momentum(bars).astype(object)), "of type object, not float"),
+    ("warm_up", a_predictor(with_a_hole), r"the forecast at bar \d+ is nan, after the first at bar 5"),
+    ("warm_up", a_predictor(lambda bars: momentum(bars) * np.nan), "no forecast after 2048 bars of a random walk"),
+    ("bars_untouched", a_predictor(adds_a_column), "changed the bars it was given; work on a copy"),
+    ("repeatable", a_predictor(unseeded), "when it was made again; draw from a seeded generator"),
+    ("prefix", a_predictor(adds_next), "looked 1 bar ahead, reading close: it moved by .* were cut off"),
+    ("changed_future", a_predictor(adds_next), "looked 1 bar ahead, reading close.*given other prices"),
+    ("changed_future", a_predictor(lambda b: adds_next(b, "volume")), "reading volume.*given other volume"),
+    ("shuffled_future", a_predictor(adds_next), "looked 1 bar ahead.*given shuffled prices"),
+    ("erased_future", a_predictor(adds_next), "looked 1 bar ahead.*given NaN prices"),
+    ("scale_free", a_predictor(by_price), "when prices were multiplied by 100; use returns or logs"),
+    ("short", a_predictor(refuses_short), "1 bars raised IndexError"),
+    ("flat", a_predictor(by_risk), "on constant prices the forecast is not a number"),
+    ("gaps_and_no_volume", a_predictor(by_volume), "on bars with gaps the forecast is not a number"),
+    ("pickles", Locked(), "pickling raised TypeError: cannot pickle"),
+    ("no_edge_on_noise", a_predictor(adds_next), r"its forecasts earn \d\d\.\d standard deviations on random walks"),
+    ("refit_is_a_fresh_fit", a_learner(fit=fit_warm), "it remembers the first"),
+    (
+        "fit_leaves_nothing_behind",
+        a_learner(fit=fit_untidily),
+        "fit wrote cache; fitted attributes end in an underscore",
+    ),
+    ("fit_leaves_nothing_behind", a_learner(fit=fit_in_place_of_self), "fit must return self"),
+    ("windows_in_any_company", a_learner(forecast=forecast_together), "forecasts .* elsewhere alone"),
+    ("schedule_anchored", a_learner(forecast=forecast_from_the_end), "when 25 bars were appended"),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "model", "sentence"), OFFENDERS, ids=[f"{o[0]}-{k}" for k, o in enumerate(OFFENDERS)]
+)
+def test_a_check_fails_on_its_offender_and_says_why(check, model, sentence):
+    (one,) = (one for one in yield_checks(model) if one.name == check)
+    with pytest.raises(CheckFailed, match=sentence):
+        one()
+
+
+def test_state_kept_between_calls_is_found_even_where_every_call_agrees():
+    finding = outcome(a_predictor(remembers()), "order_of_calls").finding
+    assert "state is kept" in finding or finding == ""  # a closure has no file to run again
+
+
+def test_state_kept_in_a_module_is_found_by_running_the_module_again(tmp_path):
+    plugin = tmp_path / "kept.py"
+    plugin.write_text(
+        "from dataclasses import dataclass\n"
+        "from predictors import Predictor\n"
+        "from predictors.bars import log_returns\n"
+        "KEPT = []\n"
+        "@dataclass(frozen=True)\n"
+        "class Kept(Predictor):\n"
+        '    """Momentum over the risk of the first bars it saw."""\n'
+        "    def predict(self, bars):\n"
+        "        KEPT.append(log_returns(bars).std())\n"
+        "        return log_returns(bars).rolling(5).mean() / KEPT[0]\n"
+    )
+    failed = [o.check.name for o in check_predictor(load(str(plugin))) if o.status == "failed"]
+    assert failed == ["order_of_calls"]
+
+
+def test_every_check_has_an_offender():
+    assert {f.__name__ for f in (*ALL, *LEARNER_ONLY)} - {check for check, _, _ in OFFENDERS} == {"order_of_calls"}
+
+
+def test_every_check_is_one_plain_sentence():
+    for check in yield_checks(Mean()):
+        assert check.sentence.endswith(".")
+        assert str(check) == f"Mean:{check.name}"
+
+
+# --- what is asked ---
+
+
+def test_a_learner_is_checked_in_its_small_form_and_through_its_loop():
+    @dataclass
+    class Grown(Mean):
+        """Large.
+
+        size: how large.
+        """
+
+        size: int = 1000
+
+        @classmethod
+        def tiny(cls):
+            return cls(size=1)
+
+    subject = Subject(Grown())
+    assert subject.learner == Grown(size=1)
+    assert subject.predictor == WalkForward(Grown(size=1), train=60, every=EVERY)
+    assert len(yield_checks(Grown())) == len(ALL) + len(LEARNER_ONLY)
+    assert len(yield_checks(Momentum())) == len(ALL)
+
+
+def test_a_learner_that_needs_more_bars_gets_them():
+    def fit(self, bars):
+        if len(bars) < 200:
+            raise ValueError("needs 200 bars")
+        return Mean.fit(self, bars)
+
+    subject = Subject(a_learner(fit=fit))
+    assert subject.train == 250
+    assert np.isfinite(subject.forecast[subject.warm_up :]).all()
+
+
+def test_every_bar_with_a_forecast_is_cut_after():
+    for model in (Momentum(), Mean()):
+        subject = Subject(model)
+        near, later = subject.probes
+        assert list(near.cuts) == list(range(subject.warm_up + 1, len(subject.bars)))
+        assert max(later.cuts) < len(later.market)
+        assert len(later.market) > len(near.market)
+
+
+# --- expected failures ---
+
+
+@dataclass(frozen=True)
+class RoundNumbers(Predictor):
+    """Momentum above a round price."""
+
+    expected_failures = {"scale_free": "reads round numbers"}  # noqa: RUF012
+
+    def predict(self, bars):
+        return momentum(bars) * np.where(bars["close"] > 1000, 2.0, 1.0)
+
+
+def test_a_declared_failure_is_expected_and_its_check_may_be_called():
+    done = {o.check.name: o for o in check_predictor(RoundNumbers())}
+    assert done["scale_free"].status == "expected"
+    assert done["scale_free"].check.expected == "reads round numbers"
+    assert {o.status for name, o in done.items() if name != "scale_free"} == {"passed"}
+    for check in yield_checks(RoundNumbers()):
+        check()
+
+
+def test_a_declared_failure_that_passes_is_a_failure():
+    class Reformed(RoundNumbers):
+        """As round numbers, but no longer."""
+
+        def predict(self, bars):
+            return momentum(bars)
+
+    found = outcome(Reformed(), "scale_free")
+    assert (found.status, found.finding) == ("failed", "passes, though it was declared to fail: reads round numbers")
+
+
+def test_a_declared_failure_of_an_unknown_check_is_refused():
+    class Misspelt(RoundNumbers):
+        """As round numbers."""
+
+        expected_failures = {"scale_fre": "reads round numbers"}  # noqa: RUF012
+
+    with pytest.raises(LookupError, match=r"unknown check 'scale_fre'\. Did you mean 'scale_free'\?"):
+        yield_checks(Misspelt())
+
+
+def test_a_learner_in_its_loop_declares_its_failures_itself():
+    class Declared(Mean):
+        """As the mean."""
+
+        expected_failures = {"scale_free": "none"}  # noqa: RUF012
+
+    assert outcome(WalkForward(Declared()), "scale_free").status == "failed"
+
+
+def test_whatever_a_plugin_raises_is_a_finding_with_its_type():
+    def broken(bars):
+        raise KeyError("adj_close")
+
+    assert {o.finding for o in check_predictor(a_predictor(broken)) if o.check.name == "index"} == {
+        "raised KeyError: 'adj_close'"
+    }
+
+
+# --- the reproduction ---
+
+PEEK = """
+from dataclasses import dataclass
+import numpy as np
+from predictors import Learner, Predictor
+from predictors.bars import log_returns
+
+@dataclass
+class Peek(KIND):
+    '''Peeks.'''
+
+    def fit(self, bars):
+        return self
+
+    def predict(self, bars):
+        returns = log_returns(bars)
+        return returns.rolling(5).mean() + returns.shift(-1).fillna(0.0) * (np.arange(len(bars)) > AFTER)
+"""
+
+
+@pytest.mark.parametrize(("kind", "after"), [("Predictor", 0), ("Predictor", 200), ("Learner", 0)])
+def test_the_reproduction_prints_two_different_numbers(tmp_path, kind, after):
+    plugin = tmp_path / "peek.py"
+    plugin.write_text(PEEK.replace("KIND", kind).replace("AFTER", str(after)))
+    expression = f"load({str(plugin)!r})"
+    script = outcome(load(str(plugin)), "prefix").script(expression)
+    assert len(script.splitlines()) == 5
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    first, second = map(float, done.stdout.split())
+    assert first != second
+
+
+def test_there_is_no_reproduction_where_there_is_no_leak():
+    assert outcome(Momentum(), "prefix").script("load('sma')") is None
+
+
+# --- start of history ---
+
+
+def test_a_window_forgets_where_history_starts_and_a_recursion_does_not():
+    assert start_sensitivity(Momentum()) < 1e-9
+    assert start_sensitivity(load("ema")) > 1e-9
+
+
+# --- the alarm rate ---
+
+
+@pytest.mark.slow
+def test_edge_on_noise_of_honest_predictors_stays_below_its_stated_rate():
+    """2,000 honest predictors: rolling sums of past returns with random weights."""
+    rng = np.random.default_rng(0)
+    z = np.empty(2000)
+    for k in range(len(z)):
+        weights = rng.normal(size=rng.integers(1, 8))
+
+        def weighted(bars, weights=weights):
+            r = log_returns(bars)
+            return sum(w * r.shift(j) for j, w in enumerate(weights))
+
+        z[k] = edge(Subject(a_predictor(weighted)), range(1000 + 4 * k, 1004 + 4 * k))
+    assert abs(z.mean()) < 4 / np.sqrt(len(z))
+    assert 0.9 < z.std() < 1.1
+    for limit in (1, 2, 3, 4):
+        bound = np.exp(-(limit**2) / 2)
+        assert (z > limit).mean() <= bound + 3 * np.sqrt(bound / len(z))
+    # Near a normal distribution: 15.9 % above one, 2.3 % above two.
+    assert (z > 1).mean() == pytest.approx(0.159, abs=0.03)
+    assert (z > 2).mean() == pytest.approx(0.023, abs=0.012)
