@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import MISSING
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,8 @@ import click
 
 if TYPE_CHECKING:
     from backtests.result import Result
-    from predictors import Predictor
+    from predictors import Learner, Predictor
+    from predictors.checks import Outcome
     from predictors.registry import Registry
 
 # Everything heavy is imported by the command that needs it, so that --help answers at once.
@@ -122,6 +125,31 @@ def backtest(**options: Any) -> None:
         click.launch(str(sheet))
 
 
+@main.command()
+@click.argument("name")
+@click.option("--symbol", default="SPY", show_default=True, help="A symbol from `data list`.")
+@click.option("--start", metavar="DATE", callback=_date, help="First bar.")
+@click.option("--end", metavar="DATE", callback=_date, help="Last bar, included.")
+@click.option("--train", type=int, default=1000, show_default=True, help="Bars, the last ones, the net is fitted on.")
+@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Of the predictor.")
+@click.option("--seed", type=int, help="Of the first net.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("runs"), show_default=True)
+def explain(name: str, **options: Any) -> None:
+    """Fit a recurrent net on the last bars and draw what it does inside."""
+    if options["start"] and options["end"] and options["start"] > options["end"]:
+        raise click.UsageError(f"--start {options['start']} is after --end {options['end']}")
+    from backtests import RunFolder, load_bars
+    from backtests.explain import recurrent, write_explanation
+
+    model = _predictor({**options, "predictor": name, "train": None, "every": None, "device": "auto"})
+    learner = recurrent(model, name)
+    bars = load_bars(options["symbol"], options["start"], options["end"])
+    with RunFolder(options["out"], f"explain-{_stem(name)}-{options['symbol']}") as folder:
+        write_explanation(folder.path, learner, bars, options["train"], title=f"{_stem(name)} on {options['symbol']}")
+        page = folder.finish() / "explain.html"
+    click.echo(f"Page: {page}")
+
+
 @main.command(name="list")
 def list_plugins() -> None:
     """List the predictors and strategies, where each comes from, and their parameters."""
@@ -133,12 +161,59 @@ def list_plugins() -> None:
         for name, source in registry.names().items():
             try:
                 lines = _described(registry, registry.find(name))
-            except (PluginError, TypeError, LookupError) as error:  # one bad plugin must not hide the others
-                lines = [str(error)]
-            click.echo(f"  {name:<14}{lines[0]} [{source}]")
+            except Exception as error:  # one bad plugin must not hide the others
+                known = isinstance(error, PluginError | TypeError | LookupError)
+                lines = [str(error) if known else f"{type(error).__name__}: {error}"]
+            click.echo(f"  {name:<15}{lines[0]} [{source}]")
             for line in lines[1:]:
                 click.echo(f"  {'':<16}{line}")
         click.echo()
+
+
+@main.command()
+@click.argument("predictor", metavar="NAME|FILE")
+@click.option("-p", "--param", "params", multiple=True, metavar="NAME=VALUE", callback=_pairs, help="Of the predictor.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
+    """Check that a predictor keeps the contract and does not look ahead, one sentence per check."""
+    from predictors.checks import check_predictor, start_sensitivity
+
+    model, call = _model(predictor, params)
+    outcomes = []
+    for outcome in check_predictor(model):
+        outcomes.append(outcome)
+        if not as_json:
+            _print_outcome(outcome, call)
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    sensitivity = start_sensitivity(model)
+    if as_json:
+        checks = [_summary(outcome, call) for outcome in outcomes]
+        click.echo(json.dumps({"passed": not failed, "checks": checks, "start_sensitivity": sensitivity}, indent=2))
+    else:
+        click.echo(f"Starting history later moves the last forecast by {sensitivity:.2%} of a usual one.")
+    if failed:
+        raise click.ClickException(f"{predictor} failed {failed} check{'s' * (failed != 1)}")
+
+
+@main.command()
+@click.argument("kind", type=click.Choice(["predictor", "learner", "strategy"]))
+@click.argument("name")
+@click.option("--package", is_flag=True, help="A distribution to pip install, with its entry point and a test.")
+def new(kind: str, name: str, package: bool) -> None:
+    """Write the first lines of a plugin: a short file that works at once."""
+    from backtests.scaffold import write_plugin
+
+    files = write_plugin(kind, name, Path(), package=package)
+    for path in files:
+        click.echo(f"wrote {path}")
+    steps, plugin = [], str(files[0])
+    if package:
+        steps, plugin = [f"python -m pip install --no-deps -e {files[0].parent}"], files[0].stem.replace("_", "-")
+    if kind == "strategy":
+        steps += [f"python cli.py backtest --predictor sma --strategy {plugin}"]
+    else:
+        steps += [f"python cli.py check {plugin}", f"python cli.py backtest --predictor {plugin}"]
+    click.echo("Try: " + "\n     ".join(steps))
 
 
 @main.group()
@@ -162,23 +237,29 @@ def list_data() -> None:
 def _predictor(options: dict[str, Any]) -> Predictor:
     """The predictor the options ask for, a learner wrapped in its walk-forward."""
     from predictors import Learner, WalkForward
-    from predictors.registry import PREDICTORS
 
-    name = options["predictor"]
-    cls = PREDICTORS.find(name)
-    texts = dict(options["params"])
+    name, texts = options["predictor"], dict(options["params"])
     for key, default in (("seed", None), ("device", "auto")):
         if options[key] != default:
             if key in texts:
                 raise click.UsageError(f"give {key} as --{key} or as -p {key}=…, not both")
             texts[key] = str(options[key])
-    model = cls(**PREDICTORS.coerce(cls, texts, name))
+    model, _ = _model(name, texts)
     schedule = {key: options[key] for key in ("train", "every") if options[key] is not None}
     if isinstance(model, Learner):
         return WalkForward(model, **schedule)
     if schedule:
         raise click.UsageError(f"{name} is never refitted, so --{next(iter(schedule))} does not apply to it")
     return model
+
+
+def _model(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner, str]:
+    """The predictor or learner of this name with these parameters, and the Python call that makes it."""
+    from predictors.registry import PREDICTORS
+
+    cls = PREDICTORS.find(name)
+    values = PREDICTORS.coerce(cls, texts, name)
+    return cls(**values), f"load({', '.join([repr(name), *(f'{key}={value!r}' for key, value in values.items())])})"
 
 
 @contextmanager
@@ -194,6 +275,28 @@ def _training_bar() -> Iterator[Callable[[int, int], None]]:
             bars[0].update(done - bars[0].pos)
 
         yield progress
+
+
+def _print_outcome(outcome: Outcome, call: str) -> None:
+    """A line for the check, and for a finding the finding and the script that shows it."""
+    color = {"passed": "green", "failed": "red", "expected": "yellow"}[outcome.status]
+    click.echo(f"{click.style(f'{outcome.status:<8}', fg=color)} {outcome.check}  {outcome.check.sentence}")
+    if outcome.finding:
+        for line in (outcome.finding, *(outcome.script(call) or "").splitlines()):
+            click.echo(f"{'':<9}{line}")
+
+
+def _summary(outcome: Outcome, call: str) -> dict[str, Any]:
+    """An outcome in JSON's types."""
+    leak = None if outcome.leak is None else vars(outcome.leak) | {"date": outcome.leak.date.isoformat()}
+    return {
+        "id": str(outcome.check),
+        "status": outcome.status,
+        "sentence": outcome.check.sentence,
+        "finding": outcome.finding,
+        "leak": leak,
+        "script": outcome.script(call),
+    }
 
 
 def _print_result(result: Result) -> None:
@@ -213,6 +316,8 @@ def _print_result(result: Result) -> None:
     )
     for title, key, form in rows:
         click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(held[key]):>12}")
+    if not result.recipe["look_ahead"]["passed"]:
+        click.secho(f"The predictor looks ahead: {result.recipe['look_ahead']['finding']}", fg="red", err=True)
     account = result.recipe["account"]
     click.echo(
         f"Costs: commission {account['commission_bps']:g} bp, slippage {account['slippage_bps']:g} bp, "
@@ -236,7 +341,9 @@ def _described(registry: Registry, cls: type) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    if value is MISSING:
+        return "(required)"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _stem(name: str) -> str:

@@ -16,6 +16,7 @@ ALLOWED = {
     "strategies": {"strategies", "backtrader"},
     "backtests/tearsheet": {"predictors", "backtests", "quantstats", "matplotlib", "seaborn", "scipy"},
     "backtests/quantstats": {"predictors", "backtests", "quantstats", "matplotlib", "seaborn", "scipy"},
+    "backtests/explain": {"predictors", "matplotlib"},
     "backtests": {"backtests", "strategies", "predictors", "backtrader"},
     "cli.py": {"backtests", "predictors"},
 }
@@ -48,6 +49,7 @@ def test_a_file_imports_only_what_its_place_allows(file):
     [
         (["--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
         (["backtest", "--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
+        (["explain", "--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
         (["list"], {"torch", "quantstats", "yfinance", "matplotlib"}),
         (["data", "list"], {"torch", "quantstats", "yfinance", "matplotlib"}),
     ],

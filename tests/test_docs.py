@@ -27,10 +27,11 @@ def test_the_readme_shows_commands():
 )
 def test_a_command_of_the_readme_runs(command, tmp_path):
     words = [word for word in shlex.split(command) if word != "--open"]
-    out = ["--out", str(tmp_path)] if "backtest" in words else []
+    out = ["--out", str(tmp_path)] if {"backtest", "explain"} & set(words) else []
     done = subprocess.run([sys.executable, *words, *out], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert not out or (next(tmp_path.iterdir()) / "tearsheet.html").stat().st_size > 100_000
+    page = "explain.html" if "explain" in words else "tearsheet.html"
+    assert not out or (next(tmp_path.iterdir()) / page).stat().st_size > 100_000
 
 
 def test_the_plugin_in_the_readme_is_the_example():

@@ -1,0 +1,244 @@
+"""Draws what a recurrent net did inside, and writes it as tables, figures and one self-contained page."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator
+
+from predictors import Learner, Predictor, WalkForward
+from predictors.recurrent.learner import Recurrent
+
+SHOWN = 250  # bars in a figure: a trading year; more would be a smear
+WIDTH = 5.6  # inches: at 390 pixels the labels are still nine pixels high
+STYLE: Any = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.family": "DejaVu Sans",  # ships with matplotlib, so the layout is the same on every machine
+    "font.size": 10,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rollcast",
+}
+INK, BLUE, RED, GREEN = "#333333", "#1f6fb4", "#c0392b", "#2e8b57"
+READING = {
+    "gates": "Line: the mean over all units; band: the middle half of them. A gate near 1 lets all through, near 0 "
+    "nothing: the forget gate of the old state, the input gate of this bar's news, the output gate of what the "
+    "forecast reads.",
+    "lags": "How much the forecast would move with the hidden state k bars back, on a log scale: a straight line down "
+    "is a gradient that vanishes, and a net cannot learn from bars beyond the point where it has.",
+    "updates": "The length of the gradient at every update, a line for each net; above the dashed line it "
+    "exploded, and was cut back to that line.",
+    "attention": "How much each bar of the lookback counts in the forecast; a row that is all one colour is a plain "
+    "mean, and 1/lookback is the weight it gives.",
+}
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body{{margin:0;background:#fff;color:#222;font:15px/1.5 Arial,Helvetica,sans-serif}}
+main{{max-width:1140px;margin:auto;padding:20px 14px}}
+h1{{font-size:24px;line-height:1.25;margin:0 0 8px}}
+h2{{font-size:16px;margin:0 0 4px}}
+h1,p{{overflow-wrap:anywhere}}
+p{{margin:0 0 12px}}
+.facts{{color:#666}}
+.figures{{columns:2 440px;column-gap:36px;margin-top:24px}}
+figure{{margin:0 0 28px;break-inside:avoid}}
+img{{display:block;width:100%;max-width:560px;height:auto}}
+</style>
+</head>
+<body>
+<main>
+<h1 dir="auto">{title}</h1>
+{facts}
+<div class="figures">
+{figures}
+</div>
+</main>
+</body>
+</html>
+"""
+
+
+def recurrent(predictor: Predictor | Learner, name: str) -> Recurrent:
+    """The recurrent net a predictor refits. Raises TypeError where there is none."""
+    learner = predictor.learner if isinstance(predictor, WalkForward) else predictor
+    if not isinstance(learner, Recurrent):
+        raise TypeError(
+            f"{name} is not a recurrent net, so it has no gates to look at; explain takes lstm, gru, rnn, …"
+        )
+    return learner
+
+
+def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, train: int, *, title: str) -> None:
+    """Fits the learner on the last `train` bars; writes tables, figures and `explain.html` into an existing folder."""
+    from predictors.recurrent.inside import look
+
+    bars = WalkForward(learner, train, every=1).windows(bars)[-1].training
+    seen = look(learner, bars)
+    tables = {"gates": seen.gates, "gradients": seen.gradients, "updates": seen.updates, "attention": seen.attention}
+    with matplotlib.rc_context(STYLE):
+        figures = {
+            "gates": gates_figure(seen.gates),
+            "lags": lags_figure(seen.gradients),
+            "updates": updates_figure(seen.updates, learner.clip),
+        }
+        if seen.attention is not None:
+            figures["attention"] = attention_figure(seen.attention)
+        drawn = {part: svg(figure) for part, figure in figures.items()}
+    for part, table in tables.items():
+        if table is not None:
+            table.to_parquet(folder / f"{part}.parquet")
+    for part, text in drawn.items():
+        (folder / f"{part}.svg").write_text(text, encoding="utf-8", newline="\n")
+    facts = (
+        f"Fitted on {len(bars):,} bars, {bars.index[0]:%Y-%m-%d} to {bars.index[-1]:%Y-%m-%d}: the last window, all of "
+        "which the net has seen. What fits here need not forecast anything; for that, backtest it.",
+        ", ".join(f"{field.name}={_shown(getattr(learner, field.name))}" for field in fields(learner)),
+        f"Gradients cut: {seen.updates['clipped'].sum()} of {len(seen.updates)} updates ({seen.clipped:.0%}).",
+    )
+    page = _page(f"Inside {title}", facts, drawn)
+    (folder / "explain.html").write_text(page, encoding="utf-8", newline="\n")
+
+
+def gates_figure(gates: pd.DataFrame) -> Figure:
+    """Price above; the gates and states, with the band of the middle half of the units, below."""
+    shown = gates.iloc[-SHOWN:]
+    names = [column.removesuffix("_mean") for column in shown.columns if column.endswith("_mean")]
+    figure = Figure(figsize=(WIDTH, 1.9 + 1.05 * len(names)), layout="constrained")
+    axes = figure.subplots(
+        len(names) + 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": [1.5, *([1] * len(names))]}
+    )[:, 0]
+    axes[0].plot(shown.index, shown["close"], color=INK, linewidth=1.2)
+    axes[0].set_title("price", loc="left", fontsize=10)
+    for ax, name in zip(axes[1:], names, strict=True):
+        ax.fill_between(shown.index, shown[f"{name}_q25"], shown[f"{name}_q75"], color=BLUE, alpha=0.25, linewidth=0)
+        ax.plot(shown.index, shown[f"{name}_mean"], color=BLUE, linewidth=1.2)
+        state = name in ("cell", "hidden")
+        ax.set_title(
+            f"{name} state" if state else name if name == "candidate" else f"{name} gate", loc="left", fontsize=10
+        )
+        if not state and name != "candidate":
+            ax.set_ylim(0, 1)
+    _dates(axes[-1], shown.index)
+    return figure
+
+
+def lags_figure(gradients: pd.DataFrame) -> Figure:
+    """The gradient of the forecast by lag, each net before and after training, on a log scale."""
+    figure = Figure(figsize=(WIDTH, 4.5), layout="constrained")
+    ax = figure.subplots()
+    shown = gradients[(gradients["state"] == "hidden") & (gradients["norm"] > 0)]
+    for net in shown["net"].unique():
+        color = {"RNN": RED, "LSTM": BLUE}.get(net, GREEN)
+        for when, dashes in (("before", ":"), ("after", "-")):
+            line = shown[(shown["net"] == net) & (shown["when"] == when)]
+            if line.empty:
+                continue
+            ax.plot(
+                line["lag"], line["norm"], f".{dashes}", color=color, linewidth=1.6, label=f"{net}, {when} training"
+            )
+    _log(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_xlabel("lag k in bars")
+    ax.set_title("|d forecast / d h(T-k)|", loc="left", fontsize=10)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=9)
+    return figure
+
+
+def updates_figure(updates: pd.DataFrame, clip: float) -> Figure:
+    """The gradient's norm before clipping at every update, with the clip."""
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    ax = figure.subplots()
+    for _, net in updates.groupby("net"):
+        ax.plot(net["update"], net["norm"], color=BLUE, alpha=0.7, linewidth=1.2)
+    ax.axhline(clip, color=RED, linestyle="--", linewidth=1.4)
+    _log(ax, (1, 2, 5))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.set_xlabel("update")
+    ax.set_title(f"gradient norm before clipping; dashed: clip {clip:g}", loc="left", fontsize=10)
+    return figure
+
+
+def attention_figure(attention: pd.DataFrame) -> Figure:
+    """A heat map: lag across, bars down."""
+    shown = attention.iloc[-SHOWN:]
+    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
+    ax = figure.subplots()
+    ax.grid(False)
+    last = shown.shape[1] - 1
+    image = ax.imshow(shown.to_numpy(), aspect="auto", cmap="viridis", interpolation="nearest")
+    at = np.unique(np.linspace(0, last, min(last + 1, 6)).round().astype(int))
+    ax.set_xticks(at, [shown.columns[k] for k in at])
+    rows = np.unique(np.linspace(0, len(shown) - 1, 6).round().astype(int))
+    ax.set_yticks(rows, [f"{shown.index[k]:%Y-%m-%d}" for k in rows])
+    ax.set_xlabel("lag in bars (0: the bar itself)")
+    ax.set_title("attention", loc="left", fontsize=10)
+    figure.colorbar(image, ax=ax, shrink=0.9)
+    return figure
+
+
+def svg(figure: Figure) -> str:
+    """The figure as SVG text, the same for the same figure."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    # Where that font is not installed, one as wide.
+    return text.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+
+
+def _log(ax: Axes, steps: Sequence[float] = (1,)) -> None:
+    """A logarithmic scale upwards, with plain numbers at these multiples of the powers of ten."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=steps))
+    ax.yaxis.set_major_formatter("{x:g}")
+    ax.yaxis.set_minor_formatter("")
+
+
+def _dates(ax: Axes, index: pd.DatetimeIndex) -> None:
+    """A few dates, which do not touch each other."""
+    at = index[np.linspace(0, len(index) - 1, 3).round().astype(int)].unique()
+    ax.set_xticks(at, [f"{date:%Y-%m-%d}" for date in at])
+    labels = ax.get_xticklabels()
+    labels[0].set_horizontalalignment("left")
+    labels[-1].set_horizontalalignment("right")
+
+
+def _page(title: str, facts: tuple[str, ...], drawn: Mapping[str, str]) -> str:
+    titles = {
+        "gates": f"Gates and states, the last {SHOWN} bars",
+        "lags": "The vanishing gradient",
+        "updates": "The exploding gradient",
+        "attention": "Attention",
+    }
+    figures = "\n".join(
+        f"<figure><h2>{escape(titles[name])}</h2><p>{escape(READING[name])}</p>"
+        f'<img alt="{escape(titles[name])}" src="data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}">'
+        "</figure>"
+        for name, text in drawn.items()
+    )
+    lines = "\n".join(f'<p class="facts" dir="auto">{escape(fact)}</p>' for fact in facts)
+    return PAGE.format(title=escape(title), facts=lines, figures=figures)
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
