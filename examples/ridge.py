@@ -1,37 +1,38 @@
-"""A learner: ridge regression of the next return on the last returns, refitted on a rolling past."""
+"""A learner: scikit-learn's scaler and ridge regression in a pipeline, refitted on a rolling past."""
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
+from sklearn import linear_model
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from predictors import Learner
-from predictors.bars import log_returns
-from predictors.features import lookbacks
+from predictors.features import features, lookbacks, next_returns
 
 
 @dataclass
 class Ridge(Learner):
-    """Next return on the last `lags` returns, weights shrunk towards zero by `penalty`.
+    """Next return on the features of the last `lags` bars, weights shrunk towards zero by `penalty`.
 
-    lags:    returns read for one forecast, in bars.
-    penalty: added to the diagonal of X'X, in units of the number of samples.
+    lags:    bars read for one forecast.
+    penalty: scikit-learn's alpha, of features in standard deviations.
     """
 
-    lags: int = 10
-    penalty: float = 1.0
+    lags: int = 5
+    penalty: float = 100.0
 
     def fit(self, bars):
-        returns = log_returns(bars).to_numpy()[1:, None]
-        self.scale_ = returns.std() or 1.0  # prices that never moved
-        x = lookbacks(returns / self.scale_, self.lags)[:-1, :, 0]  # (N, lags): the last row has no target yet
-        y = returns[self.lags :, 0]
-        self.weights_ = np.linalg.solve(x.T @ x + self.penalty * len(x) * np.eye(self.lags), x.T @ y)
+        # The scaler is fitted on the training slice, because the pipeline is. The last bar has no target yet.
+        self.model_ = make_pipeline(StandardScaler(), linear_model.Ridge(alpha=self.penalty))
+        self.model_.fit(self.inputs(bars)[:-1], next_returns(bars)[self.lags : -1])
         return self
 
     def predict(self, bars):
-        returns = log_returns(bars).to_numpy()[:, None]
-        forecast = np.full(len(bars), np.nan)
-        if len(bars) > self.lags:
-            forecast[self.lags :] = lookbacks(returns / self.scale_, self.lags)[1:, :, 0] @ self.weights_
-        return pd.Series(forecast, index=bars.index)
+        # The first bar has no return, so the first `lags` bars have no forecast.
+        forecast = self.model_.predict(self.inputs(bars)) if len(bars) > self.lags else []
+        return pd.Series(forecast, index=bars.index[self.lags :], dtype=float).reindex(bars.index)
+
+    def inputs(self, bars):
+        rows = lookbacks(features(bars)[1:], self.lags)
+        return rows.reshape(len(rows), -1)  # (bars - lags, lags · features)

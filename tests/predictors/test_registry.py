@@ -39,9 +39,7 @@ def test_every_built_in_loads_with_its_defaults(name):
 
 
 def test_an_unknown_name_is_refused_with_a_near_miss_and_the_list():
-    with pytest.raises(
-        LookupError, match=r"unknown predictor 'lsmt'\. Did you mean 'lstm'\? Known: attention-lstm"
-    ):
+    with pytest.raises(LookupError, match=r"unknown predictor 'lsmt'\. Did you mean 'lstm'\? Known: attention-lstm"):
         load("lsmt")
 
 
