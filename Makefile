@@ -1,6 +1,8 @@
 # Everything is installed into .venv, once; `make clean` starts over.
 PYTHON ?= python3
 BIN := .venv/bin
+# What an install depends on.
+SOURCES := pyproject.toml constraints.txt setup.py $(wildcard predictors/recurrent/cpp/*)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: install backtest test test-slow lint format clean
@@ -11,10 +13,10 @@ backtest: .venv/installed
 	$(BIN)/python cli.py backtest --predictor lstm
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
@@ -33,10 +35,11 @@ clean:
 		{ echo "rollcast needs Python 3.11 or newer; try make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/installed: .venv/bin/python pyproject.toml constraints.txt setup.py $(wildcard predictors/recurrent/cpp/*)
+.venv/installed: .venv/bin/python $(SOURCES)
 	$(PIP) -e .
 	touch $@
 
-.venv/installed-dev: .venv/installed
+# Not after .venv/installed: each install builds the kernel, and once is enough.
+.venv/installed-dev: .venv/bin/python $(SOURCES)
 	$(PIP) -e '.[dev]'
-	touch $@
+	touch .venv/installed $@
