@@ -108,11 +108,16 @@ class Registry:
 
     def coerce(self, cls: type, texts: Mapping[str, str], owner: str) -> dict[str, Any]:
         """Parameter values from text (`window=50`), typed by the class's own declaration."""
-        known = {p.name: p for p in self.parameters(cls)}
-        for key in texts:
-            if key not in known:
-                raise LookupError(f"{owner} has no parameter {key!r}. {suggest(key, known)}")
+        known = self.known(cls, texts, owner)
         return {key: parse(text, known[key].type, f"{owner}: {key}") for key, text in texts.items()}
+
+    def known(self, cls: type, names: Iterable[str], owner: str) -> dict[str, Parameter]:
+        """The class's parameters by name; raises LookupError, with a near miss, unless all `names` are among them."""
+        known = {p.name: p for p in self.parameters(cls)}
+        for name in names:
+            if name not in known:
+                raise LookupError(f"{owner} has no parameter {name!r}. {suggest(name, known)}")
+        return known
 
     @property
     def _wanted(self) -> str:
@@ -172,10 +177,7 @@ def load(name: str, **parameters: Any) -> Predictor | Learner:
     SMA(window=20)
     """
     cls = PREDICTORS.find(name)
-    known = [p.name for p in dataclass_parameters(cls)]
-    for key in parameters:
-        if key not in known:
-            raise LookupError(f"{name} has no parameter {key!r}. {suggest(key, known)}")
+    PREDICTORS.known(cls, parameters, name)
     return cls(**parameters)
 
 
