@@ -17,7 +17,7 @@ import pandas as pd
 
 from predictors import Learner, Predictor, WalkForward, Window
 from predictors.bars import COLUMNS
-from predictors.lookahead import SHORTENED, Leak, changed, find_leak, size_of, tolerance, truncated
+from predictors.lookahead import SHORTENED, Leak, apart, changed, find_leak, size_of, tolerance, truncated
 from predictors.subject import Subject
 
 TRICKS = ("cut off", "given other prices", "given other volume")
@@ -104,7 +104,7 @@ def _remembered(
     limit = max(tolerance(reference, noise), SHORTENED * size_of(reference))
     for cut in (cuts[0], cuts[len(cuts) // 2], cuts[-1]):
         try:
-            moved = _apart(_afresh(predictor).predict(truncated(bars, cut)).to_numpy(float), reference[:cut])
+            moved = apart(_afresh(predictor).predict(truncated(bars, cut)).to_numpy(float), reference[:cut])
         except ValueError:  # too few bars for it
             continue
         if (beyond := moved > limit).any():
@@ -151,7 +151,7 @@ class _Probe:
     def moved(self, block: pd.Series, reference: np.ndarray) -> np.ndarray:
         """How far the forecasts before the cut, made on the spoilt bars, are from the run's."""
         first = self.window.split - 1
-        return _apart(block.to_numpy(float)[: self.cut - first], reference[first : self.cut])
+        return apart(block.to_numpy(float)[: self.cut - first], reference[first : self.cut])
 
 
 def _examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.ndarray) -> Verdict:
@@ -190,13 +190,13 @@ def _untouched(
         count = min(quick, MOST_WINDOWS, len(windows))
         alone = _blocks(learner, _spread(windows, count))
     chosen = _spread(windows, count)
-    gaps = [float(_apart(block, reference[w.split - 1 : w.stop]).max()) for w, block in zip(chosen, alone, strict=True)]
+    gaps = [float(apart(block, reference[w.split - 1 : w.stop]).max()) for w, block in zip(chosen, alone, strict=True)]
     worst = int(np.argmax(gaps))
     if gaps[worst] <= COMPANY * size_of(reference):
         return chosen, None, gaps[worst]
     # Not the run's forecast: because it is random, or because the windows that were beside it are missing?
     again = _blocks(learner, chosen)
-    noise = max(float(_apart(a, b).max()) for a, b in zip(again, alone, strict=True))
+    noise = max(float(apart(a, b).max()) for a, b in zip(again, alone, strict=True))
     if gaps[worst] > 8 * noise:
         return chosen, Company(chosen[worst].date, gaps[worst], noise), noise
     return chosen, None, gaps[worst]
@@ -250,12 +250,6 @@ def _explained(learner: Learner, probe: _Probe) -> Leak | None:
 
     leak = find_leak(predict, window.bars.iloc[start:], [probe.cut - start], TRICKS)
     return leak and replace(leak, cut=probe.cut)
-
-
-def _apart(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """|values - reference|, infinite where one is a number and the other not."""
-    differs = np.isfinite(values) != np.isfinite(reference)
-    return np.where(differs, np.inf, np.nan_to_num(np.abs(values - reference), nan=0.0))
 
 
 def _month_ends(index: pd.DatetimeIndex) -> np.ndarray:

@@ -229,9 +229,13 @@ class _Probe:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # an honest predictor may warn of the NaN it is given
             forecast = self.predict(spoilt).to_numpy(float)
-        reference = self.reference[: len(forecast)]
-        gone = np.isfinite(forecast) != np.isfinite(reference)
-        return np.where(gone, np.inf, np.nan_to_num(np.abs(forecast - reference), nan=0.0))
+        return apart(forecast, self.reference[: len(forecast)])
+
+
+def apart(forecast: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """|forecast - reference| at every bar, infinite where one is a number and the other not."""
+    gone = np.isfinite(forecast) != np.isfinite(reference)
+    return np.where(gone, np.inf, np.nan_to_num(np.abs(forecast - reference), nan=0.0))
 
 
 def size_of(forecast: np.ndarray) -> float:
