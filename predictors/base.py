@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 
+from predictors import diary
+
 if TYPE_CHECKING:
     from predictors.walk_forward import Window
 
@@ -55,4 +57,6 @@ class Learner(ABC):
         """
         for k, window in enumerate(windows):
             fitted = replace(self).fit(window.training)  # type: ignore[type-var]
-            yield k, fitted.predict(window.seen).iloc[-window.block :]
+            forecast = fitted.predict(window.seen)
+            diary.note_fit(window, forecast)
+            yield k, forecast.iloc[-window.block :]

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 
+from predictors import diary
 from predictors.bars import log_returns
 from predictors.base import Learner, Predictor
 from predictors.validation import between, one_of
@@ -148,9 +149,11 @@ class KalmanMLE(Learner):
                 chunk = members[first : first + CHUNK]
                 returns = np.stack([log_returns(windows[k].seen).to_numpy()[1:] for k in chunk], axis=-1)  # (T, W)
                 ratios = self._estimate(returns[: train - 1])  # (D, W)
-                forecasts = np.array([f for _, _, f in recursion(returns, *ratios)])[-block:]
+                forecasts = np.array([f for _, _, f in recursion(returns, *ratios)])
                 for column, k in enumerate(chunk):
-                    yield k, pd.Series(forecasts[:, column], windows[k].seen.index[-block:], name="forecast")
+                    forecast = pd.Series(np.r_[np.nan, forecasts[:, column]], windows[k].seen.index, name="forecast")
+                    diary.note_fit(windows[k], forecast)
+                    yield k, forecast.iloc[-block:]
 
     def _estimate(self, returns: np.ndarray) -> np.ndarray:
         """The most likely ratios (D, W) of each column of returns (T, W)."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 import pandas as pd
 
+from predictors import diary
 from predictors.bars import log_returns
 from predictors.base import Learner
 from predictors.features import FEATURES, Scale, check_features, features
@@ -145,12 +146,24 @@ class Recurrent(Learner):
         """`(position in windows, every net's forecasts)` as each window is done; `forecast` is their mean."""
         order, jobs = self.jobs(windows)
         done: list[dict[int, np.ndarray]] = [{} for _ in windows]
+        page, weights = diary.current(), {}
         for position, trained in trainer.train(self.plan(), jobs, self.device):
             k, i = order[position]
             done[k][i] = self._checked(jobs[position], trained).forecast
+            if page:
+                page.windows.append({"date": jobs[position].date, "net": i} | _losses(trained))
+                weights[position] = trained.weights
             if len(done[k]) == self.seeds:
                 # In the nets' order: they end in any, and a sum depends on it.
-                yield k, Nets(np.stack([done[k].pop(i) for i in range(self.seeds)], axis=1))
+                nets = Nets(np.stack([done[k].pop(i) for i in range(self.seeds)], axis=1))
+                if page and self.seeds > 1:
+                    window = windows[k]
+                    page.spreads.append(pd.Series(nets.spread, window.bars.index[window.split - 1 : window.stop]))
+                yield k, nets
+        if page:
+            from predictors.recurrent.states import block_states
+
+            page.states += block_states(self.plan(), windows, [k for k, _ in order], jobs, weights)
 
     def jobs(self, windows: Sequence[Window]) -> tuple[list[tuple[int, int]], list[Job]]:
         """Every (window, seed) in the order of training, and the job it is."""
@@ -208,6 +221,13 @@ class Recurrent(Learner):
             )
         trained.forecast[:] = job.scale[-1] if self.loss == "gaussian" else job.scale[-1, 0]
         return trained
+
+
+def _losses(trained: Trained) -> dict[str, float]:
+    """The mean loss of the samples in the first and the last epoch, and how many epochs there were."""
+    known = trained.losses[np.isfinite(trained.losses)]
+    first, last = (float(known[0]), float(known[-1])) if len(known) else (np.nan, np.nan)
+    return {"loss_first": first, "loss": last, "epochs": len(known)}
 
 
 def _inputs(bars: pd.DataFrame, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
