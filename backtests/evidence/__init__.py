@@ -1,0 +1,1 @@
+"""What speaks for a result beyond its equity curve: skill, luck, stress."""
