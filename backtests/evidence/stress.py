@@ -1,0 +1,216 @@
+"""Stress: the same rule without costs, with more of them, filled late, and fed its own forecasts at the wrong times.
+
+Notation: T bars in the evaluation window, which begins at the first forecast, N variants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+import pandas as pd
+
+from backtests.engine import Account, simulate
+from backtests.fast import evaluate, supports
+from backtests.scores import return_scores
+from backtests.sources import bars_per_year
+from strategies.buy_and_hold import BuyAndHold
+
+COSTS = (0, 1, 2, 5, 10, 15, 20, 30, 40, 50)
+LATEST = 5  # bars
+# Where the break-even costs are looked for, in basis points: finely where it is quick, coarsely where it is not.
+FINE = tuple(np.unique([*COSTS, *np.geomspace(0.1, 1000, 60)]).tolist())
+COARSE = (*COSTS, 100, 200, 500, 1000)
+# Draws for a strategy that only backtrader can run: as few as leave a rank of 5 %.
+SLOW_DRAWS = 19
+
+
+@dataclass(frozen=True)
+class _Variant:
+    """What is traded: the forecast at every bar, and the account it is traded in."""
+
+    forecast: np.ndarray
+    account: Account
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How a variant did: its equity (T,), NaN from where it was wiped out, and the value it bought and sold."""
+
+    equity: np.ndarray
+    traded: float
+    ruined: bool
+
+    def scores(self, yearly: int) -> dict[str, float]:
+        """CAGR, Sharpe ratio and total return, as `return_scores` has them."""
+        if self.ruined:
+            return {"cagr": -1.0, "sharpe": np.nan, "total_return": -1.0}
+        scores = return_scores(pd.Series(np.r_[0.0, self.equity[1:] / self.equity[:-1] - 1]), yearly)
+        return {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
+
+    @property
+    def growth(self) -> float:
+        """Log growth; a wiped-out account is left a billionth, so that lines can be drawn to it."""
+        return float(np.log(1e-9 if self.ruined else self.equity[-1] / self.equity[0]))
+
+
+def stress(
+    bars: pd.DataFrame,
+    forecast: pd.Series,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+    *,
+    draws: int = 100,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """How the result of trading `forecast` changes with its costs, its delay and its timing.
+
+    Everything is scored over the evaluation window. A variant whose account is wiped out has lost everything and has no
+    Sharpe ratio. A strategy that is not built in is run by backtrader, with `SLOW_DRAWS` draws at most.
+
+    gross, net:    without commission, slippage and borrow cost; as the account has them.
+    delay:         filled 0 to 5 bars later than at the next open; 0 is `net`.
+    costs:         so many basis points of commission each way, no slippage, borrow cost as in the account.
+    break_even_bps, break_even_hold_bps: the cost of that kind at which nothing is earned, or no more than by buying and
+                   holding at the same cost; None where there is none below 1,000, or not even at 0 more is earned.
+    random:        the forecasts at the wrong times, by `rotations`; ranks as by `rank`.
+    naive:         the same strategy and account driven by a forecast of zero.
+
+    Raises ValueError if there is no forecast.
+    """
+    account, values = account or Account(), forecast.to_numpy(float)
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known):
+        raise ValueError("there is no forecast to trade")
+    first = int(known[0])
+    # Beyond 100 % the fast accounts are not backtrader's.
+    fast = supports(strategy) and (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
+    grid = FINE if fast else COARSE
+    taxed = [replace(account, commission_bps=bps, slippage_bps=0) for bps in grid]
+    rotated = rotations(values, first, draws if fast else min(draws, SLOW_DRAWS), seed)
+    groups = _variants(values, account, taxed) | {"random": [_Variant(each, account) for each in rotated]}
+    everything = [variant for group in groups.values() for variant in group]
+    done = iter((_fast if fast else _slow)(bars, first, strategy, dict(parameters or {}), everything))
+    told = {name: [next(done) for _ in group] for name, group in groups.items()}
+    held = _fast(bars, first, BuyAndHold, {}, [_Variant(values, each) for each in taxed])
+    growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
+    yearly = bars_per_year(pd.DatetimeIndex(bars.index[first:]))
+    (gross,), (net,), (naive,) = ([each.scores(yearly) for each in told[name]] for name in ("gross", "net", "naive"))
+    late = [net, *(each.scores(yearly) for each in told["delay"])]
+    return {
+        "engine": "fast" if fast else "backtrader",
+        "gross": gross,
+        "net": net,
+        "naive": naive,
+        "delay": [{"bars": k} | scores for k, scores in enumerate(late)],
+        "costs": [{"bps": b} | told["costs"][grid.index(b)].scores(yearly) for b in COSTS],
+        "break_even_bps": break_even(grid, growth),
+        "break_even_hold_bps": break_even(grid, growth - holding),
+        "random": _random(told["net"][0], told["random"], yearly),
+    }
+
+
+def rotations(forecast: np.ndarray, first: int, draws: int, seed: int) -> list[np.ndarray]:
+    """The forecasts from bar `first` on, turned by another random offset each time, the end coming round to the front.
+
+    A rotation keeps the forecasts' distribution and, but for the seam, their order, and so trades as much as they do,
+    but at other times. Fewer come back where the window is shorter than `draws`.
+
+    Reference: Politis & Romano (1992), in Exploring the Limits of Bootstrap, for the circle; Aronson (2006),
+    Evidence-Based Technical Analysis, chapter 5, for trading rules at random times.
+    """
+    window = forecast[first:]
+    offsets = np.arange(1, len(window))
+    chosen = np.random.default_rng(seed).choice(offsets, min(draws, len(offsets)), replace=False)
+    return [np.r_[forecast[:first], np.roll(window, offset)] for offset in chosen]
+
+
+def break_even(bps: Sequence[float], growth: np.ndarray) -> float | None:
+    """The cost at which log growth first falls to zero, on a straight line between two costs; None where it does not.
+
+    Log growth is all but straight in a cost that is paid on every trade.
+    """
+    if growth[0] <= 0 or (growth > 0).all():
+        return None
+    k = int((growth <= 0).argmax())
+    return float(np.interp(0.0, [-growth[k - 1], -growth[k]], bps[k - 1 : k + 1]))
+
+
+def rank(ours: float, theirs: Any) -> float:
+    """The share of `theirs` that `ours` beats, ties counting half; NaN against nobody."""
+    others = np.asarray(theirs, float)
+    return float(np.mean((others < ours) + 0.5 * (others == ours))) if len(others) else np.nan
+
+
+def _variants(values: np.ndarray, account: Account, taxed: list[Account]) -> dict[str, list[_Variant]]:
+    """All but the rotations, by name."""
+    return {
+        "net": [_Variant(values, account)],
+        "gross": [_Variant(values, replace(account, commission_bps=0, slippage_bps=0, borrow_bps=0))],
+        "naive": [_Variant(np.where(np.isnan(values), np.nan, 0.0), account)],
+        "delay": [_Variant(_shifted(values, late), account) for late in range(1, LATEST + 1)],
+        "costs": [_Variant(values, each) for each in taxed],
+    }
+
+
+def _random(net: _Outcome, drawn: list[_Outcome], yearly: int) -> dict[str, Any]:
+    ours, *theirs = ([*each.scores(yearly).values(), each.ruined] for each in (net, *drawn))
+    cagr, sharpe, _, ruined = (list(column) for column in zip(ours, *theirs, strict=True))
+    # An account that never moved has a Sharpe ratio of 0 here, and one that was wiped out the lowest.
+    ranked = np.where(ruined, -np.inf, np.nan_to_num(sharpe))
+    turnover = np.array([each.traded / each.equity.mean() for each in drawn if not each.ruined])
+    trades = not net.ruined and net.traded > 0 and len(turnover) > 0
+    return {
+        "draws": len(drawn),
+        "sharpe": sharpe[1:],
+        "cagr": cagr[1:],
+        "sharpe_rank": rank(ranked[0], ranked[1:]),
+        "cagr_rank": rank(cagr[0], cagr[1:]),
+        "turnover_ratio": float(turnover.mean() / (net.traded / net.equity.mean())) if trades else np.nan,
+    }
+
+
+def _shifted(values: np.ndarray, late: int) -> np.ndarray:
+    return np.r_[np.full(late, np.nan), values][: len(values)]
+
+
+def _fast(
+    bars: pd.DataFrame,
+    first: int,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any],
+    variants: Sequence[_Variant],
+) -> list[_Outcome]:
+    """All variants at once."""
+    forecasts = np.column_stack([each.forecast for each in variants])
+    done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in variants])
+    equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
+    return [_Outcome(equity[i], float(done.traded[i]), bool(done.ruined[i])) for i in range(len(variants))]
+
+
+def _slow(
+    bars: pd.DataFrame,
+    first: int,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any],
+    variants: Sequence[_Variant],
+) -> list[_Outcome]:
+    """One variant after another, in backtrader."""
+    outcomes = []
+    for variant in variants:
+        forecast = pd.Series(variant.forecast, index=bars.index)
+        try:
+            done = simulate(bars, forecast, strategy, parameters, variant.account)
+        except ValueError as error:
+            if "wiped out" not in str(error):
+                raise
+            outcomes.append(_Outcome(np.full(len(bars) - first, np.nan), np.nan, True))
+        else:
+            within = done.orders["date"] >= bars.index[first]
+            traded = float(done.orders["value"].abs()[within].sum())
+            outcomes.append(_Outcome(done.history["equity"].to_numpy(float)[first:], traded, False))
+    return outcomes
