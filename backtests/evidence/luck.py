@@ -16,6 +16,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 ALIKE = 0.9  # two trials correlated above this are one idea
+RELATED = 0.3  # trials correlated less than this on average are never one idea
 STRUCTURE = (
     0.25  # a mean silhouette below this is no structure: Kaufman & Rousseeuw (1990), Finding Groups in Data, 2.2
 )
@@ -86,24 +87,26 @@ def minimum_track_record(
 
 
 @dataclass(frozen=True)
-class Trials:
+class Clusters:
     """Which trials are the same idea.
 
-    labels:   cluster of each trial, 0 to clusters - 1, numbered as they first appear
-    clusters: number of ideas, the N of the deflated Sharpe ratio
+    labels: cluster of each trial, 0 to count - 1, numbered as they first appear
+    count:  number of ideas, the N of the deflated Sharpe ratio
     """
 
     labels: np.ndarray
-    clusters: int
+    count: int
 
 
-def effective_trials(returns: np.ndarray) -> Trials:
+def effective_trials(returns: np.ndarray) -> Clusters:
     """Trials grouped by how alike their returns are; returns has shape (trials, blocks), a block being a bar or more.
 
     Average linkage on the distance √((1-ρ)/2), cut where the silhouettes have the highest mean over standard deviation
-    (López de Prado & Lewis 2019). With two trials, or where the mean silhouette shows no structure, the tree is cut at
-    a correlation of 0.9 instead, so that unrelated trials are counted one by one and not as two big clusters. Trials
-    that never move are one cluster; where there are fewer than three blocks every trial is its own.
+    (López de Prado & Lewis 2019), and never where it would join trials of a mean distance beyond that of a correlation
+    of 0.3, because copies among unrelated trials hide them in the silhouettes. With two trials, or where the mean
+    silhouette shows no structure, the tree is cut at a correlation of 0.9 instead, so that unrelated trials are counted
+    one by one and not as two big clusters. Trials that never move are one cluster; where there are fewer than three
+    blocks every trial is its own.
 
     A fine grid over one parameter is few ideas. Choosing the best point inside an idea is luck too, which this number
     leaves out: between it and the number of trials lies the truth.
@@ -129,10 +132,10 @@ def _variance(sharpe: float, skew: float, kurtosis: float) -> float:
     return 1 - skew * sharpe + (kurtosis - 1) / 4 * sharpe**2
 
 
-def _numbered(labels: np.ndarray) -> Trials:
+def _numbered(labels: np.ndarray) -> Clusters:
     """Labels renumbered in the order of their first trial."""
     _, first, which = np.unique(labels, return_index=True, return_inverse=True)
-    return Trials(np.argsort(np.argsort(first))[which.reshape(-1)], len(first))
+    return Clusters(np.argsort(np.argsort(first))[which.reshape(-1)], len(first))
 
 
 def _cluster(z: np.ndarray) -> np.ndarray:
@@ -144,8 +147,11 @@ def _cluster(z: np.ndarray) -> np.ndarray:
     distance = np.sqrt(((1 - z @ z.T) / 2).clip(min=0))  # (N, N)
     np.fill_diagonal(distance, 0)
     tree = linkage(distance[np.triu_indices(len(z), 1)], "average")
+    fewest = len(z) - int((tree[:, 2] <= math.sqrt((1 - RELATED) / 2)).sum())
     best, quality = 0, -math.inf
     for clusters, mean, deviation in _silhouettes(distance, tree):
+        if clusters < fewest:
+            continue
         t = mean / deviation if deviation > 0 else math.copysign(math.inf, mean)
         if mean >= STRUCTURE and t > quality:
             best, quality = clusters, t

@@ -21,7 +21,15 @@ from strategies.buy_and_hold import BuyAndHold
 from strategies.long_flat import LongFlat
 from strategies.long_short import LongShort
 
-FILES = ["equity.parquet", "forecasts.parquet", "metrics.json", "orders.csv", "recipe.json", "trades.csv"]
+FILES = [
+    "bars.parquet",
+    "equity.parquet",
+    "forecasts.parquet",
+    "metrics.json",
+    "orders.csv",
+    "recipe.json",
+    "trades.csv",
+]
 
 
 @pytest.fixture(scope="module")

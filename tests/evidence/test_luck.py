@@ -135,19 +135,19 @@ def test_planted_clusters_are_found_whatever_the_order(ideas, each, ρ):
     truth = np.repeat(np.arange(ideas), each)
     order = np.random.default_rng(1).permutation(len(truth))
     found = effective_trials(planted(ideas, each, 500, ρ)[order])
-    assert found.clusters == ideas
+    assert found.count == ideas
     assert len(set(zip(found.labels, truth[order], strict=True))) == ideas
 
 
 @pytest.mark.parametrize("blocks", [16, 250, 2500])
 @pytest.mark.parametrize("n", [2, 3, 10, 100])
 def test_unrelated_trials_are_counted_one_by_one(n, blocks):
-    assert effective_trials(np.random.default_rng(n).normal(size=(n, blocks))).clusters == n
+    assert effective_trials(np.random.default_rng(n).normal(size=(n, blocks))).count == n
 
 
 @pytest.mark.parametrize("n", [2, 3, 30])
 def test_trials_that_are_all_alike_are_one_idea(n):
-    assert effective_trials(planted(1, n, 500, 0.97)).clusters == 1
+    assert effective_trials(planted(1, n, 500, 0.97)).count == 1
 
 
 def test_two_trials_are_one_idea_above_a_correlation_of_nine_tenths(spy):
@@ -158,7 +158,7 @@ def test_two_trials_are_one_idea_above_a_correlation_of_nine_tenths(spy):
 
     for one, other in ((50, 55), (5, 10), (20, 22), (10, 100)):
         trials = np.array([traded(one), traded(other)])
-        assert effective_trials(trials).clusters == (1 if np.corrcoef(trials)[0, 1] > 0.9 else 2)
+        assert effective_trials(trials).count == (1 if np.corrcoef(trials)[0, 1] > 0.9 else 2)
 
 
 @settings(max_examples=40, deadline=None)
@@ -167,25 +167,25 @@ def test_repeating_scaling_or_reordering_a_trial_adds_no_idea(seed, n, blocks, s
     rng = np.random.default_rng(seed)
     r = rng.normal(size=(n, blocks))
     alone = effective_trials(r)
-    assert 1 <= alone.clusters <= n
-    assert sorted(set(alone.labels)) == list(range(alone.clusters))
+    assert 1 <= alone.count <= n
+    assert sorted(set(alone.labels)) == list(range(alone.count))
     more = effective_trials(np.vstack([r, r[rng.integers(n)], scale * r[rng.integers(n)]]))
-    assert more.clusters == alone.clusters
+    assert more.count == alone.count
     assert (more.labels[:n] == alone.labels).all()
-    assert effective_trials(rng.permutation(r)).clusters == alone.clusters
+    assert effective_trials(rng.permutation(r)).count == alone.count
 
 
 def test_trials_that_never_moved_are_one_idea_beside_the_others():
     still = np.repeat([[0.0], [0.1], [1 / 3]], 50, axis=1)
-    assert effective_trials(still).clusters == 1
+    assert effective_trials(still).count == 1
     found = effective_trials(np.vstack([still[:2], planted(3, 5, 50, 0.9), still[2:]]))
-    assert found.clusters == 4
+    assert found.count == 4
     assert set(found.labels[[0, 1, -1]]) == {0}
-    assert effective_trials(still[:1]).clusters == 1
+    assert effective_trials(still[:1]).count == 1
 
 
 def test_two_blocks_tell_no_trials_apart_so_each_is_its_own():
-    assert effective_trials(np.ones((4, 2))).clusters == 4
+    assert effective_trials(np.ones((4, 2))).count == 4
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(5), np.zeros((0, 5)), np.full((2, 5), np.nan)])
@@ -217,5 +217,13 @@ def test_the_silhouettes_are_those_of_their_definition():
 def test_two_thousand_trials_are_grouped_in_seconds():
     trials = planted(100, 20, 250, 0.6)
     begun = time.process_time()
-    assert effective_trials(trials).clusters == 100
+    assert effective_trials(trials).count == 100
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize(("copies", "others"), [(4, 5), (8, 5), (20, 20), (50, 3)])
+def test_copies_among_unrelated_trials_do_not_hide_them(copies, others):
+    rng = np.random.default_rng(copies)
+    idea = rng.normal(size=300)
+    trials = np.vstack([idea + 0.1 * rng.normal(size=(copies, 300)), rng.normal(size=(others, 300))])
+    assert effective_trials(trials).count == others + 1
