@@ -6,22 +6,35 @@ units, G = gates · H, O outputs. Weights are split from (C, P) in torch's order
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from predictors.recurrent.plan import CELLS, Plan
 
-Masks = list[torch.Tensor] | None
+# Gates' inputs (C, K, n, G), recurrent weights (C, H, G) and biases (C, G) to the K hidden states, each (C, n, H).
+Recurrence = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], list[torch.Tensor]]
 
 
 def forward(
-    plan: Plan, p: torch.Tensor, x: torch.Tensor, first: torch.Tensor, steps: int, masks: Masks
+    plan: Plan,
+    p: torch.Tensor,
+    x: torch.Tensor,
+    first: torch.Tensor,
+    steps: int,
+    masks: Sequence[torch.Tensor] = (),
+    recurrence: Recurrence | None = None,
 ) -> torch.Tensor:
-    """Outputs (C, n, S, O) of samples that begin at rows `first` (C, n) of x (C, R, F) and read `steps` of them."""
-    take = _Splitter(p)
+    """Outputs (C, n, S, O) of samples that begin at rows `first` (C, n) of x (C, R, F) and read `steps` of them.
+
+    masks:      multiplied onto what each later layer, and the head, reads; none without dropout.
+    recurrence: runs a layer over its bars; by default bar by bar.
+    """
+    take, recur = _Splitter(p), recurrence or _STEPS[plan.cell]
     h, burn, states = plan.hidden, plan.lookback - 1, list[torch.Tensor]()
-    windows = torch.arange(len(x), device=x.device)[:, None]
+    at = first[:, None] + torch.arange(steps, device=x.device)[:, None]  # (C, K, n)
+    windows = torch.arange(len(x), device=x.device)[:, None, None]
     for i in range(plan.layers):
         sides = []
         for d in range(plan.directions):
@@ -29,16 +42,17 @@ def forward(
             bias = (b_x + b_h if plan.cell != "gru" else _add_joined(b_x, b_h, h)).unsqueeze(1)  # (C, 1, G)
             if i == 0:
                 projected = torch.baddbmm(bias, x, w_x.transpose(1, 2))  # (C, R, G): every bar once
-                inputs = [projected[windows, first + t] for t in range(steps)]
+                inputs = projected[windows, at]  # (C, K, n, G)
             else:
-                inputs = [torch.baddbmm(bias, state, w_x.transpose(1, 2)) for state in states]
-            outputs = _STEPS[plan.cell](inputs[::-1] if d else inputs, w_h.transpose(1, 2), b_h)
+                below = torch.stack(states, dim=1)  # (C, K, n, D·H)
+                inputs = torch.baddbmm(bias, below.flatten(1, 2), w_x.transpose(1, 2)).unflatten(1, below.shape[1:3])
+            outputs = recur(inputs.flip(1) if d else inputs, w_h.transpose(1, 2), b_h)
             sides.append(outputs[::-1] if d else outputs)
         states = [torch.cat(pair, dim=2) for pair in zip(*sides, strict=True)]  # K of (C, n, D·H)
-        if masks is not None and i < plan.layers - 1:
+        if masks and i < plan.layers - 1:
             states = [state * masks[i][:, :, t] for t, state in enumerate(states)]
     state = torch.stack(_read(plan, take, states), dim=2)  # (C, n, S, D·H)
-    if masks is not None:
+    if masks:
         state = state * masks[-1][:, :, burn:]
     w, b = take(plan.outputs, plan.directions * h), take(plan.outputs)
     return torch.baddbmm(b.unsqueeze(1), state.flatten(1, 2), w.transpose(1, 2)).view(*state.shape[:3], plan.outputs)
@@ -52,6 +66,34 @@ def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.T
     if plan.loss == "huber":
         return torch.nn.functional.huber_loss(outputs[..., 0], targets, reduction="none")
     return error**2
+
+
+@dataclass(frozen=True)
+class Nets:
+    """The nets of a chunk but for their weights, and the bars they read.
+
+    x, y:       the features (C, R, F) of the windows' bars and their targets (C, R), scaled.
+    steps:      K of a training sample.
+    recurrence: as for `forward`.
+    """
+
+    plan: Plan
+    x: torch.Tensor
+    y: torch.Tensor
+    steps: int
+    recurrence: Recurrence | None
+
+    def outputs(
+        self, p: torch.Tensor, first: torch.Tensor, steps: int, masks: Sequence[torch.Tensor] = ()
+    ) -> torch.Tensor:
+        """As `forward`."""
+        return forward(self.plan, p, self.x, first, steps, masks, self.recurrence)
+
+    def loss(self, p: torch.Tensor, first: torch.Tensor, masks: Sequence[torch.Tensor] = ()) -> torch.Tensor:
+        """The mean loss of each window's training samples, (C,), from their first rows (C, n)."""
+        at = first[:, :, None] + torch.arange(self.plan.lookback - 1, self.steps, device=first.device)  # (C, n, S)
+        targets = self.y.gather(1, at.flatten(1)).view(at.shape)
+        return loss_of(self.plan, self.outputs(p, first, self.steps, masks), targets).mean(dim=(1, 2))
 
 
 class _Splitter:
@@ -89,19 +131,20 @@ def _add_joined(b_x: torch.Tensor, b_h: torch.Tensor, h: int) -> torch.Tensor:
     return torch.cat([b_x[:, : 2 * h] + b_h[:, : 2 * h], b_x[:, 2 * h :]], dim=1)
 
 
-def _rnn(inputs: list[torch.Tensor], w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
-    states = [torch.tanh(inputs[0])]
-    for z in inputs[1:]:
+def _rnn(inputs: torch.Tensor, w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
+    first, *later = inputs.unbind(1)
+    states = [torch.tanh(first)]
+    for z in later:
         states.append(torch.tanh(torch.baddbmm(z, states[-1], w)))  # h_t = tanh(W_h h_{t-1} + W_x x_t + b)
     return states
 
 
-def _gru(inputs: list[torch.Tensor], w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
+def _gru(inputs: torch.Tensor, w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
     size = w.shape[1]
     b_n = b_h[:, None, 2 * size :]
-    h = inputs[0].new_zeros(*inputs[0].shape[:2], size)
+    h = inputs.new_zeros(len(inputs), inputs.shape[2], size)
     states = []
-    for x in inputs:
+    for x in inputs.unbind(1):
         r, z = torch.sigmoid(torch.baddbmm(x[..., : 2 * size], h, w[..., : 2 * size])).chunk(2, 2)
         n = torch.tanh(x[..., 2 * size :] + r * torch.baddbmm(b_n, h, w[..., 2 * size :]))
         h = n + z * (h - n)  # h_t = (1 - z_t)∗n_t + z_t∗h_{t-1}
@@ -109,9 +152,9 @@ def _gru(inputs: list[torch.Tensor], w: torch.Tensor, b_h: torch.Tensor) -> list
     return states
 
 
-def _lstm(inputs: list[torch.Tensor], w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
+def _lstm(inputs: torch.Tensor, w: torch.Tensor, b_h: torch.Tensor) -> list[torch.Tensor]:
     states, c = list[torch.Tensor](), None
-    for x in inputs:
+    for x in inputs.unbind(1):
         # Chunks are views: slices of the gates would double the traffic.
         i, f, g, o = (x if c is None else torch.baddbmm(x, states[-1], w)).chunk(4, 2)
         i, f, o = torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o)
@@ -120,8 +163,4 @@ def _lstm(inputs: list[torch.Tensor], w: torch.Tensor, b_h: torch.Tensor) -> lis
     return states
 
 
-_STEPS: dict[str, Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor], list[torch.Tensor]]] = {
-    "rnn": _rnn,
-    "gru": _gru,
-    "lstm": _lstm,
-}
+_STEPS: dict[str, Recurrence] = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}

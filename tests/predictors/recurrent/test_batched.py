@@ -1,12 +1,14 @@
 """Windows batched in torch, on the CPU and small: the algorithm a GPU runs, against the twin."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from predictors.recurrent import batched, twin
+from predictors.recurrent import batched, batched_net, fused, twin
 from predictors.recurrent.learners import LSTM
 
 PLANS = {
@@ -40,6 +42,20 @@ def test_batched_windows_train_as_the_twin_does(jobs_of, changes):
         np.testing.assert_allclose(trained.forecast / std, expected.forecast / std, atol=2e-5)
 
 
+@pytest.mark.parametrize("changes", [plan for plan in PLANS.values() if "dropout" not in plan])
+def test_the_gradient_equals_torchs_in_double_precision(jobs_of, changes):
+    plan, jobs = plan_with(**changes), jobs_of(windows=2)
+    chunk = batched.Chunk(plan, jobs, "cpu")
+    weights = chunk.state.p.requires_grad_()
+    first = torch.from_numpy(chunk.samples.starts + chunk.offset).expand(2, -1)
+    (gradients,) = torch.autograd.grad(chunk.nets.loss(weights, first).sum(), weights)
+    for job, gradient in zip(jobs, gradients.numpy(), strict=True):
+        training = twin.Training(plan, job, dtype=torch.float64)
+        training.loss(training.samples.starts).backward()
+        reference = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
+        assert np.linalg.norm(gradient - reference) <= 1e-5 * np.linalg.norm(reference)
+
+
 def test_jobs_of_different_shapes_chains_and_no_epochs_are_told_apart(jobs_of):
     plan = plan_with()
     jobs = [*jobs_of(windows=3), *jobs_of(windows=2, train=90)]
@@ -66,14 +82,47 @@ def test_a_diverged_window_leaves_its_neighbours_alone(jobs_of):
 
 def test_running_out_of_memory_halves_the_chunk(jobs_of, monkeypatch):
     plan, jobs, sizes = plan_with(), jobs_of(windows=5), []
-    run = batched.Chunk.run
+    loss = batched_net.Nets.loss
 
-    def short_of_memory(chunk):
-        sizes.append(len(chunk.jobs))
-        if len(chunk.jobs) > 2:
+    def short_of_memory(nets, p, first, masks=()):
+        sizes.append(len(p))
+        if len(p) > 2:
             raise torch.OutOfMemoryError
-        return run(chunk)
+        return loss(nets, p, first, masks)
 
-    monkeypatch.setattr(batched.Chunk, "run", short_of_memory)
-    assert len(dict(batched.train(plan, jobs, "cpu"))) == 5
-    assert sizes == [5, 2, 2, 1]
+    monkeypatch.setattr(batched_net.Nets, "loss", short_of_memory)
+    found = dict(batched.train(plan, jobs, "cpu"))
+    assert sizes == [5, *[2] * 10, *[1] * 5]  # five updates of each chunk
+    for k, job in enumerate(jobs):
+        np.testing.assert_allclose(found[k].forecast, twin.train(plan, job).forecast, atol=1e-6)
+
+
+def test_one_window_that_does_not_fit_raises(jobs_of, monkeypatch):
+    def no_memory(*_):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(batched_net.Nets, "loss", no_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        list(batched.train(plan_with(), jobs_of(windows=3), "cpu"))
+
+
+def test_a_chunk_takes_six_tenths_of_the_free_memory(jobs_of, monkeypatch):
+    learner = LSTM(lookback=20, hidden=32, loss_on="last", seeds=1)
+    (job,) = jobs_of(learner, windows=1, train=525)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (100e9, 140e9))
+    monkeypatch.setattr(fused, "recurrence", lambda *_: None)
+    # 10 MB a window of 504 samples of 20 steps, 32 units, and half again.
+    assert batched._affordable(learner.plan(), job, "cuda") == 0.6 * 100e9 // 15e6
+    assert batched._affordable(replace(learner.plan(), batch=63), job, "cuda") == 0.6 * 100e9 // (15e6 / 8)
+
+
+def test_a_chunk_that_is_done_lets_go_of_its_memory_at_once(jobs_of):
+    chunk = batched.Chunk(plan_with(batch=50), jobs_of(), "cpu")
+    chunk.run()
+    weights = weakref.ref(chunk.state.p)
+    gc.disable()
+    try:
+        del chunk
+        assert weights() is None
+    finally:
+        gc.enable()

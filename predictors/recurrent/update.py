@@ -1,0 +1,94 @@
+"""One update of all windows of a chunk: gradient, clipping and AdamW on tensors that stay where they are.
+
+Notation: C windows of a chunk, P parameters, n samples, t number of the update.
+Reference: Loshchilov & Hutter (2019), Decoupled Weight Decay Regularization, ICLR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+
+import torch
+
+from predictors.recurrent import graphs
+from predictors.recurrent.plan import Plan
+
+# (p, first rows, masks) to the mean loss of each window, (C,).
+Loss = Callable[[torch.Tensor, torch.Tensor, Sequence[torch.Tensor]], torch.Tensor]
+
+BETAS = 0.9, 0.999
+
+
+@dataclass(frozen=True)
+class State:
+    """What updates of any batch size read and write.
+
+    p:      weights, (C, P).
+    m, v:   Adam's moments, (C, P).
+    powers: β₁ᵗ and β₂ᵗ; on the device, since a recording keeps a number of Python's for ever.
+    total:  the sum of the losses of the samples of an epoch, (C,).
+    """
+
+    p: torch.Tensor
+    m: torch.Tensor
+    v: torch.Tensor
+    powers: torch.Tensor
+    total: torch.Tensor
+
+    @classmethod
+    def of(cls, p: torch.Tensor) -> State:
+        """Before the first update."""
+        powers = torch.ones(2, dtype=torch.float64, device=p.device)
+        return cls(p, torch.zeros_like(p), torch.zeros_like(p), powers, torch.zeros_like(p[:, 0]))
+
+
+STATE = len(fields(State))
+
+
+class Update:
+    """The updates on batches of one size; `recorded` makes a CUDA graph of the third and replays it from then on."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        state: State,
+        loss: Loss,
+        first: torch.Tensor,
+        masks: Sequence[torch.Tensor],
+        recorded: bool,
+    ) -> None:
+        self.inputs = [first.clone(), *(mask.clone() for mask in masks)]
+        step = partial(_step, plan, loss)
+        self.step = graphs.Repeated(step, [*vars(state).values(), *self.inputs], recorded)
+
+    def __call__(self, first: torch.Tensor, masks: Sequence[torch.Tensor]) -> None:
+        """One update on the samples that begin at rows `first` (C, n), under dropout's masks."""
+        for place, value in zip(self.inputs, (first, *masks), strict=True):
+            place.copy_(value)
+        self.step()
+
+
+def _step(plan: Plan, loss: Loss, *tensors: torch.Tensor) -> None:
+    state, first, masks = State(*tensors[:STATE]), tensors[STATE], tensors[STATE + 1 :]
+    weights = state.p.detach().requires_grad_()
+    losses = loss(weights, first, masks)
+    (gradient,) = torch.autograd.grad(losses.sum(), weights)
+    with torch.no_grad():
+        state.total.add_(losses.detach(), alpha=first.shape[1])
+        _adamw(plan, state, gradient)
+
+
+def _adamw(plan: Plan, state: State, g: torch.Tensor) -> None:
+    """One step, with each window's gradient clipped by its own norm."""
+    beta, gamma = BETAS
+    norm = torch.linalg.vector_norm(g, dim=1, keepdim=True)
+    g = g * (plan.clip / (norm + 1e-6)).clamp(max=1.0)
+    state.m.lerp_(g, 1 - beta)
+    state.v.mul_(gamma).addcmul_(g, g, value=1 - gamma)
+    state.powers[0].mul_(beta)
+    state.powers[1].mul_(gamma)
+    size, scale = plan.lr / (1 - state.powers[0]), (1 - state.powers[1]).sqrt()
+    root = state.v.sqrt().div_(scale).add_(1e-8)
+    state.p.mul_(1 - plan.lr * plan.weight_decay).sub_(state.m / root * size)
