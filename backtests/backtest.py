@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import platform
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import backtrader as bt
 import pandas as pd
 
 from backtests.engine import Account, Simulation, simulate
-from backtests.gate import LookAheadError, examine
-from backtests.result import Result
+from backtests.gate import LookAheadError, Verdict, examine
+from backtests.result import Result, simple_returns
 from backtests.scores import forecast_scores, return_scores, trading_scores
 from backtests.sources import bars_per_year, digest
 from backtests.trades import trades_from
-from predictors import Learner, Predictor, WalkForward
+from predictors import Learner, Predictor, WalkForward, diary
 from predictors.bars import check_bars
+from predictors.diary import Training
 from predictors.registry import Parameter, Registry
 from strategies import BUILT_IN
 from strategies.base import ForecastStrategy
@@ -35,6 +40,33 @@ def strategy_parameters(cls: type[bt.Strategy]) -> list[Parameter]:
 
 
 STRATEGIES = Registry("strategy", "rollcast.strategies", BUILT_IN, (bt.Strategy,), strategy_parameters)
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """What a predictor said of some bars before anything was traded on it.
+
+    series:   the forecast at every bar, NaN while warming up.   verdict: what the look-ahead gate found.
+    training: how its windows were trained.                      seconds: what predicting took.
+    """
+
+    predictor: Predictor
+    bars: pd.DataFrame
+    series: pd.Series
+    verdict: Verdict
+    training: Training | None
+    seconds: float
+
+    def since(self, date: pd.Timestamp | None) -> Forecasts:
+        """The same without those before a date, so that predictors with different warm-ups are traded on the same bars.
+
+        Raises ValueError if fewer than two bars are left.
+        """
+        if date is None:
+            return self
+        later = self.series.where(self.series.index >= date)
+        check_forecast(later, self.bars)
+        return replace(self, series=later)
 
 
 def run(
@@ -57,22 +89,52 @@ def run(
     ValueError for bars that are not in order, a strategy parameter outside its limits, too few bars, or a forecast
     that breaks the contract.
     """
+    check_strategy(strategy, parameters or {})
+    forecasts = predict(bars, predictor, symbol=symbol, allow_lookahead=allow_lookahead, progress=progress)
+    return trade(forecasts, strategy, parameters, account, symbol=symbol)
+
+
+def predict(
+    bars: pd.DataFrame,
+    predictor: Predictor,
+    *,
+    symbol: str = "bars",
+    allow_lookahead: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Forecasts:
+    """The first half of `run`: forecasts that passed the gate."""
     if not isinstance(predictor, Predictor):
         raise TypeError(f"expected a Predictor, got {predictor!r}; a Learner is traded as WalkForward(learner)")
-    account, parameters = account or Account(), dict(parameters or {})
     check_bars(bars, symbol)
-    if issubclass(strategy, ForecastStrategy):
-        strategy.check(**all_parameters(strategy, parameters))
-    forecast = predictor.predict(bars, progress) if isinstance(predictor, WalkForward) else predictor.predict(bars)
-    first = check_forecast(forecast, bars)
-    verdict = examine(predictor, bars, forecast)
+    began = time.perf_counter()
+    with diary.kept() as page:
+        series = predictor.predict(bars, progress) if isinstance(predictor, WalkForward) else predictor.predict(bars)
+    seconds = time.perf_counter() - began
+    check_forecast(series, bars)
+    verdict = examine(predictor, bars, series)
     if verdict.leak and not allow_lookahead:
         raise LookAheadError(verdict.leak)
-    traded = simulate(bars, forecast, strategy, parameters, account)
-    held = simulate(bars, forecast, BuyAndHold, {}, account)
+    return Forecasts(predictor, bars, series.rename("forecast"), verdict, page.training(), seconds)
+
+
+def trade(
+    forecasts: Forecasts,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+    *,
+    symbol: str = "bars",
+) -> Result:
+    """The second half of `run`: the forecasts traded, and scored from the first one on."""
+    account, parameters = account or Account(), dict(parameters or {})
+    check_strategy(strategy, parameters)
+    bars, series, verdict = forecasts.bars, forecasts.series, forecasts.verdict
+    first = check_forecast(series, bars)
+    traded = simulate(bars, series, strategy, parameters, account)
+    held = simulate(bars, series, BuyAndHold, {}, account)
     window = slice(bars.index[first], None)
     history = traded.history.loc[window].assign(benchmark=held.history["equity"].loc[window])
-    returns, benchmark = (history[c].pct_change().fillna(0.0).rename(c) for c in ("equity", "benchmark"))
+    returns, benchmark = simple_returns(history)
     yearly = bars_per_year(history.index)
     trades = trades_from(traded.orders, traded.history, bars["close"])
     # A strategy deaf to the forecast may trade before the first one.
@@ -81,21 +143,32 @@ def run(
         "bars_per_year": yearly,
         "strategy": return_scores(returns, yearly) | trading_scores(history, within, trades, yearly),
         "benchmark": return_scores(benchmark, yearly) | _held_scores(held, window, bars["close"], yearly),
-        "forecast": forecast_scores(forecast.loc[window], bars.loc[window]),
+        "forecast": forecast_scores(series.loc[window], bars.loc[window]),
         "unreachable_targets": traded.too_small,
     }
     recipe = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "predictor": describe(predictor),
+        "seconds": forecasts.seconds,
+        "predictor": describe(forecasts.predictor),
         "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
         "account": asdict(account),
         "symbol": symbol,
         "bars": {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)},
         "evaluation": {"first": bars.index[first], "last": bars.index[-1], "bars": len(history), "warm_up": first},
         "look_ahead": {"passed": verdict.leak is None, "probes": verdict.probes, "finding": str(verdict)},
-        "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
+        "source": sources_of(forecasts.predictor, strategy),
+        "versions": versions(),
     }
-    return Result(history, returns, benchmark, forecast.loc[window], traded.orders, trades, metrics, recipe)
+    return Result(
+        *(bars, history, returns, benchmark, series.loc[window]),
+        *(traded.orders, trades, metrics, recipe, forecasts.training),
+    )
+
+
+def check_strategy(strategy: type[bt.Strategy], parameters: Mapping[str, Any]) -> None:
+    """Raises ValueError for a parameter outside its limits, before anything is trained."""
+    if issubclass(strategy, ForecastStrategy):
+        strategy.check(**all_parameters(strategy, parameters))
 
 
 def check_forecast(forecast: pd.Series, bars: pd.DataFrame) -> int:
@@ -134,6 +207,25 @@ def describe(model: Predictor | Learner) -> dict[str, Any]:
 def all_parameters(strategy: type[bt.Strategy], given: Mapping[str, Any]) -> dict[str, Any]:
     """Every parameter of a strategy: the given value, or the default."""
     return {p.name: given.get(p.name, p.default) for p in strategy_parameters(strategy)}
+
+
+def versions() -> dict[str, str | None]:
+    """What a result may depend on: the version of Python and of every package the numbers come from."""
+    return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
+
+
+def sources_of(predictor: Predictor, strategy: type[bt.Strategy]) -> dict[str, str | None]:
+    """SHA-256 of the files the predictor and the strategy were read from, so that a changed plugin is another one."""
+    model = type(predictor.learner if isinstance(predictor, WalkForward) else predictor)
+    return {"predictor": _source_digest(model), "strategy": _source_digest(strategy)}
+
+
+def _source_digest(cls: type) -> str | None:
+    try:
+        path = Path(inspect.getsourcefile(cls) or "")
+    except TypeError:  # made in no file
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def _version(package: str) -> str | None:

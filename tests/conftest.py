@@ -1,9 +1,15 @@
 """Real bars shared by the tests."""
 
+import os
+import tempfile
+
 import pandas as pd
 import pytest
 
 from backtests.sources import load_bars
+
+# Tests see the bundled prices, whatever their user has stored. Set here, so that every process they start has it too.
+os.environ["ROLLCAST_DATA"] = tempfile.mkdtemp(prefix="rollcast-data-")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,8 +34,12 @@ def sma_run(tmp_path_factory) -> tuple[str, Path]:
     """What `backtest --predictor sma` prints, and the folder it leaves."""
     out = tmp_path_factory.mktemp("runs")
     printed = good("backtest", "--predictor", "sma", "-p", "window=20", "--out", str(out))
-    (folder,) = out.iterdir()
-    return printed, folder
+    return printed, runs_in(out)[0]
+
+
+def runs_in(out: Path) -> list[Path]:
+    """The run folders of a workspace, oldest first."""
+    return sorted(path for path in out.iterdir() if path.is_dir())
 
 
 def test_list_names_every_predictor_and_strategy_with_its_defaults():
@@ -62,6 +68,7 @@ def test_a_run_leaves_one_whole_folder(sma_run):
     _, folder = sma_run
     assert folder.name.endswith("Z-sma-SPY")
     assert sorted(p.name for p in folder.iterdir()) == [
+        "bars.parquet",
         "equity.parquet",
         "forecasts.parquet",
         "metrics.json",
@@ -84,17 +91,116 @@ def test_the_files_of_a_run_agree_with_each_other(sma_run):
     assert len(pd.read_csv(folder / "orders.csv")) == metrics["strategy"]["orders"]
     assert f"{metrics['strategy']['sharpe']:.2f}" in printed
     assert recipe["predictor"] == {"class": "SMA", "window": 20}
-    assert recipe["command"].startswith("rollcast backtest --predictor sma -p window=20")
+    assert recipe["command"] == "rollcast backtest --predictor sma -p window=20"
     assert len(recipe["bars"]["sha256"]) == 64
 
 
-def test_the_same_command_gives_the_same_numbers(tmp_path):
+def test_the_same_command_gives_the_same_bytes_but_for_the_time_stamp(tmp_path):
     arguments = ["backtest", "--predictor", "lstm", "--seed", "3", "-p", "epochs=3", *FAST, "--out", str(tmp_path)]
     good(*arguments)
     good(*arguments)
-    first, second = sorted(tmp_path.iterdir())
-    for name in ("equity.parquet", "forecasts.parquet", "orders.csv", "trades.csv", "metrics.json", "tearsheet.html"):
+    first, second = runs_in(tmp_path)
+    names = {path.name for path in first.iterdir()}
+    assert names == {path.name for path in second.iterdir()}
+    for name in names - {"recipe.json", "tearsheet.html"}:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
+    sheets = [re.subn('<p id="stamp">.*?</p>', "", (run / "tearsheet.html").read_text()) for run in (first, second)]
+    assert sheets[0] == sheets[1]
+    assert sheets[0][1] == 1
+    recipes = [json.loads((run / "recipe.json").read_text()) for run in (first, second)]
+    assert {key for key in recipes[0] if recipes[0][key] != recipes[1][key]} <= {"created", "seconds", "look_ahead"}
+
+
+def test_verify_makes_a_run_again_and_finds_what_was_changed(sma_run, tmp_path):
+    _, folder = sma_run
+    printed = good("verify", str(folder))
+    assert [line.split()[:2] for line in printed.splitlines()] == [
+        ["identical", "forecasts"],
+        ["identical", "orders"],
+        ["identical", "equity"],
+    ]
+    forged = tmp_path / "forged"
+    shutil.copytree(folder, forged)
+    orders = pd.read_csv(forged / "orders.csv")
+    orders.loc[1, "price"] *= 1.01
+    orders.to_csv(forged / "orders.csv", index=False)
+    done = cli("verify", str(forged))
+    assert done.returncode == 1
+    assert "row 2, " in done.stdout
+    assert done.stderr == f"Error: {forged} could not be made again as it was\n"
+
+
+def test_report_writes_the_sheet_again_with_the_trials_counted_by_now(tmp_path):
+    arguments = ["--start", "2012", "--end", "2014", "--out", str(tmp_path)]
+    good("backtest", "-P", "sma", *arguments)
+    (folder,) = runs_in(tmp_path)
+    before = json.loads((folder / "metrics.json").read_text())
+    sheet = (folder / "tearsheet.html").read_bytes()
+    good("report", str(folder))
+    assert (folder / "tearsheet.html").read_bytes() == sheet
+    assert json.loads((folder / "metrics.json").read_text()) == before
+    good("backtest", "-P", "sma", "-p", "window=200", *arguments)
+    good("report", str(folder))
+    after = json.loads((folder / "metrics.json").read_text())
+    assert (before["luck"]["trials"], after["luck"]["trials"]) == (1, 2)
+    assert after["luck"]["dsr_all"] < before["luck"]["dsr_all"]
+    assert after["strategy"] == before["strategy"]
+
+
+def test_the_ledger_and_the_index_hold_every_run_of_a_workspace(tmp_path):
+    assert good("ledger", "list", "--out", str(tmp_path)).startswith("No run is recorded")
+    for window in ("20", "50"):
+        good("backtest", "-P", "sma", "-p", f"window={window}", "--start", "2015", "--out", str(tmp_path))
+    listed = json.loads(good("ledger", "list", "--json", "--out", str(tmp_path)))
+    assert [run["predictor_parameters"] for run in listed["runs"]] == ["window=50", "window=20"]
+    assert listed["trials"]["SPY"]["trials"] == 2
+    assert "SPY 2 (" in good("ledger", "list", "--out", str(tmp_path))
+    index = (tmp_path / "index.html").read_text()
+    for run in runs_in(tmp_path):
+        assert f'href="{run.name}/tearsheet.html"' in index
+    assert "window=20" in good("ledger", "show", "1", "--out", str(tmp_path))
+    good("ledger", "export", str(tmp_path / "all.csv"), "--out", str(tmp_path))
+    assert len(pd.read_csv(tmp_path / "all.csv")) == 2
+    missing = cli("ledger", "show", "9", "--out", str(tmp_path))
+    assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
+
+
+def test_compare_trades_all_on_the_same_bars_and_links_to_each_sheet(tmp_path):
+    models = ["sma", "ols-features", "rnn,hidden=4,epochs=1,seeds=1"]
+    printed = good("compare", *models, "--seeds", "2", *FAST, "--out", str(tmp_path))
+    page = Path(printed.splitlines()[-1].removeprefix("Comparison: "))
+    found = json.loads((page.parent / "comparison.json").read_text())
+    assert [entrant["name"] for entrant in found["entrants"]] == models
+    assert [len(entrant["runs"]) for entrant in found["entrants"]] == [1, 1, 2]
+    runs = [run for entrant in found["entrants"] for run in entrant["runs"]]
+    windows, trials = set(), set()
+    for run in runs:
+        assert f'href="../{run}/tearsheet.html"' in page.read_text()
+        windows.add(json.loads((tmp_path / run / "recipe.json").read_text())["evaluation"]["first"])
+        trials.add(json.loads((tmp_path / run / "metrics.json").read_text())["luck"]["trials"])
+    assert len(windows) == 1
+    assert trials == {4}
+    assert len(found["pairs"]) == 6
+    assert f'href="{page.parent.name}/comparison.html"' in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sma"], "a comparison needs at least two predictors"),
+        (["sma", "sma"], "sma is given twice"),
+        (["sma", "ema,spn=3"], "ema has no parameter 'spn'. Did you mean 'span'?"),
+        (["sma", "ema,span"], "expected NAME or NAME,PARAMETER=VALUE"),
+        (["sma", "ema", "--seeds", "0"], "seeds must be at least 1"),
+        (["sma", "ols-features", "--end", "1995"], "at least train=1000 bars"),
+    ],
+)
+def test_a_comparison_that_cannot_be_made_is_one_clear_line_and_leaves_nothing(arguments, message, tmp_path):
+    done = cli("compare", *arguments, "--out", str(tmp_path))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("strategy", ["long_flat", "long_short", "proportional", "buy_and_hold"])
@@ -132,10 +238,14 @@ BAD = {
     "too few to train on": (["-P", "lstm", "--start", "2021-01-01"], 1, "at least train=1000 bars"),
     "still warming up": (["-P", "sma", "--start", "2021-08-01"], 1, "still warming up after all 13 bars"),
     "start after end": (["-P", "sma", "--start", "2020-01-02", "--end", "2020-01-01"], 2, "is after --end"),
-    "not a date": (["-P", "sma", "--start", "yesterday"], 2, "expected a date such as 2010-12-31, got 'yesterday'"),
+    "not a date": (
+        ["-P", "sma", "--start", "yesterday"],
+        2,
+        "expected a date such as 2010, 2010-12 or 2010-12-31, got 'yesterday'",
+    ),
     "no cash": (["-P", "sma", "--cash", "0"], 1, "cash must be above 0; got 0"),
     "negative cost": (["-P", "sma", "--commission-bps", "-1"], 1, "commission_bps must be at least 0"),
-    "nothing to refit": (["-P", "sma", "--train", "10"], 2, "sma is never refitted, so --train does not apply"),
+    "nothing to refit": (["-P", "sma", "--train", "10"], 1, "sma is never refitted, so --train does not apply"),
     "no seed": (["-P", "sma", "--seed", "1"], 1, "sma has no parameter 'seed'"),
     "raw panel": (["-P", "sma", "--symbol", "KO.sp20", "--raw"], 1, "adjusted closes only"),
     "no predictor": ([], 2, "Missing option '--predictor'"),

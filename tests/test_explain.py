@@ -86,7 +86,7 @@ def test_the_same_call_writes_the_same_page_and_names_are_text(tmp_path):
         (["lstm", "--symbol", "SPX"], 1, "unknown symbol 'SPX'"),
         (["lstm", "-p", "hiden=3"], 1, "hidden"),
         (["lstm", "--end", "1994-01-01"], 1, "walk-forward needs at least train=1000 bars"),
-        (["lstm", "--start", "2020", "--end", "2010-01-01"], 2, "expected a date such as"),
+        (["lstm", "--start", "20200"], 2, "expected a date such as"),
         (["lstm", "--start", "2020-01-01", "--end", "2010-01-01"], 2, "is after --end"),
     ],
 )

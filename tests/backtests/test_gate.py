@@ -14,7 +14,7 @@ import pytest
 
 from backtests import run
 from backtests.gate import COMPANY, SECONDS, Company, LookAheadError, examine
-from backtests.report import facts
+from backtests.sheet.recipe import facts
 from predictors import Learner, Predictor, WalkForward, load
 from predictors.bars import log_returns
 from predictors.features import features, next_returns

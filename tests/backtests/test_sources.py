@@ -84,7 +84,7 @@ def test_a_split_moves_the_raw_price_and_not_the_adjusted_one():
 
 
 def test_a_series_of_closes_alone_has_no_raw_bars_and_says_so():
-    with pytest.raises(ValueError, match=r"KO\.sp20 is bundled as adjusted closes only"):
+    with pytest.raises(ValueError, match=r"KO\.sp20 holds adjusted closes only"):
         load_bars("KO.sp20", adjusted=False)
     bars = load_bars("KO.sp20")
     assert (bars[["open", "high", "low"]].to_numpy() == bars[["close"]].to_numpy()).all()

@@ -1,4 +1,4 @@
-"""Writes a backtest's equity curve as one self-contained HTML tear sheet."""
+"""quantstats' report of an equity curve, its traps closed: charts and tables for the page to set."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import contextlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
-from backtests.quantstats_charts import STYLE
-from backtests.quantstats_mended import mended
-from backtests.tearsheet_page import TEMPLATE, Heading, finished, label
+from backtests.sheet.figures import STYLE, themed
+from backtests.sheet.mended import mended
+from backtests.sheet.tables import Group, Row, corrected, grouped, label, read
 from predictors.validation import at_least
 
 # quantstats, seaborn and pandas talk among themselves; nothing here is about the caller's data.
@@ -33,24 +35,64 @@ _NOISE: tuple[tuple[str, type[Warning]], ...] = (
 )
 
 
-def write_tear_sheet(
-    path: str | Path,
-    returns: pd.Series,
-    benchmark: pd.Series,
-    *,
-    title: str,
-    strategy_name: str,
-    benchmark_name: str,
-    periods_per_year: int,
-    facts: Mapping[str, str],
-    alarm: str | None = None,
-) -> None:
-    """Writes the tear sheet of `returns` beside `benchmark` to `path`; the same call writes the same bytes.
+FIGURES = {
+    "returns": ("Growth", "Both start at zero; the line is what is left after costs."),
+    "log_returns": ("Growth, on a logarithmic axis", "Equal steps up are equal percentages."),
+    "dd_plot": ("Under water", "How far below its highest point so far."),
+    "dd_periods": ("The five worst drawdowns", "Shaded from the peak to the last bar under water."),
+    "eoy_returns": ("Year by year", "The compound return of each year."),
+    "monthly_dist": ("Months", "How often a month returned how much."),
+    "vol_returns": ("Growth at the benchmark's volatility", "As if both had swung by the same."),
+    "daily_returns": ("Running sum of returns", "Without compounding: a straight line is a steady gain."),
+    "rolling_sharpe": ("Rolling Sharpe ratio, six months", "An edge that is there stays above zero."),
+    "rolling_vol": ("Rolling volatility, six months", "How much it swung."),
+    "rolling_sortino": ("Rolling Sortino ratio, six months", "As Sharpe, counting falls only."),
+    "rolling_beta": ("Rolling beta", "1 moves with the benchmark; 0 is indifferent to it."),
+    "returns_dist": ("Spread of returns by period", "Box: the middle half; dots: outliers."),
+}
+_PARTS = (*FIGURES, "metrics", "eoy_table", "dd_info", "v")
+_CUT = "<!-- rollcast -->"  # names cannot hold it: quantstats and matplotlib escape theirs
 
-    Both are simple returns per bar on one sorted, tz-naive index. `facts` heads the page: what was run, on what, at
-    which costs. `alarm` is shown above everything else, in red. The file loads nothing from anywhere, runs no script,
-    and shows names and facts as text.
+
+@dataclass(frozen=True)
+class Figure:
+    """One of quantstats' charts: an SVG in the page's colours."""
+
+    id: str
+    title: str
+    reading: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class Performance:
+    """What quantstats says.
+
+    metrics:   its table in groups; each row has the benchmark's cell and the strategy's.
+    years:     the yearly table, percentages; head: its column names after the first.
+    drawdowns: the ten worst: start, last bar, depth in percent, days.
+    months:    compound return of each month, years down; NaN outside the window.
     """
+
+    strategy: str
+    benchmark: str
+    figures: tuple[Figure, ...]
+    metrics: list[Group]
+    years: list[Row]
+    drawdowns: list[Row]
+    months: pd.DataFrame
+    version: str
+
+    @property
+    def rows(self) -> dict[str, tuple[str, ...]]:
+        """Each metric's cells by its name."""
+        return {row.name: row.cells for group in self.metrics for row in group.rows}
+
+
+def performance(
+    returns: pd.Series, benchmark: pd.Series, *, strategy_name: str, benchmark_name: str, periods_per_year: int
+) -> Performance:
+    """quantstats' report of `returns` beside `benchmark`: simple returns per bar on one sorted, tz-naive index."""
     at_least("periods_per_year", periods_per_year, 1)
     _check_returns(returns, "returns")
     _check_returns(benchmark, "benchmark")
@@ -62,10 +104,9 @@ def write_tear_sheet(
     strategy, other = label(strategy_name, "Strategy"), label(benchmark_name, "Benchmark")
     if strategy == other:
         other = f"{other} (benchmark)"
-    heading = Heading(title, strategy_name, benchmark_name, periods_per_year, facts, alarm)
     with tempfile.TemporaryDirectory() as folder, _drawing() as quantstats:
         template, draft = Path(folder, "template.html"), Path(folder, "draft.html")
-        template.write_text(TEMPLATE, encoding="utf-8")
+        template.write_text(_CUT.join(f"{{{{{part}}}}}" for part in _PARTS), encoding="utf-8")
         quantstats.reports.html(
             returns.astype(float),
             benchmark=benchmark.astype(float),
@@ -76,8 +117,18 @@ def write_tear_sheet(
             periods_per_year=periods_per_year,
             match_dates=False,  # True drops every bar before the first trade
         )
-        page = finished(draft.read_text(encoding="utf-8"), heading, returns)
-    Path(path).write_text(page, encoding="utf-8", newline="\n")
+        parts = dict(zip(_PARTS, draft.read_text(encoding="utf-8").split(_CUT), strict=True))
+        months = quantstats.stats.monthly_returns(returns.astype(float), eoy=False)
+    return Performance(
+        strategy,
+        other,
+        tuple(Figure(name, *words, Markup(themed(parts[name], name))) for name, words in FIGURES.items()),
+        grouped(corrected(read(parts["metrics"])[1:], returns)),
+        read(parts["eoy_table"])[1:],
+        read(parts["dd_info"])[1:],
+        months,
+        parts["v"].strip(),
+    )
 
 
 def _check_returns(returns: pd.Series, name: str) -> None:

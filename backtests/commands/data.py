@@ -1,0 +1,107 @@
+"""`cli.py data`: what prices there are, where they come from, and what is wrong with them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Literal
+
+import click
+
+from backtests.commands.options import SOURCE, reading
+
+
+@click.group()
+def data() -> None:
+    """The price data: bundled, and fetched from Yahoo into the local store."""
+
+
+@data.command(name="list")
+def list_data() -> None:
+    """List the symbols that are stored and bundled."""
+    from backtests.data.report import inventory
+
+    click.echo(f"{'symbol':<10} {'bars':>7}  {'first':<10}  {'last':<10}  {'frequency':<9}  {'prices':<12}  source")
+    for row in inventory().to_dict("records"):
+        first, last = ("" if row["bars"] == 0 else f"{row[side]:%Y-%m-%d}" for side in ("first", "last"))
+        origin = f"{row['source']} {row['downloaded']}".strip()
+        click.echo(
+            f"{row['symbol']:<10} {row['bars']:>7}  {first:<10}  {last:<10}  {row['frequency']:<9}  "
+            f"{row['prices']:<12}  {origin}"
+        )
+
+
+@data.command(name="fetch")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL…")
+@click.option("--whole", is_flag=True, help="Download everything again, in place of what is stored.")
+@click.option("--deadline", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds a symbol.")
+def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
+    """Download from Yahoo what the store lacks. AAPL is daily; AAPL.1h, .30m, .15m, .5m, .2m, .1m are shorter bars."""
+    from backtests.data.fetch import fetch
+
+    failed = 0
+    for symbol in symbols:
+        try:
+            got = fetch(symbol, whole=whole, deadline=deadline)
+        except ValueError as error:
+            click.echo(f"Error: {error}", err=True)
+            failed += 1
+            continue
+        index = got.stored.rows.index
+        click.echo(f"{got.symbol}: {got.added} new bars; {len(index)} from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}")
+        for sentence in got.statements:
+            click.echo(f"  {sentence}")
+    if failed:
+        sys.exit(1)
+
+
+@data.command(name="show")
+@click.argument("symbol")
+@SOURCE
+@click.option("--adjust", type=click.Choice(["full", "none"]), default="full", show_default=True)
+@reading
+def show_data(symbol: str, source: str | None, adjust: Literal["full", "none"], **options: Any) -> None:
+    """Show where a symbol's bars come from, what was detected, and the first and last of them."""
+    from backtests.data.load import load
+
+    found = load(symbol, source=source, adjust=adjust, **options)
+    click.echo(found.origin)
+    for sentence in (*found.statements, *found.findings):
+        click.echo(f"  {sentence}")
+    click.echo(found.bars.to_string(max_rows=10))
+    if len(found.actions):
+        click.echo(f"\n{len(found.actions)} dividends and splits")
+        click.echo(found.actions.to_string(max_rows=6))
+
+
+@data.command(name="check")
+@click.argument("symbol")
+@SOURCE
+@reading
+def check_data(symbol: str, source: str | None, **options: Any) -> None:
+    """Say what is wrong with a symbol's bars; ends with status 1 where it would stop a backtest."""
+    from backtests.data.report import check
+
+    found = check(symbol, source, **options)
+    click.echo(found.origin)
+    for words, sentences in (
+        ("detected", found.statements),
+        ("stops a backtest", found.fatal),
+        ("doubtful", found.doubts),
+        ("--repair would", found.repairs),
+    ):
+        for sentence in sentences:
+            click.echo(f"  {words}: {sentence}")
+    if found.fatal:
+        sys.exit(1)
+    if not found.doubts:
+        click.echo("  nothing is wrong")
+
+
+@data.command(name="remove")
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL…")
+def remove_data(symbols: tuple[str, ...]) -> None:
+    """Remove symbols from the store."""
+    from backtests.data.store import remove
+
+    for symbol in symbols:
+        click.echo(f"removed {remove(symbol)}")

@@ -1,0 +1,106 @@
+"""The `ledger` commands."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backtests.commands.options import OUT, date
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@click.group()
+def ledger() -> None:
+    """Every run that was recorded: what was tried, and how often."""
+
+
+@ledger.command(name="list")
+@click.option("--symbol", help="Only of this symbol.")
+@click.option("--predictor", "-P", metavar="NAME|FILE", help="Only of this predictor.")
+@click.option("--strategy", "-S", metavar="NAME|FILE", help="Only of this strategy.")
+@click.option("--since", metavar="DATE", callback=date, help="Only from this date on, in UTC.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most runs to list.")
+@click.option("--sort", type=click.Choice(["created", "sharpe", "cagr"]), default="created", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@OUT
+def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
+    """List the recorded runs, newest first, and how many different things were tried."""
+    from backtests.ledger import NAME, Ledger
+
+    book = Ledger(out / NAME)
+    runs = book.runs(**filters)
+    tried = book.summary(runs["symbol"].unique())
+    if as_json:
+        rows = json.loads(runs.reset_index().to_json(orient="records", double_precision=15))
+        click.echo(json.dumps({"runs": rows, "trials": tried.to_dict("index")}, indent=2))
+    elif runs.empty:
+        asked = any(filters[name] for name in ("symbol", "predictor", "strategy", "since"))
+        click.echo(f"No run {'like that ' if asked else ''}is recorded in {book.path}")
+    else:
+        _print_runs(runs)
+        counts = (f"{s} {row['trials']:,.0f} ({row['effective']:,.0f} effective)" for s, row in tried.iterrows())
+        click.echo(f"\nTrials, over all dates: {', '.join(counts)}")
+
+
+@ledger.command(name="show")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@OUT
+def show_run(number: int, out: Path, as_json: bool) -> None:
+    """Show everything the ledger keeps of a run."""
+    from backtests.ledger import NAME, Ledger
+
+    run = Ledger(out / NAME).run(number)
+    if as_json:
+        click.echo(json.dumps(run, indent=2))
+        return
+    recipe = run.pop("recipe")
+    for name, value in run.items():
+        shown = "-" if value is None or value == "" else f"{value:.6g}" if isinstance(value, float) else value
+        click.echo(f"{name:<22}{shown}")
+    click.echo(f"recipe\n{json.dumps(recipe, indent=2)}")
+
+
+@ledger.command(name="export")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@OUT
+def export_runs(file: Path, out: Path) -> None:
+    """Write every recorded run, with its recipe, to FILE: .csv, .json or .parquet."""
+    from backtests.ledger import NAME, Ledger
+
+    count = Ledger(out / NAME).export(file)
+    click.echo(f"wrote {count:,} run{'s' * (count != 1)} to {file}")
+
+
+def _print_runs(runs: pd.DataFrame) -> None:
+    """An aligned table of the recorded runs, numbers to the right."""
+    titles = ("id", "created", "symbol", "from", "to", "predictor", "strategy", "Sharpe", "CAGR", "drawdown", "")
+    right = {"id", "Sharpe", "CAGR", "drawdown"}
+    rows = [
+        (
+            *(str(number), run["created"][:16].replace("T", " "), run["symbol"], run["first"][:10], run["last"][:10]),
+            _cut(f"{run['predictor']} {run['predictor_parameters']}".strip(), 36),
+            run["strategy"],
+            *(_number(run[name], form) for name, form in (("sharpe", ".2f"), ("cagr", ".1%"), ("max_drawdown", ".1%"))),
+            ", ".join(["looks ahead"] * (not run["passed"]) + ["folder gone"] * run["gone"]),
+        )
+        for number, run in runs.iterrows()
+    ]
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    for row in (titles, *rows):
+        cells = (f"{c:>{w}}" if t in right else f"{c:<{w}}" for t, c, w in zip(titles, row, widths, strict=True))
+        colour = "red" if row[-1].startswith("looks") else None
+        click.secho("  ".join(cells).rstrip(), bold=row is titles, fg=colour)
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None or value != value else format(value, form)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,0 +1,128 @@
+"""What commands share: options, and what is made of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from backtests.request import Request
+
+
+def pairs(ctx: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not (key and equals):
+            raise click.BadParameter(f"expected {option.metavar}, got {value!r}")
+        if key in pairs:
+            raise click.BadParameter(f"{key} is given twice")
+        pairs[key] = text
+    return pairs
+
+
+# How NAME=VALUE options are given.
+PAIRS: Any = {"multiple": True, "metavar": "NAME=VALUE", "callback": pairs}
+OUT = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="The workspace: where runs are written to and counted.",
+)
+
+
+def date(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None:
+        try:
+            datetime.fromisoformat(value + {4: "-01-01", 7: "-01"}.get(len(value), ""))
+        except ValueError:
+            raise click.BadParameter(f"expected a date such as 2010, 2010-12 or 2010-12-31, got {value!r}") from None
+    return value
+
+
+SOURCE = click.option(
+    "--source",
+    type=click.Choice(["file", "store", "bundled", "yahoo"]),
+    help="Where to look for the symbol.  [default: a file of that name, then the store, then what is bundled]",
+)
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that settle how a file is read."""
+    pairs_of_columns: Any = {**PAIRS, "metavar": "ROLE=NAME"}
+    options = (
+        click.option("--column", "columns", help="A column of a file: close=Last.", **pairs_of_columns),
+        click.option("--date-format", metavar="FORM", help="Of a file's dates, as strptime takes it: %d/%m/%Y."),
+        click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of a file."),
+        click.option("--time-zone", "zone", metavar="ZONE", help="The exchange's, for a file with times in UTC."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options every command that backtests has; their names are those of `backtests.request.Request`."""
+    options = (
+        click.option("--strategy", "-S", default="long_flat", show_default=True, metavar="NAME|FILE", help="Likewise."),
+        click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`."),
+        SOURCE,
+        reading,
+        click.option("--repair", is_flag=True, help="Mend bad data, and say how, where a run would be refused."),
+        click.option("--start", metavar="DATE", callback=date, help="First bar; the first ones only train."),
+        click.option("--end", metavar="DATE", callback=date, help="Last bar, included."),
+        click.option("--since", metavar="DATE", callback=date, help="Trade and count no forecast before this."),
+        click.option("--train", type=int, help="Bars each refit of a learner sees.  [default: 1000]"),
+        click.option("--every", type=int, help="Bars between two refits of a learner.  [default: 21]"),
+        click.option("-s", "--strategy-param", "strategy_params", help="Of the strategy.", **PAIRS),
+        click.option("--cash", type=float, default=100_000.0, show_default=True, help="What the account starts with."),
+        click.option("--commission-bps", type=float, default=1.0, show_default=True, help="Of the value traded."),
+        click.option("--slippage-bps", type=float, default=1.0, show_default=True, help="Fills worse than the open."),
+        click.option("--borrow-bps", type=float, default=50.0, show_default=True, help="A year, on short positions."),
+        click.option("--interest-bps", type=float, default=0.0, show_default=True, help="A year, earned on cash."),
+        click.option("--fractional", is_flag=True, help="Hold fractions of a unit."),
+        click.option("--raw", is_flag=True, help="Trade prices unadjusted for dividends and splits."),
+        click.option("--allow-lookahead", is_flag=True, help="Trade a predictor that looks ahead; its sheet says so."),
+        click.option("--seed", type=int, help="Of a random predictor."),
+        click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        OUT,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def request_of(options: dict[str, Any]) -> Request:
+    """The backtest that options of the command line ask for."""
+    if options["start"] and options["end"] and options["start"] > options["end"]:
+        raise click.UsageError(f"--start {options['start']} is after --end {options['end']}")
+    from backtests.engine import Account
+    from backtests.request import Request
+
+    names = {field.name for field in fields(Account)} & set(options)
+    account = Account(**{name: options[name] for name in names})
+    return Request(account=account, **{name: value for name, value in options.items() if name not in names})
+
+
+@contextmanager
+def training_bar() -> Iterator[Callable[..., None]]:
+    """A progress bar over the refits, which appears with the first report; a new one for each model."""
+    with ExitStack() as stack:
+        shown: dict[str, Any] = {}
+
+        def progress(done: int, total: int, name: str = "") -> None:
+            if name not in shown:
+                stack.close()  # ends the bar before
+                bar = click.progressbar(length=total, label=f"Training {name}".strip(), show_pos=True, file=sys.stderr)
+                shown[name] = stack.enter_context(bar)
+            shown[name].update(done - shown[name].pos)
+
+        yield progress

@@ -1,0 +1,153 @@
+"""Commands about predictors and strategies themselves."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import MISSING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backtests.commands.options import OUT, PAIRS, SOURCE, date, reading, request_of
+
+if TYPE_CHECKING:
+    from predictors import Learner, Predictor
+    from predictors.checks import Outcome
+    from predictors.registry import Registry
+
+
+@click.command(name="list")
+def list_plugins() -> None:
+    """List the predictors and strategies, where each comes from, and their parameters."""
+    from backtests.backtest import STRATEGIES
+    from predictors.registry import PREDICTORS, PluginError
+
+    for registry in (PREDICTORS, STRATEGIES):
+        click.secho(f"--{registry.kind}", bold=True)
+        for name, source in registry.names().items():
+            try:
+                lines = _described(registry, registry.find(name))
+            except Exception as error:  # one bad plugin must not hide the others
+                known = isinstance(error, PluginError | TypeError | LookupError)
+                lines = [str(error) if known else f"{type(error).__name__}: {error}"]
+            click.echo(f"  {name:<15}{lines[0]} [{source}]")
+            for line in lines[1:]:
+                click.echo(f"  {'':<16}{line}")
+        click.echo()
+
+
+@click.command()
+@click.argument("predictor", metavar="NAME|FILE")
+@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
+    """Check that a predictor keeps the contract and does not look ahead, one sentence per check."""
+    from predictors.checks import check_predictor, start_sensitivity
+
+    model, call = _model(predictor, params)
+    outcomes = []
+    for outcome in check_predictor(model):
+        outcomes.append(outcome)
+        if not as_json:
+            _print_outcome(outcome, call)
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    sensitivity = start_sensitivity(model)
+    if as_json:
+        checks = [_summary(outcome, call) for outcome in outcomes]
+        click.echo(json.dumps({"passed": not failed, "checks": checks, "start_sensitivity": sensitivity}, indent=2))
+    else:
+        click.echo(f"Starting history later moves the last forecast by {sensitivity:.2%} of a usual one.")
+    if failed:
+        raise click.ClickException(f"{predictor} failed {failed} check{'s' * (failed != 1)}")
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["predictor", "learner", "strategy"]))
+@click.argument("name")
+@click.option("--package", is_flag=True, help="A distribution to pip install, with its entry point and a test.")
+def new(kind: str, name: str, package: bool) -> None:
+    """Write the first lines of a plugin: a short file that works at once."""
+    from backtests.scaffold import write_plugin
+
+    files = write_plugin(kind, name, Path(), package=package)
+    for path in files:
+        click.echo(f"wrote {path}")
+    steps, plugin = [], str(files[0])
+    if package:
+        steps, plugin = [f"python -m pip install --no-deps -e {files[0].parent}"], files[0].stem.replace("_", "-")
+    if kind == "strategy":
+        steps += [f"python cli.py backtest --predictor sma --strategy {plugin}"]
+    else:
+        steps += [f"python cli.py check {plugin}", f"python cli.py backtest --predictor {plugin}"]
+    click.echo("Try: " + "\n     ".join(steps))
+
+
+@click.command()
+@click.argument("name")
+@click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`.")
+@SOURCE
+@reading
+@click.option("--start", metavar="DATE", callback=date, help="First bar.")
+@click.option("--end", metavar="DATE", callback=date, help="Last bar, included.")
+@click.option("--train", type=int, default=1000, show_default=True, help="Bars, the last ones, the net is fitted on.")
+@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
+@click.option("--seed", type=int, help="Of the first net.")
+@OUT
+def explain(name: str, train: int, out: Path, **options: Any) -> None:
+    """Fit a recurrent net on the last bars and draw what it does inside."""
+    request = request_of(options | {"predictor": name})
+    from backtests import RunFolder
+    from backtests.explain import recurrent, write_explanation
+    from backtests.workspace import label
+
+    learner = recurrent(request.model(), name)
+    bars = request.load().bars
+    with RunFolder(out, f"explain-{label(request)}") as folder:
+        stem = Path(name.partition(":")[0]).stem
+        write_explanation(folder.path, learner, bars, train, title=f"{stem} on {request.symbol}")
+        page = folder.finish() / "explain.html"
+    click.echo(f"Page: {page}")
+
+
+def _model(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner, str]:
+    """The predictor or learner of this name with these parameters, and the Python call that makes it."""
+    from predictors.registry import PREDICTORS
+
+    cls = PREDICTORS.find(name)
+    values = PREDICTORS.coerce(cls, texts, name)
+    return cls(**values), f"load({', '.join([repr(name), *(f'{key}={value!r}' for key, value in values.items())])})"
+
+
+def _print_outcome(outcome: Outcome, call: str) -> None:
+    """A line for the check, and for a finding the finding and the script that shows it."""
+    color = {"passed": "green", "failed": "red", "expected": "yellow"}[outcome.status]
+    click.echo(f"{click.style(f'{outcome.status:<8}', fg=color)} {outcome.check}  {outcome.check.sentence}")
+    if outcome.finding:
+        for line in (outcome.finding, *(outcome.script(call) or "").splitlines()):
+            click.echo(f"{'':<9}{line}")
+
+
+def _summary(outcome: Outcome, call: str) -> dict[str, Any]:
+    """An outcome in JSON's types."""
+    leak = None if outcome.leak is None else vars(outcome.leak) | {"date": outcome.leak.date.isoformat()}
+    return {
+        "id": str(outcome.check),
+        "status": outcome.status,
+        "sentence": outcome.check.sentence,
+        "finding": outcome.finding,
+        "leak": leak,
+        "script": outcome.script(call),
+    }
+
+
+def _described(registry: Registry, cls: type) -> list[str]:
+    """The class's one sentence, then a line for each parameter."""
+    sentence = (cls.__doc__ or "undocumented").strip().splitlines()[0]
+    return [sentence, *(f"{p.name}={_shown(p.default)}" for p in registry.parameters(cls))]
+
+
+def _shown(value: Any) -> str:
+    if value is MISSING:
+        return "(required)"
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,141 @@
+"""Commands that make runs, and look at them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backtests.commands.options import PAIRS, request_of, run_options, training_bar
+
+if TYPE_CHECKING:
+    from backtests.comparison import Comparison
+    from backtests.result import Result
+
+
+@click.command()
+@click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
+@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
+@run_options
+@click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
+def backtest(open_sheet: bool, out: Path, **options: Any) -> None:
+    """Backtest a predictor and write its tear sheet."""
+    request = request_of(options)
+    from backtests import workspace
+
+    with training_bar() as progress:
+        result, folder = workspace.backtest(request, out, progress)
+    _print_result(result)
+    click.echo(f"\nTear sheet: {folder / workspace.SHEET}")
+    if open_sheet:
+        click.launch(str(folder / workspace.SHEET))
+
+
+@click.command()
+@click.argument("predictors", nargs=-1, required=True, metavar="NAME[,PARAMETER=VALUE…]…")
+@click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each random predictor.")
+@run_options
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
+def compare(predictors: tuple[str, ...], seeds: int, open_page: bool, out: Path, **options: Any) -> None:
+    """Compare predictors on the same bars: two or more, such as `sma,window=100 ols-features lstm`.
+
+    All are traded from the date on at which the last of them has a forecast. Each run gets its own tear sheet.
+    """
+    base = request_of(options | {"predictor": predictors[0], "params": {}})
+    from backtests import comparison
+    from backtests.sheet.comparison import save_comparison
+    from backtests.sheet.index import write_index
+
+    entrants = comparison.entrants_of(predictors, base, seeds)
+    with training_bar() as progress:
+        found = comparison.compare(entrants, out, lambda name, done, total: progress(done, total, name))
+    _print_comparison(found)
+    page = save_comparison(found, out)
+    write_index(out)
+    click.echo(f"\nComparison: {page}")
+    if open_page:
+        click.launch(str(page))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def report(run: Path) -> None:
+    """Write the tear sheet of a saved run again, with the trials counted by now."""
+    from backtests import workspace
+
+    result = workspace.rebuild(run)
+    _print_result(result)
+    click.echo(f"\nTear sheet: {run / workspace.SHEET}")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def verify(run: Path) -> None:
+    """Make a saved run again from its recipe, and say whether forecasts, orders and equity are the same to the bit."""
+    from backtests import Result
+    from backtests.verify import changes, check
+
+    saved = Result.load(run)
+    with training_bar() as progress:
+        parts = check(saved, progress)
+    for part in parts:
+        color, word = ("green", "identical") if part.difference is None else ("red", "different")
+        click.echo(f"{click.style(f'{word:<10}', fg=color)} {part.name:<10} sha256 {part.saved[:16]} {part.again[:16]}")
+        if part.difference:
+            click.echo(f"{'':<11}{part.difference}")
+    if any(part.difference for part in parts):
+        for change in changes(saved):
+            click.echo(f"since the run, {change}")
+        raise click.ClickException(f"{run} could not be made again as it was")
+
+
+def _print_result(result: Result) -> None:
+    """A compact table of the strategy beside buying and holding."""
+    ours, held = result.metrics["strategy"], result.metrics["benchmark"]
+    window = result.recipe["evaluation"]
+    click.echo(f"\n{window['first']:%Y-%m-%d} to {window['last']:%Y-%m-%d}, {window['bars']:,} bars")
+    click.echo(f"{'':<16}{'strategy':>12}{'buy & hold':>12}")
+    rows = (
+        ("CAGR", "cagr", "{:.2%}"),
+        ("Volatility", "volatility", "{:.2%}"),
+        ("Sharpe", "sharpe", "{:.2f}"),
+        ("Max drawdown", "max_drawdown", "{:.2%}"),
+        ("Trades", "trades", "{:,}"),
+        ("Turnover a year", "turnover", "{:.1f}x"),
+        ("Time in market", "time_in_market", "{:.1%}"),
+    )
+    for title, key, form in rows:
+        click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(held[key]):>12}")
+    if not result.recipe["look_ahead"]["passed"]:
+        click.secho(f"The predictor looks ahead: {result.recipe['look_ahead']['finding']}", fg="red", err=True)
+    account = result.recipe["account"]
+    click.echo(
+        f"Costs: commission {account['commission_bps']:g} bp, slippage {account['slippage_bps']:g} bp, "
+        f"{ours['cost_bps']:.0f} bp a year in all"
+    )
+    if ours["rejected"]:
+        click.secho(f"{ours['rejected']} orders were refused: see orders.csv", fg="yellow", err=True)
+    if result.metrics["unreachable_targets"]:
+        click.secho(
+            f"{result.metrics['unreachable_targets']} targets were out of reach, because one whole unit costs too "
+            "much; use --fractional or more --cash",
+            fg="yellow",
+            err=True,
+        )
+
+
+def _print_comparison(comparison: Comparison) -> None:
+    """A line for each entrant, the best Sharpe ratio first: means over seeds."""
+    shown = (("sharpe", "Sharpe", "{:.2f}"), ("cagr", "CAGR", "{:.2%}"), ("max_drawdown", "Drawdown", "{:.1%}"),
+             ("turnover", "Turnover", "{:.1f}x"), ("r2", "R²", "{:+.2%}"), ("ic", "IC", "{:+.3f}"))  # fmt: skip
+    click.echo(f"\n{'':<28}{'seeds':>6}" + "".join(f"{title:>11}" for _, title, _ in shown) + f"{'among best':>12}")
+    scores = comparison.scores
+    for name in scores.sort_values(("sharpe", "mean"), ascending=False).index:
+        (entrant,) = (one for one in comparison.entrants if one.name == name)
+        cells = "".join(f"{form.format(scores.loc[name, (key, 'mean')]):>11}" for key, _, form in shown)
+        p = comparison.survival[name]
+        click.echo(f"{name:<28}{len(entrant.results):>6}{cells}{f'p={p:.2f}':>12}")
+    p = comparison.survival["no forecast"]
+    click.echo(f"{'no forecast':<28}{'':>6}{'':>{11 * len(shown)}}{f'p={p:.2f}':>12}")
+    click.echo("Among best: model confidence set on squared forecast errors; below 0.10 a forecast is not among them.")

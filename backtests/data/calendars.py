@@ -1,0 +1,100 @@
+"""When a market was open: its sessions, from exchange_calendars, and what the bars themselves say of a year."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+DEFAULT = "XNYS"
+MARGIN = pd.Timedelta(days=14)  # a calendar cannot be made of days without a session
+# a year of sessions as markets have them: stocks, currencies on five days, never closed
+USUAL = (252, 260, 365)
+# Yahoo's name of an exchange → its calendar
+YAHOO = {
+    **dict.fromkeys(("NYQ", "NMS", "NGM", "NCM", "PCX", "ASE", "BTS", "NAS", "NYS"), "XNYS"),
+    **{"LSE": "XLON", "IOB": "XLON", "GER": "XETR", "FRA": "XFRA", "PAR": "XPAR", "AMS": "XAMS", "BRU": "XBRU"},
+    **{"MIL": "XMIL", "MCE": "XMAD", "EBS": "XSWX", "STO": "XSTO", "HEL": "XHEL", "CPH": "XCSE", "OSL": "XOSL"},
+    **{"JPX": "XTKS", "HKG": "XHKG", "SHH": "XSHG", "SHZ": "XSHG", "KSC": "XKRX", "KOE": "XKRX", "TAI": "XTAI"},
+    **{"ASX": "XASX", "TOR": "XTSE", "SAO": "BVMF", "NSI": "XBOM", "BSE": "XBOM", "SES": "XSES", "VIE": "XWBO"},
+    **{"CCC": "24/7", "CCY": "24/5"},
+}
+
+
+def guess_exchange(index: pd.DatetimeIndex) -> str:
+    """The calendar of bars nobody named the exchange of: never closed where two in ten lie on weekends, else XNYS."""
+    return "24/7" if (index.day_of_week >= 5).mean() > 0.2 else DEFAULT
+
+
+def schedule(exchange: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """The sessions of an exchange between two days: `close` in its own naive time, on the days of the sessions.
+
+    Raises LookupError for an exchange that is not known, ValueError for days its calendar does not cover.
+    """
+    return _schedule(exchange, first.normalize(), last.normalize())
+
+
+def zone_of(exchange: str) -> str:
+    """The time zone of an exchange. Raises LookupError for one that is not known."""
+    return str(_calendar(exchange).tz)
+
+
+@lru_cache(maxsize=16)
+def _schedule(exchange: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    calendar = _calendar(exchange, first - MARGIN, last + MARGIN)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hours = calendar.schedule.loc[first:last]
+        zoned = {side: hours[side].dt.tz_convert(calendar.tz).dt.tz_localize(None) for side in ("open", "close")}
+        return pd.DataFrame(zoned, index=pd.DatetimeIndex(hours.index))
+
+
+@lru_cache(maxsize=16)
+def _calendar(exchange: str, first: pd.Timestamp | None = None, last: pd.Timestamp | None = None) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # exchange_calendars 4.13 uses what pandas 3.1 deprecates
+        import exchange_calendars
+
+        try:
+            return exchange_calendars.get_calendar(exchange, start=first, end=last)
+        except exchange_calendars.errors.InvalidCalendarName:
+            raise LookupError(f"exchange_calendars knows no exchange {exchange!r}") from None
+
+
+def session_starts(index: pd.DatetimeIndex) -> np.ndarray:
+    """True at the first bar of every session: the return that ends there is over the night, not over a bar.
+
+    A session is the bars of one day where they are shorter than a day and pause for longer than a bar overnight; a
+    market that never closes has one session, and daily or longer bars have none.
+    """
+    starts = np.zeros(len(index), bool)
+    if len(index) < 2:
+        return starts
+    distance = np.diff(index.to_numpy())
+    step = np.sort(distance)[len(distance) // 2]
+    if step >= np.timedelta64(23, "h"):
+        return starts
+    day = index.normalize().asi8
+    starts[1:] = (np.diff(day) != 0) & (distance > step)
+    starts[0] = starts.any()
+    return starts
+
+
+def sessions_per_year(index: pd.DatetimeIndex) -> int:
+    """Sessions in a year, counted over the whole years the index covers, back from its last bar.
+
+    A count within chance of a usual one (252, 260, 365) is that one: 4 sessions over one year, 4/√years over more, and
+    never closer than 1.5. Less than a year of bars says only whether weekends are among them: 365, or 252.
+    """
+    sessions = pd.DatetimeIndex(index.normalize().unique()).sort_values()
+    years = int((sessions[-1] - sessions[0]) / pd.Timedelta(days=365.25))
+    if years < 1:
+        return 365 if (sessions.day_of_week >= 5).mean() > 0.1 else 252
+    first = sessions[-1] - pd.DateOffset(years=years)
+    count = (sessions > first).sum() / years
+    slack = max(4 / np.sqrt(years), 1.5)
+    near = [usual for usual in USUAL if abs(count - usual) <= slack]
+    return near[0] if near else max(round(count), 1)

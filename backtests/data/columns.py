@@ -1,0 +1,155 @@
+"""Which column of a file is which: by its name, by the layout of a known exporter, or as the caller says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from predictors.registry import suggest
+
+# role → the names it goes by, the surest first, reduced to letters and digits
+NAMES: dict[str, tuple[str, ...]] = {
+    "date": (
+        "date", "datetime", "timestamp", "day", "opentime", "tradedate", "tradingday", "gmttime", "localtime", "unix",
+        "unixtimestamp", "dateutc", "dateet", "dt", "time", "datum", "fecha",
+    ),
+    "open": ("open", "o", "openprice", "openingprice", "opening"),
+    "high": ("high", "h", "highprice", "max"),
+    "low": ("low", "l", "lowprice", "min"),
+    "close": (
+        "close", "closelast", "closeprice", "closingprice", "closing", "last", "lastprice", "price", "c", "settle",
+        "settlementprice",
+    ),
+    "adj_close": ("adjclose", "adjustedclose", "closeadj", "adjcloseprice", "adjclosing", "adjusted"),
+    "volume": ("volume", "vol", "v", "totalvolume", "sharevolume", "volumefrom", "tickvol", "tickvolume"),
+    "dividend": ("dividends", "dividend", "divcash", "dividendamount", "exdividend"),
+    "split": ("stocksplits", "split", "splits", "splitfactor", "splitratio", "splitcoefficient"),
+}  # fmt: skip
+KLINES = ("date", "open", "high", "low", "close", "volume", "close time")
+ROLES = tuple(NAMES)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the columns stand.
+
+    places: role → place; `time` beside `date` where the time of day has a column of its own.
+    header: rows before the first of data.
+    stamps: "open" where the exporter is known to date a bar by its start, else "close".
+    statements: what was recognised.
+    """
+
+    places: dict[str, int]
+    header: int
+    stamps: str
+    statements: list[str]
+
+
+def find_layout(rows: Sequence[Sequence[str]], chosen: Mapping[str, str]) -> Layout:
+    """The layout of these rows; chosen: role → column name or place, which overrides. Raises ValueError."""
+    unknown = set(chosen) - {*ROLES, "time"}
+    if unknown:
+        role = sorted(unknown)[0]
+        raise ValueError(f"--column {role}=…: there is no column {role!r}. {suggest(role, [*ROLES, 'time'])}")
+    if len(rows) > 2 and rows[0][0].lower() == "price" and rows[1][0].lower() == "ticker":
+        return _two_levels(rows)
+    for skipped, row in enumerate(rows[:12]):
+        if not _is_data(row):
+            places, said = _by_name(row, chosen)
+            if "date" in places and ({"close", "adj_close"} & set(places)):
+                if skipped:
+                    said = [f"{skipped} lines before the header skipped", *said]
+                started = any(name.startswith("<") for name in row) or "open" in row[places["date"]].lower()
+                stamps = "open" if started else "close"
+                return Layout(places, skipped + 1, stamps, said)
+    if _is_data(rows[0]):
+        return _without_header(rows[0], chosen)
+    places, _ = _by_name(rows[0], chosen)
+    lacking = "date" if "date" not in places else "close"
+    raise ValueError(
+        f"no column is the {lacking}; the columns are {', '.join(map(repr, rows[0][:12]))}. "
+        f"Say which with --column {lacking}=NAME"
+    )
+
+
+def _by_name(header: Sequence[str], chosen: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
+    reduced = [re.sub(r"^\d+(?=[a-z])|[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s*", "", name.lower())) for name in header]
+    places: dict[str, int] = {}
+    said = []
+    for role, names in NAMES.items():
+        found = [place for name in names for place, text in enumerate(reduced) if text == name]
+        found += [
+            place for place, text in enumerate(reduced) if role == "volume" and re.fullmatch("volume[a-z]+", text)
+        ]
+        if found:
+            places[role] = found[0]
+            if role != "date" and reduced.count(reduced[found[0]]) > 1:
+                raise ValueError(f"two columns are called {header[found[0]]!r}; say which with --column {role}=PLACE")
+    if "time" in reduced and places.get("date") != reduced.index("time"):
+        places["time"] = reduced.index("time")
+    for role, name in chosen.items():
+        places[role] = _place(name, header, role)
+        said.append(f"{role} is the column {name!r}, as asked")
+    for role, place in places.items():
+        if role not in chosen and reduced[place] not in (role, role.replace("_", ""), "datetime", "timestamp"):
+            said.append(f"{role} is the column {header[place]!r}")
+    return places, said
+
+
+def _place(name: str, header: Sequence[str], role: str) -> int:
+    """The place of a column by its name or its number, counted from 0."""
+    if name in header:
+        return list(header).index(name)
+    lower = [text.lower() for text in header]
+    if name.lower() in lower:
+        return lower.index(name.lower())
+    if name.isdigit() and int(name) < len(header):
+        return int(name)
+    raise ValueError(f"--column {role}={name}: there is no column {name!r}. {suggest(name, header)}")
+
+
+def _two_levels(rows: Sequence[Sequence[str]]) -> Layout:
+    """yfinance's own CSV: a row of columns, a row of tickers, and a row that names the index."""
+    tickers = sorted({ticker for ticker in rows[1][1:] if ticker})
+    if len(tickers) != 1:
+        raise ValueError(f"the file holds {len(tickers)} symbols ({', '.join(tickers[:5])}); save one symbol a file")
+    header = 3 if rows[2][0].lower() in ("date", "datetime") else 2
+    places, _ = _by_name(["Date", *rows[0][1:]], {})
+    if "close" not in places and "adj_close" not in places:
+        raise ValueError(f"no column is the close; the columns are {', '.join(map(repr, rows[0][1:]))}")
+    stamps = "open" if rows[2][0].lower() == "datetime" else "close"
+    return Layout(places, header, stamps, [f"yfinance's two-row header, ticker {tickers[0]}"])
+
+
+def _without_header(row: Sequence[str], chosen: Mapping[str, str]) -> Layout:
+    """Binance's klines, MetaTrader's date,time,open,… and date,open,high,low,close[,volume]; else what is chosen."""
+    if chosen:
+        places = {role: _place(name, [f"column {n}" for n in range(len(row))], role) for role, name in chosen.items()}
+        if "date" not in places or "close" not in places:
+            raise ValueError("the file has no header; say at least --column date=0 and --column close=PLACE")
+        return Layout(places, 0, "close", ["no header; columns as asked"])
+    if len(row) in (11, 12) and re.fullmatch(r"\d{13}|\d{16}", row[0]) and re.fullmatch(r"\d{13}|\d{16}", row[6]):
+        return Layout({role: place for place, role in enumerate(KLINES)}, 0, "open", ["no header; Binance's klines"])
+    prices = ("open", "high", "low", "close", "volume")
+    if len(row) == 7 and ":" in row[1]:
+        places = {role: place for place, role in enumerate(("date", "time", *prices))}
+        return Layout(places, 0, "open", ["no header; MetaTrader's columns date, time, open, high, low, close, volume"])
+    if len(row) in (5, 6):
+        named = ("date", *prices)[: len(row)]
+        return Layout(
+            {role: place for place, role in enumerate(named)},
+            0,
+            "close",
+            [f"no header; columns taken as {', '.join(named)}"],
+        )
+    raise ValueError(
+        f"the file has no header and {len(row)} columns; say which are which, as in --column date=0 --column close=4"
+    )
+
+
+def _is_data(row: Sequence[str]) -> bool:
+    """A row whose cells but one or two hold digits: a header has letters."""
+    digits = sum(any(character.isdigit() for character in cell) for cell in row)
+    letters = sum(bool(re.search(r"[A-Za-z]{2}", cell)) for cell in row[1:])
+    return digits >= 2 and letters <= len(row) // 3

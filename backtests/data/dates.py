@@ -1,0 +1,196 @@
+"""Dates as files write them: found out where there is one reading, refused where there are two."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import available_timezones
+
+import numpy as np
+import pandas as pd
+
+NEW_YORK = "America/New_York"
+HALF = pd.Timedelta(hours=12)
+_TIME = r"(?P<time>\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?|\d{6}|\d{4})?(?P<half> ?[AaPp]\.?[Mm]\.?)?"
+_ZONE = r"(?P<zone> ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
+_MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
+# what a date looks like → the strptime forms it may have; two forms: day first, month first
+PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (r"\d{4}-\d{1,2}-\d{1,2}", ("%Y-%m-%d",)),
+    (r"\d{4}/\d{1,2}/\d{1,2}", ("%Y/%m/%d",)),
+    (r"\d{4}\.\d{1,2}\.\d{1,2}", ("%Y.%m.%d",)),
+    (r"\d{8}", ("%Y%m%d",)),
+    *(
+        (
+            rf"\d{{1,2}}{re.escape(mark)}\d{{1,2}}{re.escape(mark)}{year}",
+            (f"%d{mark}%m{mark}{form}", f"%m{mark}%d{mark}{form}"),
+        )
+        for mark in "/.-"
+        for year, form in ((r"\d{4}", "%Y"), (r"\d{2}", "%y"))
+    ),
+    (rf"\d{{1,2}}[- ]{_MONTH}[- ]\d{{4}}", ("%d %b %Y",)),
+    (rf"\d{{1,2}}[- ]{_MONTH}[- ]\d{{2}}", ("%d %b %y",)),
+    (rf"{_MONTH} \d{{1,2}},? \d{{4}}", ("%b %d %Y",)),
+    (r"\d{4}-\d{2}", ("%Y-%m",)),
+)
+# what most files have, read in one go where every text has it
+PLAIN = ((r"\d{4}-\d\d-\d\d", "%Y-%m-%d"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "%Y-%m-%d %H:%M:%S"))
+UNITS = ((10, "s"), (13, "ms"), (16, "us"), (19, "ns"))
+
+
+class BadDate(ValueError):
+    """A date that cannot be read; `place` is where it stands in the column."""
+
+    def __init__(self, place: int, message: str) -> None:
+        super().__init__(message)
+        self.place = place
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """Dates as written: wall time without its zone, and the distance from UTC where the texts tell it."""
+
+    wall: pd.DatetimeIndex
+    offset: pd.TimedeltaIndex | None
+    statements: list[str]
+
+
+def parse_dates(texts: Sequence[str], form: str | None = None) -> Stamps:
+    """The dates, and what was found out about them.
+
+    form: a strptime format that settles it. Raises BadDate for the first text that is none, or for the first that
+    could be two.
+    """
+    column = pd.Series(texts, dtype="str")
+    if form is not None:
+        return _exactly(column, form)
+    stamps = _epoch(column)
+    if stamps is not None:
+        return stamps
+    for shape, plain in PLAIN:
+        if re.fullmatch(shape, texts[0]):
+            quick = pd.to_datetime(column, format=plain, errors="coerce")
+            if not quick.isna().any():
+                return Stamps(pd.DatetimeIndex(quick), None, [])
+    for pattern, forms in PATTERNS:
+        whole = re.compile(rf"(?P<date>{pattern})(?:[T ,;]+{_TIME}{_ZONE})?$")
+        if whole.match(texts[0]):
+            parts = column.str.extract(whole)
+            _refuse(column, parts["date"].isna().to_numpy(), f"is not a date like {texts[0]!r} in the first row")
+            return _read(column, parts, forms)
+    raise BadDate(0, f"{texts[0]!r} is not a date in a known form; say its form with --date-format, as in %d/%m/%Y")
+
+
+def exchange_time(stamps: Stamps, zone: str | None) -> tuple[pd.DatetimeIndex, list[str]]:
+    """Naive exchange time, and the sentence that says what was taken for it.
+
+    zone: the exchange's, where the caller knows it. Dates without a time of day are never moved; offsets other than
+    UTC's are the exchange's own; UTC stays as it is where there are bars on weekends, and is New York's otherwise.
+    """
+    wall, offset, said = stamps.wall, stamps.offset, stamps.statements
+    if zone is not None and zone not in available_timezones():
+        raise ValueError(f"{zone!r} is not a time zone; write it as {NEW_YORK}, Europe/London or UTC")
+    if offset is None:
+        return wall, said
+    if (wall == wall.normalize()).all():
+        return wall, [*said, "the time zone of the dates was dropped; they are days"]
+    utc = (wall - offset).tz_localize("UTC")
+    if zone is None and (offset != pd.Timedelta(0)).any():
+        return wall, [*said, "the offset from UTC was dropped; times are exchange time as written"]
+    if zone is None and (wall.day_of_week >= 5).any():
+        return wall, [*said, "times are UTC, and stay so: there are bars on weekends"]
+    guess = "" if zone else "; say another exchange's with --time-zone"
+    zone = zone or NEW_YORK
+    return utc.tz_convert(zone).tz_localize(None), [*said, f"times turned from UTC to {zone}{guess}"]
+
+
+def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Stamps:
+    dates = parts["date"]
+    if "%b" in forms[0]:
+        dates = dates.str.replace(r"[-,.]", " ", regex=True).str.replace(r" +", " ", regex=True)
+        dates = dates.str.replace(r"([A-Za-z]{3})[A-Za-z]*", r"\1", regex=True)
+    form = forms[0] if len(forms) == 1 else _day_or_month(dates, forms)
+    days = pd.to_datetime(dates, format=form, errors="coerce")
+    _refuse(column, days.isna().to_numpy(), f"is not a date of the form {form}")
+    wall = pd.DatetimeIndex(days + _times(column, parts))
+    said = [f"dates read as {form}"] if len(forms) > 1 or "%b" in form else []
+    offsets = parts["zone"].dropna()
+    if offsets.empty:
+        return Stamps(wall, None, said)
+    _refuse(column, parts["zone"].isna().to_numpy(), "has no time zone, and others have")
+    spans = {zone: _offset(zone) for zone in offsets.unique()}
+    return Stamps(wall, pd.TimedeltaIndex(parts["zone"].map(spans)), said)
+
+
+def _day_or_month(dates: pd.Series, forms: tuple[str, ...]) -> str:
+    numbers = dates.str.split(r"[/.\-]", regex=True, expand=True).iloc[:, :2].astype(int).to_numpy()
+    day_first, month_first = numbers[:, 0] > 12, numbers[:, 1] > 12
+    if day_first.any() and month_first.any():
+        place = int(max(np.argmax(day_first), np.argmax(month_first)))
+        raise BadDate(place, f"{dates.iloc[place]!r} puts day and month in another order than the rows before it")
+    if not day_first.any() and not month_first.any():
+        raise BadDate(
+            0,
+            f"{dates.iloc[0]!r} can be read with the day or the month first, and so can every date here; "
+            f"say which with --date-format {forms[0]} or --date-format {forms[1]}",
+        )
+    return forms[0] if day_first.any() else forms[1]
+
+
+def _times(column: pd.Series, parts: pd.DataFrame) -> pd.Series:
+    """Time of day as a Timedelta; midnight where a text has none."""
+    times = parts["time"].fillna("000000").str.replace(",", ".")
+    digits = ~times.str.contains(":")
+    packed = times.str.pad(6, side="right", fillchar="0")
+    times = times.where(~digits, packed.str[:2] + ":" + packed.str[2:4] + ":" + packed.str[4:6])
+    times = times.where(times.str.count(":") == 2, times + ":00")
+    spans = pd.to_timedelta(times, errors="coerce")
+    _refuse(column, (spans.isna() | (spans >= pd.Timedelta(days=1))).to_numpy(), "has no such time of day")
+    half = parts["half"].str.strip().str[0].str.lower()
+    if half.notna().any():
+        _refuse(column, (half.notna() & (spans >= pd.Timedelta(hours=13))).to_numpy(), "has no such time of day")
+        noon = spans >= HALF
+        spans = spans + HALF * ((half == "p") & ~noon).astype(int) - HALF * ((half == "a") & noon).astype(int)
+    return spans
+
+
+def _offset(zone: str) -> pd.Timedelta:
+    digits = re.sub(r"[^0-9]", "", zone).ljust(4, "0")
+    span = pd.Timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
+    return -span if "-" in zone else span
+
+
+def _epoch(column: pd.Series) -> Stamps | None:
+    """Stamps counted since 1970, None where the first text is no such number."""
+    first = column.iloc[0]
+    unit = dict(UNITS).get(len(first.partition(".")[0]))
+    if unit is None or not re.fullmatch(r"\d+(\.0*)?", first):
+        return None
+    whole = column.str.replace(r"\.0*$", "", regex=True)
+    _refuse(column, ~whole.str.fullmatch(r"\d{9,19}").to_numpy(bool), f"is not a stamp like {first!r} in the first row")
+    names = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+    wall = pd.DatetimeIndex(whole.astype("int64").to_numpy().astype(f"datetime64[{unit}]"))
+    return Stamps(wall, _zero(len(wall)), [f"dates are {names[unit]} since 1970"])
+
+
+def _exactly(column: pd.Series, form: str) -> Stamps:
+    zoned = "%z" in form
+    try:
+        dates = pd.to_datetime(column, format=form, errors="coerce", utc=zoned)
+    except ValueError as error:
+        raise ValueError(f"--date-format {form}: {error}") from None
+    _refuse(column, dates.isna().to_numpy(), f"is not a date of the form {form}")
+    wall = pd.DatetimeIndex(dates)
+    return Stamps(wall.tz_localize(None), _zero(len(wall)) if zoned else None, [f"dates read as {form}"])
+
+
+def _zero(n: int) -> pd.TimedeltaIndex:
+    return pd.TimedeltaIndex(np.zeros(n, "timedelta64[s]"))
+
+
+def _refuse(column: pd.Series, wrong: np.ndarray, what: str) -> None:
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        text = column.iloc[place]
+        raise BadDate(place, f"{text!r} {what}" if text else "the date is missing")

@@ -1,0 +1,224 @@
+"""What can be wrong with bars: what must stop a backtest, what is doubtful, and the repairs that can be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from backtests.data.table import PRICES, Table
+
+Where = Callable[[pd.DataFrame], np.ndarray]
+Mend = Callable[[Table, np.ndarray], Table]
+SHOWN = 3  # offending dates named
+STALE = 5  # equal bars in a row that look like a feed that hung
+# ratios that splits make; an opening gap is suspect within 2 % of one
+RATIOS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])
+SLACK = 1e-9  # adjusted prices are products, which round
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong: the check that found it, whether it stops a backtest, and where.
+
+    where: True at the rows it is about; words: what is said of them.
+    """
+
+    check: str
+    fatal: bool
+    words: str
+    where: np.ndarray
+
+    def sentence(self, table: Table) -> str:
+        """The words with the first offending dates, and the lines of the file they stood on."""
+        places = np.flatnonzero(self.where)
+        if not len(places):
+            return self.words
+        named = [_named(table, place) for place in places[:SHOWN]]
+        more = f", … ({len(places)} of {len(table.rows)} bars)" if len(places) > SHOWN else ""
+        return f"{self.words}: {', '.join(named)}{more}"
+
+
+def examine(table: Table) -> list[Finding]:
+    """What is fatal, or, where nothing is, what is doubtful, from the rows alone."""
+    rows = table.rows
+    if rows.empty:
+        return [Finding("empty", True, "there are no bars", np.zeros(0, bool))]
+    fatal = [Finding(check, True, words, find(rows)) for check, words, find in FATAL]
+    fatal = [finding for finding in fatal if finding.where.any()]
+    return fatal or [finding for finding in _doubts(rows) if finding.where.any()]
+
+
+def ask_calendar(table: Table) -> list[str]:
+    """What the calendar of its exchange holds against a table without fatal findings, and an unfinished last bar."""
+    from backtests.data.calendars import guess_exchange
+    from backtests.data.gaps import against_calendar, partial_last
+
+    index = pd.DatetimeIndex(table.rows.index)
+    exchange = table.exchange or guess_exchange(index)
+    found = against_calendar(index, exchange, guessed=table.exchange is None)
+    if partial_last(index, exchange):
+        found.append(f"the last bar, {index[-1]:%Y-%m-%d %H:%M}, may not be finished")
+    return found
+
+
+def repair(table: Table) -> tuple[Table, list[str]]:
+    """The table with what is fatal mended, and one sentence for each repair that was made."""
+    done: list[str] = []
+    for words, find, mend in REPAIRS:
+        where = find(table.rows)
+        if where.any():
+            done.append(Finding("repair", False, words, where).sentence(table))
+            table = mend(table, where)
+    return table, done
+
+
+def _drop(table: Table, where: np.ndarray) -> Table:
+    return replace(table, rows=table.rows[~where], lines=None if table.lines is None else table.lines[~where])
+
+
+def _sort(table: Table, where: np.ndarray) -> Table:
+    order = np.argsort(table.rows.index.asi8, kind="stable")
+    return replace(table, rows=table.rows.iloc[order], lines=None if table.lines is None else table.lines[order])
+
+
+def _raise_high(table: Table, where: np.ndarray) -> Table:
+    return replace(table, rows=table.rows.assign(high=table.rows[PRICES].max(axis=1)))
+
+
+def _lower_low(table: Table, where: np.ndarray) -> Table:
+    return replace(table, rows=table.rows.assign(low=table.rows[PRICES].min(axis=1)))
+
+
+def _clear_volume(table: Table, where: np.ndarray) -> Table:
+    return replace(table, rows=table.rows.assign(volume=table.rows["volume"].mask(where, 0.0)))
+
+
+def _undated(rows: pd.DataFrame) -> np.ndarray:
+    return np.asarray(rows.index.isna())
+
+
+def _backwards(rows: pd.DataFrame) -> np.ndarray:
+    return np.r_[False, np.diff(rows.index.asi8) < 0]
+
+
+def _prices(rows: pd.DataFrame) -> np.ndarray:
+    present = [price for price in (*PRICES, "adj_close") if price in rows]
+    return np.column_stack([rows[price].to_numpy(float) for price in present])  # (T, P)
+
+
+def _missing(rows: pd.DataFrame) -> np.ndarray:
+    return ~np.isfinite(_prices(rows)).all(axis=1)
+
+
+def _not_positive(rows: pd.DataFrame) -> np.ndarray:
+    prices = _prices(rows)
+    return (np.isfinite(prices) & (prices <= 0)).any(axis=1)
+
+
+def _high_too_low(rows: pd.DataFrame) -> np.ndarray:
+    if "high" not in rows:
+        return np.zeros(len(rows), bool)
+    ohlc = _prices(rows)[:, :4]
+    return ohlc[:, 1] < ohlc.max(axis=1) - SLACK * np.abs(ohlc).max(axis=1)
+
+
+def _low_too_high(rows: pd.DataFrame) -> np.ndarray:
+    if "low" not in rows:
+        return np.zeros(len(rows), bool)
+    ohlc = _prices(rows)[:, :4]
+    return ohlc[:, 2] > ohlc.min(axis=1) + SLACK * np.abs(ohlc).max(axis=1)
+
+
+def _bad_volume(rows: pd.DataFrame) -> np.ndarray:
+    if "volume" not in rows:
+        return np.zeros(len(rows), bool)
+    volume = rows["volume"].to_numpy(float)
+    return (volume < 0) | np.isinf(volume)
+
+
+# what stops a backtest: the check, what is said of it, where it is
+FATAL: tuple[tuple[str, str, Where], ...] = (
+    ("date", "a bar has no date", _undated),
+    ("duplicates", "bars share a date with an earlier one", lambda rows: np.asarray(rows.index.duplicated())),
+    ("unsorted", "bars stand after later ones", _backwards),
+    ("missing", "a price is missing", _missing),
+    ("positive", "a price is not positive", _not_positive),
+    ("ohlc", "the high is below another price", _high_too_low),
+    ("ohlc", "the low is above another price", _low_too_high),
+    ("volume", "the volume is negative or infinite", _bad_volume),
+)
+# in the order in which they must be done: what is said, where, how
+REPAIRS: tuple[tuple[str, Where, Mend], ...] = (
+    ("dropped bars without a date", _undated, _drop),
+    ("sorted by date; these stood after later ones", _backwards, _sort),
+    ("dropped for a later bar of the same date", lambda rows: np.asarray(rows.index.duplicated(keep="last")), _drop),
+    ("dropped for a price that is missing", _missing, _drop),
+    ("dropped for a price that is not positive", _not_positive, _drop),
+    ("raised the high to the highest of the four prices", _high_too_low, _raise_high),
+    ("lowered the low to the lowest of the four prices", _low_too_high, _lower_low),
+    ("set a volume that cannot be to 0", _bad_volume, _clear_volume),
+)
+
+
+def _doubts(rows: pd.DataFrame) -> list[Finding]:
+    found: list[Finding] = []
+    if "volume" in rows:
+        volume = rows["volume"].to_numpy(float)
+        if not np.isnan(volume).all():
+            found.append(Finding("volume", False, "the volume is missing, and taken as 0", np.isnan(volume)))
+        if (volume != 0).any():
+            found.append(Finding("zero volume", False, "nothing was traded", volume == 0))
+    tests: tuple[tuple[str, str, Where], ...] = (
+        ("stale", f"{STALE} or more equal bars in a row", _stale),
+        ("split", "a move like a split nobody adjusted for", _splits),
+        ("spike", "a jump of more than half that the next bar takes back", _spikes),
+    )
+    return found + [Finding(check, False, words, test(rows)) for check, words, test in tests]
+
+
+def _stale(rows: pd.DataFrame) -> np.ndarray:
+    prices = _prices(rows)
+    same = np.r_[False, (np.diff(prices, axis=0) == 0).all(axis=1)]
+    block = np.cumsum(~same)  # the number of the run a bar belongs to
+    run = np.bincount(block)[block]
+    return run >= STALE
+
+
+def _splits(rows: pd.DataFrame) -> np.ndarray:
+    """Openings whose ratio to the close before is one of `RATIOS` or its inverse, where no split is on record."""
+    if "close" not in rows:
+        return np.zeros(len(rows), bool)
+    close = rows["close"].to_numpy(float)
+    kept = rows["adj_close"].to_numpy(float) if "adj_close" in rows else close
+    opening = rows["open"].to_numpy(float) / close * kept if "open" in rows else kept
+    move, gap = np.log(kept[1:] / kept[:-1]), np.log(opening[1:] / kept[:-1])
+    near = np.abs(np.abs(gap)[:, None] - np.log(RATIOS)).min(axis=1) < np.log(1.02)  # (T-1, R) → (T-1)
+    suspect = np.zeros(len(rows), bool)
+    suspect[1:] = near & (np.abs(move) > np.log(1.25)) & (np.sign(move) == np.sign(gap))
+    if "split" in rows:
+        suspect &= ~(rows["split"].to_numpy(float) > 0)
+    return suspect
+
+
+def _spikes(rows: pd.DataFrame) -> np.ndarray:
+    close = np.log(rows["close" if "close" in rows else "adj_close"].to_numpy(float))
+    step = np.diff(close)
+    spike = np.zeros(len(close), bool)
+    if len(step) > 1:
+        spike[1:-1] = (np.abs(step[:-1]) > np.log(1.5)) & (np.abs(step[:-1] + step[1:]) < 0.1 * np.abs(step[:-1]))
+    return spike
+
+
+def _named(table: Table, place: int) -> str:
+    stamp = table.rows.index[place]
+    day = (
+        "no date"
+        if pd.isna(stamp)
+        else f"{stamp:%Y-%m-%d}"
+        if stamp == stamp.normalize()
+        else f"{stamp:%Y-%m-%d %H:%M}"
+    )
+    return day if table.lines is None else f"{day} (row {table.lines[place]})"

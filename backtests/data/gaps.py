@@ -1,0 +1,95 @@
+"""Bars against the calendar of their exchange: sessions without bars, bars without a session, hours that do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from backtests.data.calendars import schedule, zone_of
+
+SHOWN = 3
+DAY = pd.Timedelta(days=1)
+
+
+def against_calendar(index: pd.DatetimeIndex, exchange: str, guessed: bool = False) -> list[str]:
+    """What the calendar holds against these dates, one sentence each; guessed: nobody named the exchange.
+
+    Bars of more than a day, and markets that never close, are held to their own usual distance. A calendar that does
+    not cover the dates is itself a finding.
+    """
+    if len(index) < 3:
+        return []
+    step = pd.Series(index).diff().median()
+    if exchange == "24/7" or step > 4 * DAY:
+        return _holes(index, step)
+    name = f"{exchange} (assumed)" if guessed else exchange
+    try:
+        sessions = schedule(exchange, index[0], index[-1])
+    except (LookupError, ValueError) as error:
+        return [f"not compared with a calendar: {str(error).splitlines()[0]}"]
+    days = pd.DatetimeIndex(index.normalize().unique())
+    found = [
+        _some(f"sessions of {name} have no bar", sessions.index.difference(days)),
+        _some(f"bars stand on days {name} was closed", days.difference(sessions.index)),
+    ]
+    if step < DAY:
+        found += _hours(index, sessions, name, step)
+    return [sentence for sentence in found if sentence]
+
+
+def partial_last(index: pd.DatetimeIndex, exchange: str, now: pd.Timestamp | None = None) -> bool:
+    """Whether the last bar's session, or its own span, has not ended; now: UTC, the clock's by default."""
+    now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else now
+    last = index[-1]
+    if last < now.normalize() - DAY:  # over in every time zone
+        return False
+    zone = "UTC" if exchange.startswith("24/") else zone_of(exchange)
+    local = now.tz_localize("UTC").tz_convert(zone).tz_localize(None)
+    if last != last.normalize() or last > local:
+        return bool(last > local)
+    if last < local.normalize():
+        return False
+    sessions = None if exchange.startswith("24/") else schedule(exchange, last, last)
+    return sessions is None or bool(len(sessions) and sessions["close"].iloc[0] > local)
+
+
+def _holes(index: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
+    distance = pd.Series(index).diff()
+    wide = (distance > 1.6 * step).to_numpy()
+    if not wide.any():
+        return []
+    missing = int((distance[wide] / step).round().sum() - wide.sum())
+    after = index[np.flatnonzero(wide) - 1]
+    return [_some(f"bars are missing ({missing} at the usual distance) after", after)]
+
+
+def _hours(index: pd.DatetimeIndex, sessions: pd.DataFrame, name: str, step: pd.Timedelta) -> list[str]:
+    day = index.normalize()
+    inside = day.isin(sessions.index)
+    hours = sessions.reindex(day[inside])
+    # a bar is dated by its close: after the opening, up to the closing
+    outside = (index[inside] <= hours["open"].to_numpy()) | (
+        index[inside] > hours["close"].to_numpy() + np.timedelta64(1, "m")
+    )
+    found = []
+    if outside.mean() > 0.5:
+        found.append(
+            f"most bars lie outside the hours of {name}: the time zone is doubtful, or bars are dated by their start"
+        )
+    elif outside.any():
+        found.append(_some(f"bars lie outside the hours of {name}", index[inside][outside]))
+    counts = pd.Series(1, index=day).groupby(level=0).size()
+    short = counts[counts < 0.8 * counts.median()].index
+    full = sessions["close"] - sessions["open"]
+    # an early closing is no gap
+    early = full[full < 0.9 * full.median()].index
+    found.append(_some("sessions have fewer than four fifths of their usual bars", short.difference(early)))
+    return found
+
+
+def _some(words: str, dates: pd.DatetimeIndex) -> str:
+    if not len(dates):
+        return ""
+    plain = (dates == dates.normalize()).all()
+    named = ", ".join(f"{date:%Y-%m-%d}" if plain else f"{date:%Y-%m-%d %H:%M}" for date in dates[:SHOWN])
+    return f"{len(dates)} {words}: {named}{', …' if len(dates) > SHOWN else ''}"

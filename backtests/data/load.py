@@ -1,0 +1,167 @@
+"""One door to all prices: a file, the local store, what is bundled, or Yahoo."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from backtests.data import doctor, store
+from backtests.data.adjust import actions, as_bars
+from backtests.data.bundled import bundled, bundled_table
+from backtests.data.calendars import session_starts
+from backtests.data.table import Loaded, Table
+from predictors.bars import check_bars
+from predictors.registry import suggest
+
+SOURCES = ("file", "store", "bundled", "yahoo")
+ENDINGS = (".csv", ".txt", ".tsv", ".gz", ".zip", ".parquet", ".pq", ".xlsx", ".xls", ".ods")
+
+
+def load(
+    symbol: str,
+    start: str | None = None,
+    end: str | None = None,
+    *,
+    adjust: Literal["full", "none"] = "full",
+    source: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    date_format: str | None = None,
+    decimal: str | None = None,
+    zone: str | None = None,
+    repair: bool = False,
+    snapshot: str | None = None,
+) -> Loaded:
+    """The bars of a symbol between two dates, both included, and how they came to be.
+
+    source: one of `SOURCES`; None for the first of file, store and bundled that has the symbol. "yahoo" downloads what
+            the store lacks first.
+    adjust: "full" multiplies prices so that returns include dividends and splits up to the last bar loaded; "none"
+            leaves them as traded, beside the `actions`.
+    columns, date_format, decimal, zone: settle what a file leaves open, as `files.read_file` takes them.
+    repair: mend what the doctor would stop for, and say how.
+    snapshot: the rows of an earlier download, by its sha256 as a recipe holds it.
+
+    Raises LookupError for an unknown symbol, file or snapshot; ValueError for an empty range, a file that cannot be
+    read, or bars that the doctor refuses.
+    """
+    first, last = _asked(start, end, source, adjust)
+    told = {"columns": columns, "date_format": date_format, "decimal": decimal, "zone": zone}
+    table = find_table(symbol, source, snapshot, None if last is None else last.end_time, told)
+    table = _between(table, first, last, symbol, start, end)
+    repairs: list[str] = []
+    if repair:
+        table, repairs = doctor.repair(table)
+    findings = _diagnose(table, symbol)
+    bars = as_bars(table.rows, adjust, symbol)
+    check_bars(bars, symbol)
+    return Loaded(bars, actions(table.rows), table.origin, table.statements, tuple(findings), tuple(repairs), table.pin)
+
+
+def _asked(
+    start: str | None, end: str | None, source: str | None, adjust: str
+) -> tuple[pd.Period | None, pd.Period | None]:
+    if source not in (None, *SOURCES):
+        raise LookupError(f"unknown source {source!r}. {suggest(source or '', SOURCES)}")
+    if adjust not in ("full", "none"):
+        raise ValueError(f"adjust is full or none, and not {adjust!r}")
+    first, last = (None if text is None else period(text) for text in (start, end))
+    if first and last and first.start_time > last.end_time:
+        raise ValueError(f"start {start} is after end {end}")
+    return first, last
+
+
+def period(text: str) -> pd.Period:
+    """The span of time a date names: a year, a month, a day or less. Raises ValueError for a text that is none."""
+    try:
+        span = pd.Period(text)
+    except ValueError:
+        span = pd.NaT
+    if span is pd.NaT:
+        raise ValueError(f"{text!r} is not a date; write it as 2020, 2020-06 or 2020-06-30")
+    return span
+
+
+def is_file(symbol: str) -> bool:
+    """Whether a symbol means a file: its ending says so, or one of that name is there."""
+    return symbol.lower().endswith(ENDINGS) or "/" in symbol or Path(symbol).is_file()
+
+
+def find_table(
+    symbol: str,
+    source: str | None,
+    snapshot: str | None,
+    end: pd.Timestamp | None,
+    told: Mapping[str, Mapping[str, str] | str | None],
+) -> Table:
+    """The rows of a symbol before the doctor, from the first source that has it; arguments as `load` takes them."""
+    if source == "file" or (source is None and is_file(symbol)):
+        from backtests.data import files
+
+        return files.read_file(symbol, **told)  # type: ignore[arg-type]
+    given = next((name for name, value in told.items() if value), None)
+    if given is not None:
+        raise ValueError(f"{given} settles how a file is read, and {symbol!r} is no file")
+    if source == "yahoo":
+        from backtests.data import fetch
+
+        said: tuple[str, ...] = ()
+        if snapshot is None and fetch.needs_download(symbol, end):
+            said = fetch.fetch(symbol).statements
+        table = store.stored_table(fetch.canonical(symbol), snapshot)
+        return replace(table, statements=tuple(dict.fromkeys([*table.statements, *said])))
+    if source == "store" or snapshot is not None or (source is None and store.path_of(symbol).is_file()):
+        return store.stored_table(symbol, snapshot)
+    if symbol in bundled():
+        return bundled_table(symbol)
+    known = {*bundled(), *(store.stored_symbols() if source is None else ())}
+    raise LookupError(f"unknown symbol {symbol!r}. {suggest(symbol, known)}")
+
+
+def _between(
+    table: Table,
+    first: pd.Period | None,
+    last: pd.Period | None,
+    symbol: str,
+    start: str | None,
+    end: str | None,
+) -> Table:
+    """The rows between two dates; those without a date stay, for the doctor to find."""
+    index = pd.DatetimeIndex(table.rows.index)
+    inside = np.ones(len(index), bool)
+    if first:
+        inside &= np.asarray((index >= first.start_time) | index.isna())
+    if last:
+        inside &= np.asarray((index <= last.end_time) | index.isna())
+    if not inside.any():
+        raise ValueError(
+            f"{symbol} has no bars from {start or 'its start'} to {end or 'its end'}; "
+            f"it has {len(index)} from {index.min():%Y-%m-%d} to {index.max():%Y-%m-%d}"
+        )
+    if inside.all():
+        return table
+    return replace(table, rows=table.rows[inside], lines=None if table.lines is None else table.lines[inside])
+
+
+def _diagnose(table: Table, symbol: str) -> list[str]:
+    """What the doctor doubts. Raises ValueError for what it refuses, with the first offending dates.
+
+    The calendar is asked for files only: of the store `data check` asks it, and the bundled prices were compared once.
+    """
+    found = doctor.examine(table)
+    fatal = [finding for finding in found if finding.fatal]
+    if fatal:
+        more = f"; and {len(fatal) - 1} more kinds of damage" if len(fatal) > 1 else ""
+        mend = " (--repair mends what it can, and says how)" if fatal[0].check != "empty" else ""
+        raise ValueError(f"{symbol}: {fatal[0].sentence(table)}{more}{mend}")
+    sentences = [finding.sentence(table) for finding in found]
+    nights = int(session_starts(pd.DatetimeIndex(table.rows.index)).sum())
+    if nights:
+        sentences.append(f"{nights} of {len(table.rows)} returns are over a night, among returns of a bar")
+    if table.pin.get("source") == "file":
+        sentences += doctor.ask_calendar(table)
+    return sentences

@@ -1,0 +1,214 @@
+"""The local store: one Parquet file a symbol and bar size, as traded, with what was paid and split, never half written.
+
+A download only ever adds rows at the end, so that every earlier snapshot is the first rows of the file, to the bit; the
+file's own metadata says how many they were and what they hash to. `load(…, snapshot=…)` asks for one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote
+
+import numpy as np
+import pandas as pd
+
+from backtests.data.table import Table
+from predictors.bars import COLUMNS
+from predictors.registry import suggest
+
+HOME = "ROLLCAST_DATA"  # an environment variable that moves the store
+STORED = [*COLUMNS, "dividend", "split"]
+ENDING = ".parquet"
+KEY = b"rollcast"
+
+
+class CorruptStore(ValueError):
+    """A file of the store that is not what was written."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one download left in the file.
+
+    time: of the download, UTC; rows: how many the file had then; sha256: of those rows.
+    """
+
+    time: str
+    rows: int
+    first: str
+    last: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file of the store.
+
+    rows: `STORED` on naive exchange time; snapshots: oldest first; about: symbol, source, exchange, zone, currency,
+    and the findings of the calendar, as the source told them.
+    """
+
+    rows: pd.DataFrame
+    snapshots: tuple[Snapshot, ...]
+    about: dict[str, Any]
+
+
+def folder() -> Path:
+    """Where the store is: the variable ROLLCAST_DATA, or `prices` in the user's data directory."""
+    if os.environ.get(HOME):
+        return Path(os.environ[HOME])
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("rollcast", appauthor=False)) / "prices"
+
+
+def path_of(symbol: str) -> Path:
+    """The file of a symbol, whether it is there or not."""
+    return folder() / (quote(symbol, safe="^=") + ENDING)
+
+
+def stored_symbols() -> list[str]:
+    """The symbols the store holds, sorted."""
+    return sorted(unquote(path.name.removesuffix(ENDING)) for path in folder().glob("*" + ENDING))
+
+
+def read(symbol: str) -> Stored:
+    """What the store holds of a symbol, its checksum compared.
+
+    Raises LookupError where it holds nothing, CorruptStore where the file is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = path_of(symbol)
+    if not path.is_file():
+        raise LookupError(f"the store holds no {symbol!r}. {suggest(symbol, stored_symbols())}")
+    try:
+        table = pq.read_table(path)
+        about = json.loads((table.schema.metadata or {})[KEY])
+        snapshots = tuple(Snapshot(**one) for one in about.pop("snapshots"))
+        stamps = table.column("date").to_numpy().astype("datetime64[ns]")
+        values = {name: table.column(name).to_numpy() for name in STORED}
+        rows = pd.DataFrame(values, index=pd.DatetimeIndex(stamps, name="date"))
+        whole = checksum(rows) == snapshots[-1].sha256
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError, IndexError) as error:
+        raise CorruptStore(_damaged(symbol, path, str(error).splitlines()[0] if str(error) else "no reason")) from None
+    if not whole:
+        raise CorruptStore(_damaged(symbol, path, "its checksum does not match"))
+    return Stored(rows, snapshots, about)
+
+
+def stored_table(symbol: str, snapshot: str | None = None) -> Table:
+    """The rows of a symbol, all of them or those of an earlier snapshot, by the first characters of its sha256.
+
+    Raises LookupError where there is no such symbol or snapshot, CorruptStore for a damaged file.
+    """
+    held = read(symbol)
+    one = held.snapshots[-1] if snapshot is None else _find(held, symbol, snapshot)
+    rows = held.rows.iloc[: one.rows]
+    if one is not held.snapshots[-1] and checksum(rows) != one.sha256:
+        raise CorruptStore(_damaged(symbol, path_of(symbol), f"snapshot {one.sha256[:12]} does not match"))
+    about = held.about
+    origin = f"{about['source']} {symbol}, downloaded {one.time}, sha256 {one.sha256[:12]}"
+    pin = {"source": "store", "symbol": symbol, "downloaded": one.time, "snapshot": one.sha256}
+    return Table(rows, origin, None, tuple(about.get("statements", ())), about.get("exchange"), pin)
+
+
+def append(symbol: str, rows: pd.DataFrame, about: dict[str, Any], time: str, *, whole: bool = False) -> Stored:
+    """Adds the rows that are later than the last held, under the symbol's lock; whole: replaces everything instead.
+
+    Call it inside `locked(symbol)`. The file is replaced in one step, after everything was written and flushed.
+    """
+    held = None if whole or not path_of(symbol).is_file() else read(symbol)
+    rows = rows.reindex(columns=STORED).astype(float)
+    rows.index = pd.DatetimeIndex(rows.index, name="date").as_unit("ns")
+    if held is not None:
+        rows = pd.concat([held.rows, rows[rows.index > held.rows.index[-1]]])
+    stamp = checksum(rows)
+    snapshots = () if held is None else held.snapshots
+    one = Snapshot(time, len(rows), str(rows.index[0]), str(rows.index[-1]), stamp)
+    if snapshots and snapshots[-1].sha256 == stamp:  # nothing new: the rows are as fresh as this download
+        snapshots = snapshots[:-1]
+    stored = Stored(rows, (*snapshots, one), about)
+    _replace(path_of(symbol), stored)
+    return stored
+
+
+def remove(symbol: str) -> Path:
+    """Deletes a symbol's file, and says which it was. Raises LookupError where there is none."""
+    path = path_of(symbol)
+    with locked(symbol):
+        if not path.is_file():
+            raise LookupError(f"the store holds no {symbol!r}. {suggest(symbol, stored_symbols())}")
+        path.unlink()
+    return path
+
+
+@contextmanager
+def locked(symbol: str, wait: float = 60.0) -> Iterator[None]:
+    """Holds the lock of a symbol's file, so that one process at a time fetches it; wait in seconds.
+
+    Raises ValueError when another process still holds it then.
+    """
+    from filelock import FileLock, Timeout
+
+    path = path_of(symbol)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=wait)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(f"another process is fetching {symbol}, and was after {wait:.0f} s; try again later") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def checksum(rows: pd.DataFrame) -> str:
+    """SHA-256 of dates, prices and actions, bit by bit."""
+    stamp = hashlib.sha256(pd.DatetimeIndex(rows.index).as_unit("ns").asi8.tobytes())
+    for column in STORED:
+        stamp.update(np.ascontiguousarray(rows[column].to_numpy(float)).tobytes())
+    return stamp.hexdigest()
+
+
+def _replace(path: Path, stored: Stored) -> None:
+    """Writes beside the file, flushes, and moves into place; whatever interrupts leaves the old file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"date": pa.array(stored.rows.index.asi8, pa.timestamp("ns"))}
+    columns |= {name: pa.array(stored.rows[name].to_numpy(float)) for name in STORED}
+    about = stored.about | {"snapshots": [asdict(one) for one in stored.snapshots]}
+    table = pa.table(columns).replace_schema_metadata({KEY: json.dumps(about).encode()})
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            pq.write_table(table, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _find(held: Stored, symbol: str, snapshot: str) -> Snapshot:
+    for one in held.snapshots:
+        if len(snapshot) >= 6 and one.sha256.startswith(snapshot):
+            return one
+    known = ", ".join(f"{one.sha256[:12]} of {one.time}" for one in held.snapshots[-3:])
+    raise LookupError(f"the store no longer holds the snapshot {snapshot} of {symbol}; it holds {known}")
+
+
+def _damaged(symbol: str, path: Path, why: str) -> str:
+    return f"the store's {symbol} is damaged ({why}) and was not traded; fetch it again: rollcast data fetch {symbol}"

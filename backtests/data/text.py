@@ -1,0 +1,109 @@
+"""The cells of a text file of prices: compression, encoding, delimiter and where the header stands."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
+DELIMITERS = (",", ";", "\t", "|")
+EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The rows of a text file as texts.
+
+    rows: every row that is not blank, its cells stripped of spaces; lines: the line each ended on, from 1.
+    """
+
+    rows: list[list[str]]
+    lines: list[int]
+    delimiter: str
+    statements: list[str]
+
+
+def read_cells(path: Path) -> Cells:
+    """The cells of a text file, unpacked and decoded. Raises ValueError for one that is no text, or has no rows."""
+    text, encoding = _decode(_unpack(path), path)
+    if not text.strip():
+        raise ValueError(f"{path.name}: the file is empty")
+    statements = [] if encoding == "utf-8" else [f"read as {encoding}"]
+    body = text.lstrip("\n\r")
+    told = body[:4].lower() == "sep=" and len(body) > 4
+    delimiter = body[4] if told else _delimiter(text)
+    rows, lines = [], []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells) and not (told and cells[0].lower().startswith("sep=")):
+                rows.append(cells)
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise ValueError(f"{path.name}, row {reader.line_num}: {error}") from None
+    if not rows:
+        raise ValueError(f"{path.name}: the file is empty")
+    return Cells(rows, lines, delimiter, statements)
+
+
+def _unpack(path: Path) -> bytes:
+    content = path.read_bytes()
+    try:
+        if content[:2] == b"\x1f\x8b":
+            return gzip.decompress(content)
+        if content[:4] == EXCEL[0]:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                files = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+                if "[Content_Types].xml" in files:
+                    raise ValueError(f"{path.name} is an Excel workbook; save the sheet as CSV")
+                if len(files) != 1:
+                    held = ", ".join(files[:5]) or "no file"
+                    raise ValueError(f"{path.name} holds {held}; a zip of prices holds one file")
+                return archive.read(files[0])
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} cannot be unpacked: {error}") from None
+    if content[:4] == EXCEL[1]:
+        raise ValueError(f"{path.name} is an Excel workbook; save the sheet as CSV")
+    return content
+
+
+def _decode(content: bytes, path: Path) -> tuple[str, str]:
+    for mark, encoding in MARKS:
+        if content.startswith(mark):
+            return _strict(content, encoding, path), "utf-8 with a byte-order mark" if mark[0] == 0xEF else encoding
+    if content[1:2] == b"\0" and content[3:4] == b"\0":  # UTF-16 without its mark
+        return _strict(content, "utf-16-le", path), "utf-16-le"
+    if b"\0" in content[:4096]:
+        raise ValueError(f"{path.name} is not a text file; prices are read from CSV and Parquet")
+    try:
+        return content.decode("utf-8"), "utf-8"
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace"), "cp1252"
+
+
+def _strict(content: bytes, encoding: str, path: Path) -> str:
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name} begins as {encoding} and is not: {error.reason} at byte {error.start}") from None
+
+
+def _delimiter(text: str) -> str:
+    """The delimiter that splits the first twenty lines into the same number of cells, the most cells first."""
+    lines = [line for line in text[:65536].splitlines()[:21] if line.strip()]
+    lines = lines[: max(len(lines) - 1, 1)] if len(text) > 65536 else lines
+    best = (0, 0, ",")
+    for place, mark in enumerate(DELIMITERS):
+        counts = [len(next(csv.reader([line], delimiter=mark), [])) for line in lines]
+        usual = max(set(counts), key=counts.count)
+        if usual > 1:
+            # a decimal comma splits as evenly as a semicolon does, into more cells
+            outranked = mark == "," and any(other in lines[-1] for other in ";\t|")
+            best = max(best, (0 if outranked else counts.count(usual), -place, mark))
+    return best[2]

@@ -1,0 +1,152 @@
+"""Yahoo's prices, by yfinance: downloaded whole or not at all, as traded, and every failure with its cause."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from backtests.data.yahoo_rows import INTERVALS, Download, YahooError, as_traded
+
+META = ("exchangeName", "exchangeTimezoneName", "currency", "instrumentType", "currentTradingPeriod")
+RETRIED = (429, 500, 502, 503, 504)
+
+
+@dataclass
+class Line:
+    """The connection: it bounds every request by the time left, and remembers the last answers.
+
+    deadline: seconds for the whole download; timeout: seconds for one request.
+    """
+
+    deadline: float = 60.0
+    timeout: float = 10.0
+    status: int | None = None
+    start: float = field(default_factory=time.monotonic)
+
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return self.deadline - (time.monotonic() - self.start)
+
+    def bound(self, session: Any) -> Any:
+        """The session, its requests bounded."""
+        request = session.request
+
+        def bounded(method: str, url: str, *args: Any, **options: Any) -> Any:
+            if self.left() <= 0:
+                raise TimeoutError("the deadline has passed")
+            options["timeout"] = min(self.timeout, max(self.left(), 0.05))
+            answer = request(method, url, *args, **options)
+            if "/chart/" in url:
+                self.status = answer.status_code
+            return answer
+
+        session.request = bounded
+        return session
+
+
+def download(
+    ticker: str,
+    interval: str = "1d",
+    since: pd.Timestamp | None = None,
+    *,
+    connect: Callable[[], Any] | None = None,
+    deadline: float = 60.0,
+    timeout: float = 10.0,
+    pause: float = 1.0,
+) -> Download:
+    """All of a ticker's bars, or those from `since` on, without the one that is still being traded.
+
+    connect: makes the session, yfinance's own by default; deadline, timeout: seconds for all and for one request;
+    pause: seconds before the second try, doubled before each one after.
+
+    Raises YahooError naming the cause: unknown ticker, rate limit, server error, no answer, broken answer, no bars.
+    """
+    if interval not in INTERVALS:
+        raise YahooError(f"Yahoo has no bars of {interval!r}; it has {', '.join(INTERVALS)}")
+    line = Line(deadline, timeout)
+    for attempt in range(8):
+        line.status = None
+        try:
+            frame, meta = _history(ticker, interval, since, line, connect)
+            return as_traded(frame, meta, interval, ticker)
+        except YahooError:
+            raise
+        except Exception as error:  # yfinance, its HTTP client and json raise a dozen kinds
+            wait = pause * 2**attempt
+            if not _worth_retrying(error, line.status) or line.left() < wait or attempt == 7:
+                raise YahooError(_cause(ticker, error, line, attempt + 1)) from error
+        time.sleep(wait)
+    raise AssertionError("unreachable")
+
+
+def _history(
+    ticker: str, interval: str, since: pd.Timestamp | None, line: Line, connect: Callable[[], Any] | None
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    import yfinance
+    from yfinance._http import new_session
+
+    with _loud(yfinance):
+        yfinance.data.YfData.cache_get.cache_clear()  # it would answer a retry with the failure it remembers
+        asset = yfinance.Ticker(ticker, session=line.bound((connect or new_session)()))
+        span = {"period": "max"} if since is None else {"start": since.strftime("%Y-%m-%d")}
+        frame = asset.history(
+            **span, interval=interval, auto_adjust=False, actions=True, keepna=True, timeout=line.timeout
+        )
+        told = asset.get_history_metadata()
+        wanted = META if interval == "1d" else (*META, "tradingPeriods")  # asking for it makes a request
+        return frame, {key: told.get(key) for key in wanted}
+
+
+@contextlib.contextmanager
+def _loud(yfinance: Any) -> Iterator[None]:
+    """yfinance raising instead of logging, and silent otherwise; its settings and the logger's are put back."""
+    debug, logger = yfinance.config.debug, logging.getLogger("yfinance")
+    hidden, level = debug.hide_exceptions, logger.level
+    debug.hide_exceptions = False
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pandas 3.1's deprecations in yfinance 1.7
+            yield
+    finally:
+        debug.hide_exceptions = hidden
+        logger.setLevel(level)
+
+
+def _worth_retrying(error: Exception, status: int | None) -> bool:
+    if status in RETRIED or type(error).__name__ == "YFRateLimitError":
+        return True
+    name = type(error).__name__
+    broken = isinstance(error, ValueError) and "JSON" in name
+    return status is None or (status == 200 and (broken or isinstance(error, OSError)))
+
+
+def _cause(ticker: str, error: Exception, line: Line, tries: int) -> str:
+    after = f" after {tries} {'try' if tries == 1 else 'tries'}"
+    name = type(error).__name__
+    if line.status == 429 or name == "YFRateLimitError":
+        return f"Yahoo refuses {ticker}{after}: too many requests (429); wait some minutes"
+    if line.status == 404:
+        return f"Yahoo knows no {ticker!r}; look the ticker up at finance.yahoo.com"
+    if name in ("YFPricesMissingError", "YFTzMissingError"):
+        return f"Yahoo has no bars of {ticker}: {_first(error)}"
+    if line.status is not None and line.status >= 400:
+        return f"Yahoo's server failed for {ticker}{after}: status {line.status}"
+    if isinstance(error, TimeoutError) or "Timeout" in name or "timed out" in str(error):
+        return f"Yahoo did not answer for {ticker} within {line.deadline:.0f} s{after}"
+    if line.status is None:
+        return f"Yahoo cannot be reached for {ticker}{after}: {_first(error)}"
+    if isinstance(error, ValueError) and "JSON" in name:
+        return f"Yahoo's answer for {ticker} broke off{after}: {_first(error)}"
+    return f"Yahoo's answer for {ticker} cannot be read{after}: {name}: {_first(error)}"
+
+
+def _first(error: Exception) -> str:
+    return (str(error).splitlines() or ["no reason given"])[0].partition(" See http")[0][:200]

@@ -1,0 +1,133 @@
+"""Yahoo's rows as they were traded, dated by their close.
+
+Yahoo serves prices adjusted for splits, and dividends likewise; what is kept is as traded:
+
+    raw[t] = yahoo[t] · Π_{s>t} R[s]        D[s] = yahoo dividend[s] · Π_{u≥s} R[u]
+
+with R the new shares per old of a split.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+INTERVALS = {"1m": 1, "2m": 2, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "1d": 1440}  # minutes
+NAMES = {
+    **dict(zip(("Open", "High", "Low", "Close"), ("open", "high", "low", "close"), strict=True)),
+    **{"Volume": "volume", "Dividends": "dividend", "Stock Splits": "split", "Adj Close": "adj_close"},
+}
+
+
+class YahooError(ValueError):
+    """A download that did not succeed; its text names the cause."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """What Yahoo answered, as the store keeps it.
+
+    rows: as traded, on naive exchange time; about: exchange, zone, currency, name; statements: what was left out.
+    """
+
+    rows: pd.DataFrame
+    about: dict[str, Any]
+    statements: list[str] = field(default_factory=list)
+
+
+def as_traded(frame: pd.DataFrame, meta: dict[str, Any], interval: str, ticker: str) -> Download:
+    """yfinance's frame, neither adjusted nor cleaned, as the store keeps it. Raises YahooError for one without bars."""
+    if frame.empty:
+        raise YahooError(f"Yahoo has no bars of {ticker} for {interval} in this range")
+    named = frame.rename(columns=NAMES)
+    rows = named[[name for name in NAMES.values() if name in named]]
+    gains = frame["Capital Gains"].to_numpy(float) if "Capital Gains" in frame else np.zeros(len(frame))
+    said: list[str] = []
+    if gains.any():
+        rows = rows.assign(dividend=rows["dividend"] + gains)
+        said.append(f"capital gains paid on {int((gains > 0).sum())} days are counted as dividends")
+    rows = _closes(rows, meta, interval)
+    rows, said = _finished(rows, meta, interval, said)
+    rows, said = _without_holes(rows, said)
+    if rows.empty:
+        raise YahooError(f"Yahoo has no whole bars of {ticker} for {interval} in this range")
+    said += _compared(rows)
+    ratio = np.where(rows["split"] > 0, rows["split"], 1.0)
+    from_here = np.cumprod(ratio[::-1])[::-1]  # Π_{u≥t} R[u]
+    later = from_here / ratio  # Π_{s>t} R[s]
+    rows = rows.assign(dividend=rows["dividend"] * from_here, volume=rows["volume"] / later)
+    rows[["open", "high", "low", "close"]] = rows[["open", "high", "low", "close"]].mul(later, axis=0)
+    about = {
+        "exchange_name": meta.get("exchangeName"),
+        "zone": meta.get("exchangeTimezoneName"),
+        "currency": meta.get("currency"),
+        "kind": meta.get("instrumentType"),
+    }
+    return Download(rows.drop(columns="adj_close", errors="ignore"), about, said)
+
+
+def _closes(rows: pd.DataFrame, meta: dict[str, Any], interval: str) -> pd.DataFrame:
+    """Yahoo dates bars by their start; ours close where the next would start, or with the session before that."""
+    index = pd.DatetimeIndex(rows.index)
+    if interval != "1d":
+        closes = index + pd.Timedelta(minutes=INTERVALS[interval])
+        periods = meta.get("tradingPeriods")
+        if isinstance(periods, pd.DataFrame):
+            ends = pd.Series(periods["end"].array, index=pd.DatetimeIndex(periods.index).date)
+            last = pd.Series(index.date).map(ends[~ends.index.duplicated()])
+            last = pd.DatetimeIndex(pd.to_datetime(last, utc=True)).tz_convert(index.tz)
+            closes = closes.where(last.isna() | (closes <= last), last)
+        index = closes
+    return rows.set_axis(index.tz_localize(None).rename("date"))
+
+
+def _finished(
+    rows: pd.DataFrame, meta: dict[str, Any], interval: str, said: list[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The rows without those whose span, or session, has not ended."""
+    zone = meta.get("exchangeTimezoneName") or "UTC"
+    now = pd.Timestamp.now("UTC").tz_convert(zone).tz_localize(None)
+    open_now = rows.index > now
+    if interval == "1d":
+        end = ((meta.get("currentTradingPeriod") or {}).get("regular") or {}).get("end")
+        if end is not None:
+            end = pd.Timestamp(end, unit="s", tz="UTC") if isinstance(end, (int, float)) else pd.Timestamp(end)
+            end = end.tz_convert(zone).tz_localize(None)
+        open_now |= (rows.index == now.normalize()) & (end is None or end > now)
+    if open_now.any():
+        said = [*said, f"the bar of {rows.index[open_now][0]:%Y-%m-%d %H:%M} was still being traded, and left out"]
+    return rows[~open_now], said
+
+
+def _without_holes(rows: pd.DataFrame, said: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Without the rows Yahoo has no prices for; what was paid or split on them moves to the next bar."""
+    hole = rows[["open", "high", "low", "close"]].isna().any(axis=1).to_numpy()
+    if not hole.any():
+        return rows, said
+    whole = np.cumsum(~hole) - (~hole)  # the place of the next whole bar
+    kept = rows[~hole].copy()
+    for place in np.flatnonzero(hole & (whole < len(kept))):
+        paid, split = rows["dividend"].iloc[place], rows["split"].iloc[place]
+        target = kept.index[whole[place]]
+        kept.loc[target, "dividend"] += paid
+        if split > 0:
+            kept.loc[target, "split"] = (kept.loc[target, "split"] or 1.0) * split
+    days = ", ".join(f"{day:%Y-%m-%d}" for day in rows.index[hole][:3])
+    more = ", …" if hole.sum() > 3 else ""
+    return kept, [*said, f"Yahoo has no prices for {int(hole.sum())} bars, left out: {days}{more}"]
+
+
+def _compared(rows: pd.DataFrame) -> list[str]:
+    """Yahoo's own adjusted close against ours, both from its last bar back: said where they part by over 0.1 %."""
+    if "adj_close" not in rows or len(rows) < 2:
+        return []
+    close, paid = rows["close"].to_numpy(float), rows["dividend"].to_numpy(float)
+    kept = np.append(np.cumprod((1 - paid[1:] / close[:-1])[::-1])[::-1], 1.0)
+    theirs = rows["adj_close"].to_numpy(float) / close
+    apart = np.nanmax(np.abs(theirs / theirs[-1] / kept - 1))
+    if apart <= 1e-3:
+        return []
+    return [f"Yahoo's adjusted close parts from its own dividends by up to {apart:.2%}; the dividends are used"]

@@ -1,0 +1,54 @@
+"""The page of a workspace: every run in its ledger, newest first, with a link to its sheet."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from backtests.ledger import NAME, Ledger
+from backtests.sheet.page import render
+
+PAGE, SHEET, COMPARISON = "index.html", "tearsheet.html", "comparison.html"
+MOST_RUNS = 2_000  # on the page; the ledger has them all
+
+
+def write_index(out: Path) -> Path:
+    """Writes index.html of a workspace, over an older one; returns it.
+
+    Written again where a run was recorded meanwhile, so that of several writers the last leaves them all in it.
+    """
+    ledger, page = Ledger(out / NAME), out / PAGE
+    seen = None
+    while (newest := _newest(ledger)) != seen:
+        seen = newest
+        with tempfile.NamedTemporaryFile(
+            "w", dir=out, prefix=".unfinished-", suffix=".html", encoding="utf-8", newline="\n", delete=False
+        ) as draft:
+            draft.write(render("index.html", **context(ledger, out)))
+        Path(draft.name).chmod(0o644)
+        Path(draft.name).replace(page)
+    return page
+
+
+def context(ledger: Ledger, out: Path) -> dict[str, Any]:
+    """What the template shows."""
+    runs = ledger.runs(limit=MOST_RUNS)
+    tried = ledger.summary()
+    comparisons = sorted((page.parent.name for page in out.glob(f"*/{COMPARISON}")), reverse=True)
+    return {
+        "title": f"Runs in {out.resolve().name}",
+        "nav": [],
+        "runs": [{"id": number, **run} for number, run in zip(runs.index, runs.to_dict("records"), strict=True)],
+        "sheets": {run for run in runs["folder"].dropna() if (out / run / SHEET).is_file()},
+        "sheet": SHEET,
+        "all": int(tried["runs"].sum()),
+        "tried": tried.to_dict("index"),
+        "comparisons": comparisons,
+        "comparison": COMPARISON,
+    }
+
+
+def _newest(ledger: Ledger) -> int:
+    runs = ledger.runs(limit=1)
+    return int(runs.index[0]) if len(runs) else 0

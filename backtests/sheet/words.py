@@ -1,0 +1,108 @@
+"""Numbers and dates as the page writes them: a true minus sign, and an en dash where there is no number."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtests.sheet.tables import printable
+
+DASH = "–"
+THIN = "\u202f"  # a narrow space at which no line breaks
+
+
+def number(value: Any, digits: int = 2, *, signed: bool = False) -> str:
+    """`value` with thousands separated.
+
+    >>> number(-1234.567), number(None), number(0.5, 1, signed=True)
+    ('−1,234.57', '–', '+0.5')
+    """
+    if value is None or not math.isfinite(value):
+        return "∞" if value is not None and value == math.inf else DASH
+    text = f"{value:{'+' if signed else ''},.{digits}f}"
+    if not text.strip("+-0.,"):  # no signed zero
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def percent(value: Any, digits: int = 1, *, signed: bool = False) -> str:
+    """A fraction in percent.
+
+    >>> percent(-0.0123), percent(float("nan"))
+    ('−1.2\u202f%', '–')
+    """
+    text = number(None if value is None else 100 * value, digits, signed=signed)
+    return text if text in (DASH, "∞") else f"{text}{THIN}%"
+
+
+def basis_points(value: Any, digits: int = 0) -> str:
+    """A number that is in basis points already."""
+    text = number(value, digits)
+    return text if text in (DASH, "∞") else f"{text}{THIN}bp"
+
+
+def probability(value: Any) -> str:
+    """A p-value or probability in three places; `< 0.001` and `> 0.999` at the ends."""
+    if value is None or math.isnan(value):
+        return DASH
+    if value < 0.001:
+        return "< 0.001"
+    return "> 0.999" if value > 0.999 else f"{value:.3f}"
+
+
+def interval(bounds: Any, digits: int = 2, *, of: str = "number") -> str:
+    """`low to high`, of numbers or of fractions in percent."""
+    if bounds is None:
+        return DASH
+    write = percent if of == "percent" else number
+    low, high = (write(bound, digits) for bound in bounds)
+    return DASH if DASH in (low, high) else f"{low.removesuffix(THIN + '%')} to {high}"
+
+
+def day(value: Any) -> str:
+    """A date, with its time where it has one; a dash where there is none."""
+    if value is None or pd.isna(value):
+        return DASH
+    moment = pd.Timestamp(value)
+    return f"{moment:%Y-%m-%d}" if moment == moment.normalize() else f"{moment:%Y-%m-%d %H:%M}"
+
+
+def text(value: Any) -> str:
+    """Anything a user can name, without what would change how it is read."""
+    return printable(str(value))
+
+
+def signs(value: str) -> str:
+    """A number written by quantstats, with a true minus and no signed zero.
+
+    >>> signs("-1.5%"), signs("-0.0"), signs("-")
+    ('−1.5%', '0.0', '–')
+    """
+    if not value.startswith("-"):
+        return value
+    return f"−{value[1:]}" if value.strip("-0.%") else value[1:] or DASH
+
+
+def sort_key(value: Any) -> str:
+    """What a cell is sorted by: a number in full, a date as seconds, nothing where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NaT:
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return str(int(value.timestamp()))
+    return repr(value.item()) if isinstance(value, np.generic) else str(value)
+
+
+FILTERS = {
+    "number": number,
+    "percent": percent,
+    "bp": basis_points,
+    "p": probability,
+    "interval": interval,
+    "day": day,
+    "text": text,
+    "signs": signs,
+    "sort_key": sort_key,
+}

@@ -1,0 +1,156 @@
+"""A request says everything a backtest depends on, and comes back whole from recipe and command line."""
+
+import json
+import shlex
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cli
+from backtests import Account, Result
+from backtests.commands.options import request_of
+from backtests.commands.runs import backtest
+from backtests.request import Request
+from predictors import WalkForward
+
+FULL = Request(
+    predictor="ols-features",
+    strategy="proportional",
+    symbol="AAPL.1h",
+    start="2024-01-02",
+    end="2024-06",
+    since="2024-05-01",
+    train=200,
+    every=50,
+    params={"features": "return,gap"},
+    strategy_params={"cap": "0.5", "short": "false"},
+    account=Account(cash=5e4, commission_bps=2, fractional=True),
+)
+
+
+def asked_by(command: str) -> Request:
+    """The request `rollcast backtest …` makes, without running it."""
+    program, name, *words = shlex.split(command)
+    assert (program, name) == ("rollcast", "backtest")
+    context = backtest.make_context("backtest", words)
+    options = {k: v for k, v in context.params.items() if k not in ("open_sheet", "out")}
+    return request_of(options)
+
+
+@pytest.mark.parametrize("request_", [Request("sma"), FULL, Request("lstm", seed=3, device="cpu", raw=True)])
+def test_its_command_asks_for_it(request_):
+    assert asked_by(request_.command()) == request_
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
+
+
+@given(
+    texts.filter(lambda text: not text.startswith("-")), st.dictionaries(texts.filter(lambda k: "=" not in k), texts)
+)
+def test_its_command_asks_for_it_however_odd_the_names(symbol, params):
+    odd = Request("sma", symbol=symbol, params=params)
+    assert asked_by(odd.command()) == odd
+
+
+def test_what_is_left_at_its_default_is_not_in_the_command():
+    assert Request("sma").command() == "rollcast backtest --predictor sma"
+
+
+def test_it_comes_back_from_the_recipe_that_holds_it(tmp_path):
+    asked = Request("sma", start="2015", end="2016", params={"window": "20"}, account=Account(fractional=True))
+    asked.run().save(tmp_path)
+    recipe = json.loads((tmp_path / "recipe.json").read_text())
+    assert Request.from_recipe(recipe) == asked
+    assert recipe["command"] == asked.command()
+
+
+def test_a_recipe_without_one_says_how_to_make_a_repeatable_run():
+    with pytest.raises(ValueError, match="holds no request"):
+        Request.from_recipe({"symbol": "SPY"})
+
+
+def test_a_learner_comes_wrapped_in_its_walk_forward_with_the_seed_it_was_given():
+    model = Request("lstm", train=300, every=5, seed=9, device="cpu").model()
+    assert isinstance(model, WalkForward)
+    assert (model.train, model.every, model.learner.seed, model.learner.device) == (300, 5, 9, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (Request("sma", train=100), "sma is never refitted, so --train does not apply"),
+        (Request("lstm", seed=1, params={"seed": "2"}), "give seed as --seed or as -p seed"),
+        (Request("lstm", device="cpu", params={"device": "cpu"}), "give device as --device or as -p device"),
+    ],
+)
+def test_options_that_contradict_one_another_are_refused(asked, words):
+    with pytest.raises(ValueError, match=words):
+        asked.model()
+
+
+def test_since_moves_the_evaluation_and_changes_no_forecast():
+    whole = Request("sma", start="2012", end="2016").run()
+    later = Request("sma", start="2012", end="2016", since="2014-06-01").run()
+    assert later.recipe["evaluation"]["first"] == pd.Timestamp("2014-06-02")
+    pd.testing.assert_series_equal(later.forecasts, whole.forecasts.loc["2014-06-01":])
+    assert later.equity.iloc[0] == 100_000
+
+
+def test_since_after_the_last_bar_leaves_nothing_and_says_so():
+    with pytest.raises(ValueError, match="still warming up"):
+        Request("sma", end="2016", since="2020").run()
+
+
+def test_a_parameter_outside_its_limits_is_found_before_any_training(monkeypatch):
+    monkeypatch.setattr(Request, "predict", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ValueError, match="cap must be at least 0"):
+        Request("lstm", "proportional", strategy_params={"cap": "-1"}).run()
+
+
+# --- results saved and read back ---
+
+
+@pytest.fixture(scope="module", params=["sma", "ols-features", "lstm"])
+def result(request):
+    small = {"hidden": "4", "epochs": "1", "seeds": "2"} if request.param == "lstm" else {}
+    return Request(request.param, start="2013", end="2018", params=small).run()
+
+
+def test_a_saved_result_comes_back_the_same_to_the_bit(result, tmp_path):
+    result.save(tmp_path)
+    back = Result.load(tmp_path)
+    for table in ("bars", "history", "orders", "trades"):
+        exact = {"check_exact": True, "check_dtype": False, "check_freq": False}
+        pd.testing.assert_frame_equal(getattr(back, table), getattr(result, table), **exact)
+    for series in ("returns", "benchmark_returns", "forecasts"):
+        pd.testing.assert_series_equal(
+            getattr(back, series), getattr(result, series), check_exact=True, check_freq=False
+        )
+    assert back.recipe["evaluation"] == result.recipe["evaluation"]
+    assert (back.training is None) == (result.training is None)
+    if result.training:
+        pd.testing.assert_frame_equal(back.training.windows, result.training.windows)
+        assert (back.training.states is None) == (result.training.states is None)
+
+
+@pytest.mark.parametrize("file", ["bars.parquet", "equity.parquet", "metrics.json", "recipe.json", "orders.csv"])
+def test_a_run_with_a_file_missing_or_spoilt_is_refused_by_its_name(file, tmp_path):
+    Request("sma", start="2015", end="2016").run().save(tmp_path)
+    (tmp_path / file).write_bytes(b"\x00spoilt")
+    with pytest.raises(ValueError, match=file):
+        Result.load(tmp_path)
+    (tmp_path / file).unlink()
+    with pytest.raises(FileNotFoundError, match=file):
+        Result.load(tmp_path)
+
+
+def test_verify_and_report_refuse_a_folder_that_is_no_run(tmp_path):
+    for command in ("verify", "report"):
+        done = CliRunner().invoke(cli.main, [command, str(tmp_path)])
+        assert done.exit_code == 1
+        assert "not the folder of a run" in done.output
+        assert len(done.output.splitlines()) == 1

@@ -1,0 +1,160 @@
+"""The verdict says what the numbers say, and never calls luck a profit."""
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from backtests import run
+from backtests.evidence.gather import with_evidence
+from backtests.evidence.verdict import conclusion, verdict
+from backtests.ledger import Trials
+from backtests.request import Request
+from predictors import Predictor
+from predictors.bars import random_walk
+from strategies.long_flat import LongFlat
+from strategies.long_short import LongShort
+
+
+def judged(request: Request, trials: Trials | None = None):
+    arguments = [] if trials is None else [trials]
+    return with_evidence(request.run(), *request.rule(), request.account, *arguments)
+
+
+@pytest.fixture(scope="module")
+def sma():
+    return judged(Request("sma", start="2000", end="2015"))
+
+
+def answers(metrics) -> dict[str, str]:
+    return {entry["check"]: entry["answer"] for entry in metrics["verdict"]}
+
+
+def rejudged(metrics, passed=True, **changes):
+    """The verdict after some numbers are changed: `luck__dsr=0.2`."""
+    altered = deepcopy(dict(metrics))
+    for path, value in changes.items():
+        *parents, key = path.split("__")
+        place = altered
+        for parent in parents:
+            place = place[parent]
+        place[key] = value
+    entries = verdict(altered, {"look_ahead": {"passed": passed, "finding": "as found"}})
+    return {entry["check"]: entry["answer"] for entry in entries}, conclusion(entries)
+
+
+GOOD = {
+    "forecast__r2": 0.01,
+    "forecast__cw_p": 0.001,
+    "strategy__cagr": 0.3,
+    "strategy__sharpe": 2.0,
+    "benchmark__cagr": 0.1,
+    "benchmark__sharpe": 0.6,
+    "luck__dsr": 0.99,
+    "luck__against_hold__p_cagr": 0.01,
+    "luck__against_hold__p_sharpe": 0.01,
+    "stress__random__sharpe_rank": 0.99,
+    "stress__break_even_bps": 40.0,
+    "stress__delay": [{"bars": 0, "total_return": 1.0}, {"bars": 1, "total_return": 0.9}],
+}
+
+
+def test_a_moving_average_on_real_prices_is_no_evidence_of_skill(sma):
+    found = answers(sma.metrics)
+    assert found["look-ahead"] == "yes"
+    assert found["forecast"] == "no"
+    assert found["holding"] != "yes"
+    assert "no evidence" in sma.metrics["conclusion"]
+
+
+def test_only_when_every_check_is_passed_is_there_no_reservation(sma):
+    found, said = rejudged(sma.metrics, **GOOD)
+    assert set(found.values()) == {"yes"}
+    assert said.startswith("Every check here is passed")
+
+
+@pytest.mark.parametrize(
+    ("change", "check", "answer"),
+    [
+        ({"forecast__r2": 0.01, "forecast__cw_p": 0.2}, "forecast", "unclear"),
+        ({"forecast__r2": -0.01, "forecast__cw_p": 0.01}, "forecast", "unclear"),
+        ({"forecast__r2": -0.01, "forecast__cw_p": 0.2}, "forecast", "no"),
+        ({"forecast__cw_p": None}, "forecast", "no"),
+        ({"luck__against_hold__p_sharpe": 0.3}, "holding", "unclear"),
+        ({"strategy__sharpe": 0.1, "strategy__cagr": 0.01}, "holding", "no"),
+        ({"stress__random__sharpe_rank": 0.8}, "timing", "unclear"),
+        ({"stress__random__sharpe_rank": 0.5}, "timing", "no"),
+        ({"stress__random__sharpe_rank": None}, "timing", "unclear"),
+        ({"luck__dsr": 0.94}, "deflation", "unclear"),
+        ({"luck__dsr": 0.4}, "deflation", "no"),
+        ({"luck__dsr": math.nan}, "deflation", "no"),
+        ({"stress__break_even_bps": 5.0}, "costs", "no"),
+        ({"stress__break_even_bps": None}, "costs", "yes"),
+        ({"stress__delay": [{"bars": 0, "total_return": 1.0}, {"bars": 1, "total_return": 0.1}]}, "costs", "no"),
+        ({"stress__delay": [{"bars": 0, "total_return": -0.1}, {"bars": 1, "total_return": 0.1}]}, "costs", "no"),
+    ],
+)
+def test_each_number_moves_its_own_answer_alone(sma, change, check, answer):
+    found, said = rejudged(sma.metrics, **GOOD | change)
+    assert found == dict.fromkeys(found, "yes") | {check: answer}
+    assert said.startswith("Every check") == (answer == "yes")
+
+
+def test_a_good_curve_from_bad_forecasts_is_said_to_be_no_skill(sma):
+    bad = {"forecast__r2": -0.01, "forecast__cw_p": 0.5, "stress__random__sharpe_rank": 0.4}
+    behind = {"strategy__cagr": 0.01, "strategy__sharpe": 0.5}
+    _, said = rejudged(sma.metrics, **GOOD | bad | behind)
+    assert said.endswith("There is no evidence of skill.")
+
+
+def test_a_predictor_that_looks_ahead_gets_no_other_conclusion(sma):
+    found, said = rejudged(sma.metrics, passed=False, **GOOD)
+    assert found["look-ahead"] == "no"
+    assert said == "This predictor looks ahead. Nothing below is evidence of anything."
+
+
+def test_luck_on_a_market_without_memory_is_never_called_skill():
+    for seed in range(8):
+        bars = random_walk(600, seed)
+        result = run(bars, Request("ema").model(), LongShort)
+        judged_ = with_evidence(result, LongShort)
+        assert "forecasts carry information, and" not in judged_.metrics["conclusion"], seed
+        assert not judged_.metrics["conclusion"].startswith("Every check"), seed
+
+
+def test_more_trials_on_the_same_bars_never_raise_the_deflated_sharpe_ratio():
+    request = Request("ema", start="2005", end="2015")
+    lone = judged(request)
+    many = judged(request, Trials(count=50, effective=20, sharpe_variance=0.001, runs=60))
+    assert many.metrics["luck"]["dsr_all"] < many.metrics["luck"]["dsr"] < lone.metrics["luck"]["dsr"]
+    assert lone.metrics["luck"]["dsr"] == lone.metrics["luck"]["psr"]
+    assert "50 variants were tried on these bars, 20 of them unlike" in many.metrics["verdict"][4]["sentence"]
+
+
+@dataclass(frozen=True)
+class Foresight(Predictor):
+    """The next return itself."""
+
+    def predict(self, bars: pd.DataFrame) -> pd.Series:
+        return np.log(bars["close"]).diff().shift(-1).fillna(0.0).rename("forecast")
+
+
+def test_perfect_foresight_passes_every_check_but_the_one_that_matters():
+    result = run(random_walk(400, 3), Foresight(), LongFlat, allow_lookahead=True)
+    found = answers(with_evidence(result, LongFlat).metrics)
+    assert found["look-ahead"] == "no"
+    assert {found[check] for check in ("forecast", "holding", "timing", "deflation")} == {"yes"}
+
+
+def test_an_account_that_never_traded_is_judged_without_a_crash():
+    flat = judged(Request("naive", start="2015", end="2016"))
+    assert answers(flat.metrics)["forecast"] == "no"
+    assert answers(flat.metrics)["deflation"] == "no"
+
+
+def test_ten_bars_are_judged_without_a_crash():
+    short = judged(Request("sma", start="2015-01-02", end="2015-01-20", params={"window": "3"}))
+    assert len(short.metrics["verdict"]) == 6

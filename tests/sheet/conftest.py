@@ -1,0 +1,65 @@
+"""Runs of every kind, with their evidence and their sheets, made once."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backtests import Result, load_bars, run, write_report
+from backtests.evidence.gather import with_evidence
+from predictors import WalkForward, load
+from strategies.long_flat import LongFlat
+from strategies.long_short import LongShort
+
+HOSTILE = "<script>alert(1)</script> $\\frac{a}$ {{metrics}} \"'&amp; \x00 \ud800 \u202e %s مرحبا " + "x" * 300
+
+
+def _made(kind: str) -> Result:
+    if kind == "lstm":
+        model = WalkForward(load("lstm", epochs=2, seeds=2, hidden=4), train=500, every=63)
+        bars, rule, symbol = load_bars("SPY", "2018-01-01"), LongFlat, "SPY"
+    else:
+        model, bars, rule, symbol = {
+            "winning": (load("sma", window=100), load_bars("AAPL"), LongFlat, "AAPL"),
+            "losing": (load("sma", window=5), load_bars("SPY", "2014-01-01", "2018-12-31"), LongShort, "SPY"),
+            "flat": (load("naive"), load_bars("SPY", "2019-01-01"), LongFlat, "SPY"),
+            "ten bars": (load("ema", span=2), load_bars("SPY").iloc[-10:], LongFlat, "SPY"),
+            "hourly": (load("ema", span=20), load_bars("AAPL.1h"), LongFlat, "AAPL.1h"),
+            "hostile": (load("ema", span=20), load_bars("SPY", "2020-01-01"), LongFlat, HOSTILE),
+        }[kind]
+    result = with_evidence(run(bars, model, rule, symbol=symbol), rule)
+    return result.with_recipe(command=HOSTILE if kind == "hostile" else f"rollcast backtest --symbol {symbol}")
+
+
+KINDS = ("winning", "losing", "flat", "ten bars", "hourly", "lstm", "hostile")
+
+
+@pytest.fixture(scope="session")
+def made() -> Callable[[str], Result]:
+    """The run of a kind, with its evidence."""
+    return functools.cache(_made)
+
+
+@pytest.fixture(scope="session")
+def sheet(made: Callable[[str], Result], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The sheet of a kind of run, written once."""
+    folder = tmp_path_factory.mktemp("sheets")
+
+    @functools.cache
+    def written(kind: str) -> Path:
+        path = folder / f"{kind.replace(' ', '-')}.html"
+        write_report(made(kind), path)
+        return path
+
+    return written
+
+
+@pytest.fixture(scope="session")
+def bare(made: Callable[[str], Result]) -> Result:
+    """A run as `run` returns it, without evidence and without a diary."""
+    result = made("winning")
+    metrics = {k: v for k, v in result.metrics.items() if k not in ("luck", "stress", "verdict", "conclusion")}
+    metrics["forecast"] = {k: result.metrics["forecast"][k] for k in ("forecasts", "r2", "ic", "hit_rate")}
+    return replace(result, metrics=metrics)
