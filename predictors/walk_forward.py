@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,13 +84,20 @@ class WalkForward(Predictor):
 
     def predict(self, bars: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> pd.Series:
         """As `Predictor.predict`; `progress(done, total)` is called after every refit, and once before the first."""
-        windows = self.windows(bars)
-        forecast = np.full(len(bars), np.nan)
+        return self.predict_many([bars], progress)[0]
+
+    def predict_many(
+        self, frames: Sequence[pd.DataFrame], progress: Callable[[int, int], None] | None = None
+    ) -> list[pd.Series]:
+        """What `predict` gives for each symbol's bars; all windows of all symbols go to the learner in one call."""
+        places = [(i, window) for i, bars in enumerate(frames) for window in self.windows(bars)]
+        forecasts = [np.full(len(bars), np.nan) for bars in frames]
         report = progress or (lambda done, total: None)
-        report(0, len(windows))
-        for done, (k, block) in enumerate(self.learner.forecast(windows), start=1):
+        report(0, len(places))
+        for done, (k, block) in enumerate(self.learner.forecast([window for _, window in places]), start=1):
+            i, window = places[k]
             if block.isna().any():
-                raise ValueError(f"{self.learner!r} fitted on {windows[k].date:%Y-%m-%d} forecast NaN")
-            forecast[windows[k].split - 1 : windows[k].stop] = block
-            report(done, len(windows))
-        return pd.Series(forecast, index=bars.index, name="forecast")
+                raise ValueError(f"{self.learner!r} fitted on {window.date:%Y-%m-%d} forecast NaN")
+            forecasts[i][window.split - 1 : window.stop] = block
+            report(done, len(places))
+        return [pd.Series(f, index=bars.index, name="forecast") for f, bars in zip(forecasts, frames, strict=True)]

@@ -122,6 +122,16 @@ class Recurrent(Learner):
         self.scale_ = jobs[0].scale
         return self
 
+    def fit_many(self, slices: Sequence[pd.DataFrame]) -> list[Self]:
+        """As `predictors.pooled.FitsMany.fit_many`: the same nets for every slice, each scaled by its own."""
+        from predictors.recurrent import pooled
+
+        return pooled.fit_many(self, slices)
+
+    def predict_block(self, window: Window) -> pd.Series:
+        """What `predict` says of `window.seen` at the bars of the block, without the others."""
+        return self.predict(window.bars.iloc[window.split - 1 - self.lookback : window.stop]).iloc[self.lookback :]
+
     def predict(self, bars: pd.DataFrame) -> pd.Series:
         forecast = pd.Series(np.nan, index=bars.index, name="forecast")
         if len(bars) > self.lookback:

@@ -1,0 +1,174 @@
+"""One backtest of a portfolio, from a panel to a result: forecast, trade, score."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import backtrader as bt
+import pandas as pd
+
+from backtests.backtest import all_parameters, describe, sources_of, strategy_parameters, versions
+from backtests.engine import Account
+from backtests.portfolio.engine import PanelSimulation, simulate_panel
+from backtests.portfolio.forecasts import PanelForecasts, predict_panel
+from backtests.portfolio.panel import Panel
+from backtests.portfolio.result import PanelResult
+from backtests.portfolio.scores import contribution, panel_scores
+from backtests.result import simple_returns
+from backtests.scores import forecast_scores, return_scores, trading_scores
+from backtests.sources import bars_per_year, digest
+from backtests.trades import TRADE_COLUMNS, trades_from
+from predictors import Predictor, WalkForward
+from predictors.pooled import Pooled
+from predictors.registry import Registry
+from strategies.base import ForecastStrategy
+from strategies.portfolio import BUILT_IN
+from strategies.portfolio.base import PortfolioStrategy
+from strategies.portfolio.equal_weight import EqualWeight
+from strategies.portfolio.per_name import PerName
+
+PORTFOLIO_STRATEGIES = Registry(
+    "strategy", "rollcast.portfolio_strategies", BUILT_IN, (PortfolioStrategy,), strategy_parameters
+)
+
+
+def run_panel(
+    panel: Panel,
+    predictor: Predictor | Pooled,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+    *,
+    pooled: bool = False,
+    allow_lookahead: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> PanelResult:
+    """Backtests a predictor on a panel: its forecasts of every name, traded by this strategy in one account.
+
+    strategy: a `PortfolioStrategy`; or a `ForecastStrategy`, which then trades each name with an equal share.
+    pooled:   train one model for all symbols, refitted on as many dates, instead of one for each.
+
+    Raises as `run` does.
+    """
+    check_rule(strategy, parameters or {})
+    found = predict_panel(panel, predictor, pooled=pooled, allow_lookahead=allow_lookahead, progress=progress)
+    return trade_panel(found, strategy, parameters, account)
+
+
+def check_rule(strategy: type[bt.Strategy], parameters: Mapping[str, Any]) -> None:
+    """Raises TypeError for a strategy that cannot trade a panel, ValueError for a parameter outside its limits."""
+    if not issubclass(strategy, PortfolioStrategy | ForecastStrategy):
+        raise TypeError(
+            f"{strategy.__name__} is no PortfolioStrategy and no ForecastStrategy, so it cannot trade a panel"
+        )
+    strategy.check(**all_parameters(strategy, parameters))
+
+
+def trade_panel(
+    forecasts: PanelForecasts,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+) -> PanelResult:
+    """The second half of `run_panel`: the forecasts traded, and scored from the first one on."""
+    account, parameters = account or Account(), dict(parameters or {})
+    check_rule(strategy, parameters)
+    panel, first = forecasts.panel, forecasts.first
+    rule, given = _portfolio(strategy, parameters)
+    traded = simulate_panel(panel, forecasts.table, rule, given, account)
+    held = simulate_panel(panel, forecasts.table, EqualWeight, {}, account)
+    history = traded.history.loc[first:].assign(benchmark=held.history["equity"].loc[first:])
+    returns, benchmark = simple_returns(history)
+    yearly, index = bars_per_year(history.index), panel.index
+    mean = _latest(forecasts).mean(axis=1).loc[first:].rename("forecast")
+    strategy_scores, trades = _trading(panel, traded, first, yearly)
+    table = forecasts.table.loc[first:]
+    metrics = {
+        "bars_per_year": yearly,
+        "strategy": return_scores(returns, yearly) | strategy_scores,
+        "benchmark": return_scores(benchmark, yearly) | _trading(panel, held, first, yearly)[0],
+        "forecast": forecast_scores(mean, index.loc[first:]),
+        "panel": panel_scores(panel, table, yearly) | {"contribution": contribution(panel, traded, account.cash)},
+        "unreachable_targets": traded.too_small,
+    }
+    return PanelResult(
+        *(index, history, returns, benchmark, mean),
+        *(traded.orders, trades, metrics, _recipe(forecasts, strategy, parameters, account, history)),
+        forecasts.training,
+        panel=panel,
+        table=table,
+        positions=traded.positions.loc[first:],
+    )
+
+
+def _portfolio(
+    strategy: type[bt.Strategy], parameters: dict[str, Any]
+) -> tuple[type[PortfolioStrategy], dict[str, Any]]:
+    """The rule for many names, a rule for one name wrapped."""
+    if issubclass(strategy, PortfolioStrategy):
+        return strategy, parameters
+    return PerName, {"rule": strategy, "parameters": parameters}
+
+
+def _latest(forecasts: PanelForecasts) -> pd.DataFrame:
+    """Each name's latest forecast on every date, until its last bar."""
+    latest = forecasts.table.ffill()
+    for symbol, bars in forecasts.panel.bars.items():
+        latest.loc[latest.index > bars.index[-1], symbol] = float("nan")
+    return latest.where(latest.notna().any(axis=1), 0.0)
+
+
+def _trading(
+    panel: Panel, traded: PanelSimulation, first: pd.Timestamp, yearly: int
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Scores of the trading from the first forecast on, and the round trips of every name by date of entry."""
+    history, orders = traded.history.loc[first:], traded.orders
+    parts = [
+        trades_from(mine, history, panel.bars[str(symbol)]["close"]).assign(symbol=symbol)
+        for symbol, mine in orders.groupby("symbol", sort=False)
+    ]
+    columns = [*TRADE_COLUMNS, "symbol"]
+    trades = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    trades = trades.sort_values("entry_date", kind="stable", ignore_index=True)
+    return trading_scores(history, orders[orders["date"] >= first], trades, yearly), trades
+
+
+def _recipe(
+    forecasts: PanelForecasts,
+    strategy: type[bt.Strategy],
+    parameters: dict[str, Any],
+    account: Account,
+    history: pd.DataFrame,
+) -> dict[str, Any]:
+    panel, verdict, predictor = forecasts.panel, forecasts.verdict, forecasts.predictor
+    inner = WalkForward(predictor.learner) if isinstance(predictor, Pooled) else predictor
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": forecasts.seconds,
+        "predictor": describe(cast(Predictor, predictor)),
+        "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
+        "account": asdict(account),
+        "symbol": panel.name,
+        "bars": _span(panel.index) | {"symbols": {symbol: _span(bars) for symbol, bars in panel.bars.items()}},
+        "evaluation": {
+            "first": history.index[0],
+            "last": history.index[-1],
+            "bars": len(history),
+            "warm_up": len(panel.calendar) - len(history),
+        },
+        "look_ahead": {
+            "passed": verdict.leak is None,
+            "probes": verdict.probes,
+            "finding": str(verdict),
+            "probed": forecasts.probed,
+        },
+        "source": sources_of(inner, strategy),
+        "versions": versions(),
+    }
+
+
+def _span(bars: pd.DataFrame) -> dict[str, Any]:
+    return {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)}
