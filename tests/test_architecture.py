@@ -19,6 +19,7 @@ ALLOWED = {
     "backtests/explain": {"predictors", "matplotlib"},
     "backtests/data/yahoo": {"backtests", "predictors", "yfinance"},
     "backtests/data": {"backtests", "predictors", "exchange_calendars"},
+    "backtests/sweep/guided": {"backtests", "predictors", "optuna"},
     "backtests/commands": {"backtests", "predictors", "click"},
     "backtests": {"backtests", "strategies", "predictors", "backtrader", "scipy"},
     "cli.py": {"click"},

@@ -50,8 +50,8 @@ def test_list_names_every_predictor_and_strategy_with_its_defaults():
 
 def test_data_list_shows_every_bundled_symbol():
     printed = good("data", "list")
-    assert "SPY          7191  1993-01-29  2021-08-18  daily" in printed
-    assert "AAPL.1h      3477  2024-08-06  2026-08-05  hourly" in printed
+    assert "SPY           7191  1993-01-29  2021-08-18  daily" in printed
+    assert "AAPL.1h       3477  2024-08-06  2026-08-05  hourly" in printed
     assert len(printed.splitlines()) == 1 + 1 + 5 + 1 + 1 + 20
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from os.path import relpath
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ def _row(comparison: Comparison, one: Entrant, folder: Path) -> dict[str, Any]:
         ],
         "p": comparison.survival[one.name],
         "sheets": [
-            {"seed": request.seed, "link": Path(relpath(place / SHEET, folder)).as_posix()}
+            {"seed": request.seed, "link": quote(Path(relpath(place / SHEET, folder)).as_posix())}
             for request, place in zip(one.requests, one.folders, strict=True)
         ],
     }

@@ -312,7 +312,7 @@ def test_the_command_line_refuses_with_one_line_and_leaves_no_folder(tmp_path):
 def test_a_sheet_that_is_asked_for_all_the_same_says_so_in_red_at_its_head(tmp_path):
     done = backtest(tmp_path, "--allow-lookahead")
     assert done.returncode == 0, done.stderr
-    (folder,) = (tmp_path / "runs").iterdir()
+    (folder,) = (tmp_path / "runs").glob("*-*/")
     page = (folder / "tearsheet.html").read_text(encoding="utf-8")
     body = page[page.index("<body") :]
     alarm = body.index('<p class="alarm" role="alert"')

@@ -102,8 +102,9 @@ def test_the_recipe_says_what_was_run_its_costs_and_its_trades(made):
     assert shown["Trades"] == f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled, none refused"
     assert "commission 1 bp and slippage 1 bp each way" in shown["Costs"]
     assert shown["Look-ahead"].startswith("none found")
-    bars = {**result.recipe["bars"], "source": "a file"}
-    assert facts(result.with_recipe(bars=bars)) == {**shown, "Bars, source": "a file"}
+    data = {"origin": "file x.csv", "statements": ("decimal comma", "UTC"), "findings": ("idle bars",), "repairs": ()}
+    told = {"Data": "file x.csv", "Read as": "decimal comma; UTC", "Doubtful": "idle bars"}
+    assert facts(result.with_recipe(data=data)) == {**shown, **told}
 
 
 def test_the_page_can_be_read_by_its_structure(sheet):

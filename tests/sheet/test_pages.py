@@ -1,0 +1,131 @@
+"""The pages of a workspace, comparison and index: right, linked, quiet in a browser, and no wider than a phone."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from backtests import Request
+from backtests.comparison import compare, entrants_of
+from backtests.sheet.comparison import save_comparison
+from backtests.sheet.index import write_index
+from backtests.workspace import backtest, ledger_of
+from tests.sheet.chromium import CHROMIUM, Tab, browser
+from tests.sheet.test_browser import SPILLS
+
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium to draw the page")
+HOSTILE = "<script>alert(1)<script>.py"
+PLUGIN = """
+from dataclasses import dataclass
+import numpy as np
+from predictors import Predictor
+
+@dataclass(frozen=True)
+class Mine(Predictor):
+    "The last return, times a number whose name is long."
+    words: str = "</table><b>bold</b>"
+    def predict(self, bars):
+        return np.log(bars["close"]).diff()
+"""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A workspace with a comparison of three, one of them under a hostile name; and the comparison's page."""
+    out = tmp_path_factory.mktemp("workspace")
+    plugin = out / HOSTILE
+    plugin.write_text(PLUGIN)
+    base = Request("sma", start="2014", end="2016")
+    found = compare(entrants_of(["sma", "ema,span=30", str(plugin)], base), out)
+    page = save_comparison(found, out)
+    write_index(out)
+    return out, page
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
+    with browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@needs_browser
+def test_both_pages_are_quiet_and_fit_a_phone(tab: Tab, workspace: tuple[Path, Path]) -> None:
+    out, comparison = workspace
+    for page in (comparison, out / "index.html"):
+        for width, dark in ((1280, False), (390, True)):
+            tab.open(page, width, dark=dark)
+            assert tab.console == []
+            assert tab.asked == [page.as_uri()]
+            assert tab.run("document.documentElement.scrollWidth") == width
+            assert tab.run(SPILLS) == []
+        assert not re.findall(r"\b(?:nan|NaN|None|NaT|inf)\b", tab.run("document.body.innerText"))
+
+
+@needs_browser
+def test_the_scores_of_a_comparison_sort(tab: Tab, workspace: tuple[Path, Path]) -> None:
+    tab.open(workspace[1])
+    tab.run("document.querySelectorAll('#scores thead button')[1].click()")
+    values = tab.run("[...document.querySelectorAll('#scores tbody tr')].map(r => Number(r.cells[1].dataset.v))")
+    assert values == sorted(values)
+    assert len(values) == 3
+
+
+def test_every_link_of_the_pages_leads_to_a_file(workspace: tuple[Path, Path]) -> None:
+    out, comparison = workspace
+    for page, least in ((comparison, 3), (out / "index.html", 4)):
+        links = [link for link in re.findall(r'href="([^"]+)"', page.read_text()) if not link.startswith("#")]
+        assert len(links) >= least
+        for link in links:
+            assert (page.parent / unquote(unescape(link))).resolve().is_file()
+
+
+def test_what_a_user_named_stays_text(workspace: tuple[Path, Path]) -> None:
+    out, comparison = workspace
+    for page in (comparison, out / "index.html", *out.glob("*/tearsheet.html")):
+        text = page.read_text()
+        assert "<script>alert" not in text
+        assert "<b>bold</b>" not in text
+
+
+def test_the_numbers_of_the_comparison_are_those_of_its_runs(workspace: tuple[Path, Path]) -> None:
+    out, comparison = workspace
+    for entrant in json.loads((comparison.parent / "comparison.json").read_text())["entrants"]:
+        (run,) = entrant["runs"]
+        metrics = json.loads((out / run / "metrics.json").read_text())
+        assert entrant["scores"]["sharpe"]["mean"] == metrics["strategy"]["sharpe"]
+        assert entrant["scores"]["r2"]["mean"] == metrics["forecast"]["r2"]
+        assert entrant["scores"]["sharpe"]["sd"] is None
+
+
+def test_the_index_says_which_folders_are_gone_and_keeps_their_rows(tmp_path: Path) -> None:
+    _, folder = backtest(Request("sma", start="2014", end="2016"), tmp_path)
+    assert "folder gone" not in (tmp_path / "index.html").read_text()
+    folder.rename(tmp_path.parent / f"{tmp_path.name}-moved")
+    write_index(tmp_path)
+    text = (tmp_path / "index.html").read_text()
+    assert "folder gone" in text
+    assert folder.name not in text
+    assert len(ledger_of(tmp_path).runs()) == 1
+
+
+def test_a_comparison_that_fails_half_way_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import backtests.comparison as module
+
+    written = []
+
+    def fails_later(*arguments):
+        written.append(arguments)
+        if len(written) == 2:
+            raise OSError("no space left")
+        return arguments[1]
+
+    monkeypatch.setattr(module, "write", fails_later)
+    with pytest.raises(OSError, match="no space"):
+        compare(entrants_of(["sma", "ema"], Request("sma", start="2014", end="2016")), tmp_path)
+    assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
