@@ -13,6 +13,7 @@ COMMANDS = {
     "compare": "backtests.commands.runs:compare",
     "report": "backtests.commands.runs:report",
     "verify": "backtests.commands.runs:verify",
+    "placebo": "backtests.commands.placebo:placebo",
     "ledger": "backtests.commands.ledger:ledger",
     "list": "backtests.commands.plugins:list_plugins",
     "check": "backtests.commands.plugins:check",

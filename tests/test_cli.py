@@ -315,3 +315,24 @@ def test_ctrl_c_stops_within_two_seconds_and_leaves_nothing(tmp_path):
     assert "Aborted!" in printed
     assert "Traceback" not in printed
     assert not list(tmp_path.iterdir())
+
+
+def test_placebo_puts_its_markets_on_the_sheet_and_report_keeps_them(tmp_path):
+    arguments = ["placebo", "-P", "sma", "--markets", "12", "--start", "2014", "--end", "2016", "--out", str(tmp_path)]
+    printed = good(*arguments)
+    assert "On 12 flipped markets and the real one" in printed
+    (folder,) = runs_in(tmp_path)
+    found = json.loads((folder / "metrics.json").read_text())["placebo"]
+    as_good = sum(value >= found["sharpe"]["real"] for value in found["sharpe"]["null"])
+    assert found["sharpe"]["p"] == pytest.approx((1 + as_good) / 13)
+    sheet = (folder / "tearsheet.html").read_bytes()
+    assert b"on 12 placebo markets" in sheet
+    good("report", str(folder))
+    assert (folder / "tearsheet.html").read_bytes() == sheet
+
+
+def test_the_nulls_of_the_command_are_those_there_are():
+    from backtests.commands.placebo import NULLS
+    from backtests.placebo import SURROGATES
+
+    assert tuple(SURROGATES) == NULLS

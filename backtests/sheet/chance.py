@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backtests.result import Result
+from backtests.sheet.placebo import placebo
 from backtests.sheet.svg import Chart, Plot, number_ticks, spanned, wide
 from backtests.sheet.words import interval, number, percent, probability
 
@@ -28,6 +29,7 @@ def chance(result: Result) -> dict[str, Any] | None:
         "level": percent(luck["intervals"]["level"], 0),
         "charts": [wide(functools.partial(_histogram, random, result))] if random and len(random["sharpe"]) else [],
         "random": random,
+        "placebo": placebo(result),
     }
 
 

@@ -1,0 +1,80 @@
+"""The command that runs a predictor on placebo markets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backtests.commands.options import PAIRS, request_of, run_options, training_bar
+
+if TYPE_CHECKING:
+    from backtests.placebo import Placebo
+
+# Those of backtests.placebo.SURROGATES, which --help is too quick to import.
+NULLS = ("flipped", "permuted", "blocks", "phases", "garch")
+
+
+@click.command()
+@click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
+@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
+@click.option("--markets", type=int, default=100, show_default=True, help="Surrogate markets, a backtest each.")
+@click.option(
+    "--null", type=click.Choice(NULLS), default=NULLS[0], show_default=True, help="What is kept: docs/placebo.md."
+)
+@click.option("--market-seed", type=int, default=0, show_default=True, help="Of the markets.")
+@click.option("--until", type=float, metavar="P", help="Stop when no score can come to this p or less any more.")
+@run_options
+@click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
+def placebo(
+    markets: int, null: str, market_seed: int, until: float | None, open_sheet: bool, out: Path, **options: Any
+) -> None:
+    """Backtest a predictor on its market, and on others made of its bars in which there is nothing to find.
+
+    p is how likely one of those does at least as well.
+    """
+    request = request_of(options)
+    from backtests import placebo as markets_without_edge
+    from backtests import workspace
+    from backtests.placebo.chance import enough
+
+    if until is not None:
+        enough(until, markets)  # too few markets are found out before hours of training
+    with training_bar() as progress:
+        result, folder = workspace.backtest(request, out, progress)
+        found = markets_without_edge.placebo(
+            markets_without_edge.Trial.of(request, result.bars),
+            markets=markets,
+            null=null,
+            seed=market_seed,
+            until=until,
+            progress=lambda done, total: progress(done, total, "on placebo markets"),
+        )
+    found.save(folder)
+    replace(result, metrics={**result.metrics, "placebo": found.metrics()}).save_metrics(folder)
+    workspace.rebuild(folder)
+    _print_placebo(found)
+    click.echo(f"\nTear sheet: {folder / workspace.SHEET}")
+    if open_sheet:
+        click.launch(str(folder / workspace.SHEET))
+
+
+def _print_placebo(found: Placebo) -> None:
+    """A line for each score: the real one, what chance made of it, and how likely chance does as well."""
+    fewer = f", after which no p can come to {found.until:g}," if len(found.table) < found.limit else ""
+    click.echo(f"\nOn {len(found.table)} {found.null} markets{fewer} and the real one:\n")
+    click.echo(f"{'':<22}{'real':>9}{'median':>9}{'best 5 %':>10}{'p':>8}{'95 % interval of p':>21}")
+    shown = (
+        ("sharpe", "Sharpe ratio", "{:.2f}"),
+        ("cagr", "CAGR", "{:.2%}"),
+        ("excess", "CAGR less holding's", "{:.2%}"),
+        ("ic", "IC", "{:+.3f}"),
+        ("r2", "R²", "{:+.2%}"),
+    )
+    for key, title, form in shown:
+        chance, null = found.chance(key), found.table[key]
+        values = zip((found.real[key], null.median(), null.quantile(0.95)), (9, 9, 10), strict=True)
+        cells = "".join(f"{form.format(value):>{width}}" for value, width in values)
+        click.echo(f"{title:<22}{cells}{chance.p:>8.3f}{f'{chance.low:.3f} to {chance.high:.3f}':>21}")

@@ -1,0 +1,160 @@
+"""The whole pipeline on any number of markets: every one forecast, traded and scored as the real one.
+
+Notation: T bars, M markets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import backtrader as bt
+import numpy as np
+import pandas as pd
+
+from backtests.backtest import check_forecast, check_strategy
+from backtests.engine import Account, simulate
+from backtests.fast import Prices, evaluate, supports
+from backtests.placebo.surrogates import SURROGATES
+from backtests.request import Request
+from backtests.scores import forecast_scores, return_scores
+from backtests.sources import bars_per_year
+from predictors import Learner, Predictor, WalkForward
+from predictors.bars import check_bars
+from predictors.registry import suggest
+from strategies.buy_and_hold import BuyAndHold
+
+SCORES = ("sharpe", "cagr", "excess", "ic", "r2")
+BYTES_PER_BAR = 400  # of a market: its bars, features and forecasts, and its accounts while they trade
+MEMORY = 1 << 28  # bytes that the markets of one call may take
+REFITS = 6000  # in one call: enough to keep any trainer busy, whose results may take some 30 kB each
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What is repeated on every market: forecast by `predictor`, traded by `strategy` in `account`.
+
+    bars:  the real market.   since: a date before which forecasts are not traded, nor counted.
+    """
+
+    bars: pd.DataFrame
+    predictor: Predictor
+    strategy: type[bt.Strategy]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
+    since: pd.Timestamp | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.predictor, Learner):
+            raise TypeError(f"{self.predictor!r} is a Learner, which is traded as WalkForward(learner)")
+        check_bars(self.bars)
+        check_strategy(self.strategy, self.parameters)
+
+    @classmethod
+    def of(cls, request: Request, bars: pd.DataFrame | None = None) -> Self:
+        """What a request asks for, on these bars instead of its own where they are given."""
+        since = None if request.since is None else pd.Timestamp(request.since)
+        bars = request.bars() if bars is None else bars
+        return cls(bars, request.model(), *request.rule(), request.account, since)
+
+    @property
+    def at_once(self) -> int:
+        """How many markets fit into `MEMORY` and `REFITS`."""
+        return max(1, min(MEMORY // (BYTES_PER_BAR * len(self.bars)), REFITS // self.refits))
+
+    @property
+    def refits(self) -> int:
+        """Trainings that one market takes: 1 for a predictor that is never refitted."""
+        return len(self.predictor.windows(self.bars)) if isinstance(self.predictor, WalkForward) else 1
+
+
+def score(trial: Trial, null: str, seeds: Sequence[int | None], progress: Progress | None = None) -> pd.DataFrame:
+    """A row of `SCORES` for each seed: those of the surrogate market it makes, and of the real one for None.
+
+    A row depends on the trial, the null and its own seed alone: whoever has many may share them out anyhow.
+    sharpe, cagr: of the account, NaN and -1 where it was wiped out.   ic, r2: of the forecasts.
+    excess:       the CAGR less that of buying and holding the same market at the same costs.
+    progress:     called with (refits done, refits in all).
+
+    Raises LookupError for an unknown null, ValueError for bars that it cannot be made from, and whatever the predictor
+    raises.
+    """
+    if null not in SURROGATES:
+        raise LookupError(f"unknown null {null!r}. {suggest(null, SURROGATES)}")
+    markets = [trial.bars if seed is None else SURROGATES[null](trial.bars, seed) for seed in seeds]
+    forecasts = [_since(trial, series) for series in _forecasts(trial, markets, progress or (lambda done, total: None))]
+    traded = _equities(markets, forecasts, trial.strategy, trial.parameters, trial.account)
+    held = _equities(markets, forecasts, BuyAndHold, {}, trial.account)
+    rows = [_row(*each) for each in zip(markets, forecasts, traded, held, strict=True)]
+    return pd.DataFrame(rows, columns=list(SCORES))
+
+
+def _forecasts(trial: Trial, markets: Sequence[pd.DataFrame], progress: Progress) -> list[pd.Series]:
+    """The forecasts of every market, those of a learner from one list of windows."""
+    if isinstance(trial.predictor, WalkForward):
+        return trial.predictor.predict_many(markets, progress)
+    made = []
+    for done, bars in enumerate(markets, start=1):
+        made.append(trial.predictor.predict(bars))
+        progress(done, len(markets))
+    return made
+
+
+def _since(trial: Trial, series: pd.Series) -> pd.Series:
+    return series if trial.since is None else series.where(series.index >= trial.since)
+
+
+def _equities(
+    markets: Sequence[pd.DataFrame],
+    forecasts: Sequence[pd.Series],
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any],
+    account: Account,
+) -> np.ndarray:
+    """The equity at every close, (M, T), NaN from where an account was wiped out."""
+    for series, bars in zip(forecasts, markets, strict=True):
+        check_forecast(series, bars)
+    # Beyond 100 % the fast accounts are not backtrader's.
+    cheap = (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
+    if not (supports(strategy) and cheap):
+        pairs = zip(markets, forecasts, strict=True)
+        return np.stack([_simulated(bars, series, strategy, parameters, account) for bars, series in pairs])
+    opening, closing = (np.column_stack([bars[name].to_numpy(float) for bars in markets]) for name in ("open", "close"))
+    prices = Prices(pd.DatetimeIndex(markets[0].index), opening, closing)
+    done = evaluate(prices, np.column_stack(forecasts), strategy, parameters, account)
+    return np.ascontiguousarray(done.equity.T)
+
+
+def _simulated(
+    bars: pd.DataFrame,
+    forecast: pd.Series,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any],
+    account: Account,
+) -> np.ndarray:
+    """The same for one market, by backtrader, for a strategy of the user's."""
+    try:
+        return simulate(bars, forecast, strategy, parameters, account).history["equity"].to_numpy(float)
+    except ValueError as error:
+        if "wiped out" not in str(error):
+            raise
+        return np.full(len(bars), np.nan)
+
+
+def _row(bars: pd.DataFrame, forecast: pd.Series, traded: np.ndarray, held: np.ndarray) -> list[float]:
+    """The scores of one market, in the order of `SCORES`, over its evaluation window."""
+    first = int(forecast.notna().argmax())
+    window = pd.DatetimeIndex(bars.index[first:])
+    yearly = bars_per_year(window)
+    ours, theirs = (_earned(equity[first:], window, yearly) for equity in (traded, held))
+    quality = forecast_scores(forecast.iloc[first:], bars.iloc[first:])
+    return [ours["sharpe"], ours["cagr"], ours["cagr"] - theirs["cagr"], quality["ic"], quality["r2"]]
+
+
+def _earned(equity: np.ndarray, window: pd.DatetimeIndex, yearly: int) -> dict[str, float]:
+    if np.isnan(equity).any():
+        return {"sharpe": np.nan, "cagr": -1.0}
+    return return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1], index=window), yearly)
