@@ -11,9 +11,11 @@ import click
 COMMANDS = {
     "backtest": "backtests.commands.runs:backtest",
     "compare": "backtests.commands.runs:compare",
+    "predict": "backtests.commands.predict:predict",
     "report": "backtests.commands.runs:report",
     "verify": "backtests.commands.runs:verify",
     "placebo": "backtests.commands.placebo:placebo",
+    "sweep": "backtests.commands.sweep:sweep",
     "ledger": "backtests.commands.ledger:ledger",
     "list": "backtests.commands.plugins:list_plugins",
     "check": "backtests.commands.plugins:check",

@@ -78,19 +78,23 @@ class Ledger:
 
         folder: where the run was saved, beside the ledger
         """
-        row = row_of(result) | {"folder": folder and folder.name}
-        details = json.dumps(plain(result.recipe), allow_nan=False), sketch(result.returns)
-        marks = ", ".join("?" * len(COLUMNS))
-        with self._open(write=True) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            if self._is_empty(connection):  # asked again, under the lock
-                _create(connection)
-            insert = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({marks})"
-            run = connection.execute(insert, [row[name] for name in COLUMNS]).lastrowid
-            connection.execute("INSERT INTO details VALUES (?, ?, ?)", (run, *details))
-            connection.execute("COMMIT")
-        assert run is not None  # an INSERT always has a row id
+        row, details = _entry(result)
+        with self._writing() as connection:
+            run = _insert(connection, row | {"folder": folder and folder.name}, details)
         return run
+
+    def record_many(self, results: Iterable[Result]) -> int:
+        """Adds runs without folders in one transaction, and returns how many.
+
+        A trial that is recorded as made at the same time was added by an earlier call, and is left out.
+        """
+        entries = [_entry(result) for result in results]
+        with self._writing() as connection:
+            known = set(connection.execute("SELECT trial, created FROM runs"))
+            new = [(row, details) for row, details in entries if (row["trial"], row["created"]) not in known]
+            for row, details in new:
+                _insert(connection, row, details)
+        return len(new)
 
     def runs(
         self,
@@ -204,6 +208,16 @@ class Ledger:
                 f"{self.path} is not a sound ledger: {error}. It was left as it is; move it away"
             ) from error
 
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection inside a transaction, which is committed at the end."""
+        with self._open(write=True) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if self._is_empty(connection):  # asked again, under the lock
+                _create(connection)
+            yield connection
+            connection.execute("COMMIT")
+
     def _is_empty(self, connection: sqlite3.Connection) -> bool:
         """Whether the file holds nothing yet; raises where it holds something else than a ledger this code knows."""
         (identity,) = connection.execute("PRAGMA application_id").fetchone()
@@ -217,6 +231,21 @@ class Ledger:
                 f"{self.path} is of version {version}, newer than the {VERSION} known here; update rollcast"
             )
         return False
+
+
+def _entry(result: Result) -> tuple[dict[str, Any], tuple[str, bytes]]:
+    """A row of runs, and its recipe and sketch."""
+    details = json.dumps(plain(result.recipe), allow_nan=False), sketch(result.returns)
+    return row_of(result) | {"folder": None}, details
+
+
+def _insert(connection: sqlite3.Connection, row: Mapping[str, Any], details: tuple[str, bytes]) -> int:
+    marks = ", ".join("?" * len(COLUMNS))
+    insert = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({marks})"
+    run = connection.execute(insert, [row[name] for name in COLUMNS]).lastrowid
+    assert run is not None  # an INSERT always has a row id
+    connection.execute("INSERT INTO details VALUES (?, ?, ?)", (run, *details))
+    return run
 
 
 def _typed(runs: pd.DataFrame) -> pd.DataFrame:

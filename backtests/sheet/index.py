@@ -9,7 +9,7 @@ from typing import Any
 from backtests.ledger import NAME, Ledger
 from backtests.sheet.page import render
 
-PAGE, SHEET, COMPARISON = "index.html", "tearsheet.html", "comparison.html"
+PAGE, SHEET, COMPARISON, SWEEP = "index.html", "tearsheet.html", "comparison.html", "sweep.html"
 MOST_RUNS = 2_000  # on the page; the ledger has them all
 
 
@@ -34,8 +34,12 @@ def write_index(out: Path) -> Path:
 def context(ledger: Ledger, out: Path) -> dict[str, Any]:
     """What the template shows."""
     runs = ledger.runs(limit=MOST_RUNS)
+    runs = runs[runs["folder"].notna()]  # a sweep's variants have no folder each
     tried = ledger.summary()
-    comparisons = sorted((page.parent.name for page in out.glob(f"*/{COMPARISON}")), reverse=True)
+    pages = {
+        kind: sorted((page.parent.name for page in out.glob(f"*/{name}")), reverse=True)
+        for kind, name in (("comparisons", COMPARISON), ("sweeps", SWEEP))
+    }
     return {
         "title": f"Runs in {out.resolve().name}",
         "nav": [],
@@ -44,8 +48,9 @@ def context(ledger: Ledger, out: Path) -> dict[str, Any]:
         "sheet": SHEET,
         "all": int(tried["runs"].sum()),
         "tried": tried.to_dict("index"),
-        "comparisons": comparisons,
+        **pages,
         "comparison": COMPARISON,
+        "sweep": SWEEP,
     }
 
 

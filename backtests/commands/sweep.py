@@ -1,0 +1,123 @@
+"""The command that tries many points and says what choosing the best of them is worth."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backtests.commands.options import request_of, run_options
+
+if TYPE_CHECKING:
+    from backtests.sweep.live import Progress
+    from backtests.sweep.run import Swept
+
+SECONDS = 10.0  # between two lines where the output is no terminal
+WORDS: Any = {"multiple": True, "metavar": "NAME=VALUES"}
+
+
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a backtest, but for those a sweep takes several of, and look-ahead, which it never allows."""
+    command = run_options(command)
+    taken = ("symbol", "strategy_params", "allow_lookahead")
+    command.__click_params__ = [p for p in command.__click_params__ if p.name not in taken]  # type: ignore[attr-defined]
+    return command
+
+
+@click.command()
+@click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
+@click.option("-p", "--param", "params", help="Of the predictor: 10:500:10, 10|20|50, 2..500, 1e-4..1e-1:log.", **WORDS)
+@click.option("-s", "--strategy-param", "rule_params", help="Of the strategy, likewise.", **WORDS)
+@click.option("--symbol", "symbols", multiple=True, default=["SPY"], show_default=True, help="Repeat for several.")
+@click.option("--draws", type=click.IntRange(min=1), help="Points drawn, instead of all combinations.")
+@click.option(
+    "--method", type=click.Choice(["grid", "sobol", "random", "tpe"]), help="[default: grid, sobol for draws]"
+)
+@click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each point of a random predictor.")
+@click.option("--reselect", type=click.IntRange(min=1), help="Bars between nested choices.  [default: a quarter]")
+@click.option("--past", type=click.IntRange(min=2), help="Bars a nested choice looks back on.  [default: all]")
+@click.option("--nested/--no-nested", default=True, show_default=True, help="Choose on the past, trade the next block.")
+@shared_options
+@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
+def sweep(
+    params: tuple[str, ...], rule_params: tuple[str, ...], symbols: tuple[str, ...], draws: int | None,
+    method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, open_page: bool, out: Path,
+    **options: Any,
+) -> None:  # fmt: skip
+    """Try many parameters, and say what choosing the best of them is worth.
+
+    Every point is a trial in the ledger. The same command goes on with a sweep that was stopped.
+    """
+    fixed = {"params": {}, "strategy_params": {}, "symbol": symbols[0], "allow_lookahead": False}
+    base = request_of(options | fixed)
+    from backtests.sheet.index import write_index
+    from backtests.sheet.sweep import write_sweep
+    from backtests.sweep import run
+    from backtests.sweep.points import sweep_of
+
+    pages = []
+    for symbol in dict.fromkeys(symbols):
+        asked = sweep_of(replace(base, symbol=symbol), params, rule_params, method=method, draws=draws, seeds=seeds)
+        with live([axis.column for axis in asked.axes]) as report:
+            swept = run.sweep(asked, out, report, every=reselect, past=past, select=nested)
+        pages.append(write_sweep(swept))
+        _print_sweep(swept)
+        click.echo(f"Sweep: {pages[-1]}")
+    write_index(out)
+    if open_page:
+        for page in pages:
+            click.launch(str(page))
+
+
+@contextmanager
+def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
+    """A table on standard error that is drawn over itself in a terminal, and a line now and then elsewhere."""
+    from backtests.sweep.live import lines
+
+    drawn, last, terminal = 0, 0.0, sys.stderr.isatty()
+
+    def report(progress: Progress) -> None:
+        nonlocal drawn, last
+        ended = progress.done >= progress.total
+        if not ended and time.monotonic() - last < (0.1 if terminal else SECONDS):
+            return
+        last = time.monotonic()
+        shown = lines(progress, columns)
+        if not terminal:
+            click.echo(shown[0], err=True)
+            return
+        click.echo(f"\x1b[{drawn}A\x1b[J" * bool(drawn) + "\n".join(shown), err=True)
+        drawn = len(shown)
+
+    yield report
+
+
+def _print_sweep(swept: Swept) -> None:
+    """The best points, and what to make of the best."""
+    from backtests.sheet.sweep import conclusion
+    from backtests.sweep.live import best_lines
+
+    found = swept.judgement
+    dates = f"{swept.since:%Y-%m-%d} to {swept.index[-1]:%Y-%m-%d}"
+    click.echo(f"\n{len(swept.rows):,} points on {swept.sweep.base.symbol}, {dates}")
+    for line in best_lines(swept.rows, [axis.column for axis in swept.sweep.axes]):
+        click.echo(line)
+    click.echo(f"\n{conclusion(swept)}")
+    luck = swept.winner.luck
+    click.echo(f"Deflated Sharpe {luck['dsr']:.1%}, with all {luck['trials']:,} trials counted {luck['dsr_all']:.1%}")
+    near = len(found.plateau.neighbours)
+    click.echo(f"Around it: {found.plateau.word}, score {found.plateau.score:.2f} of {near} neighbours")
+    if found.overfitting:
+        click.echo(f"Probability of backtest overfitting {found.overfitting.pbo:.1%}")
+    if found.nested:
+        scores = {name: each["sharpe"] for name, each in found.nested.scores.items()}
+        text = "Sharpe {nested:.2f} chosen on the past, {winner:.2f} winner in hindsight, {hold:.2f} held"
+        click.echo(text.format(**scores))
+    same = "the same equity to the last bit" if swept.winner.same else f"apart by up to {swept.winner.apart:.2g} a bar"
+    click.echo(f"Winner in backtrader: {same}: {swept.winner.folder}")

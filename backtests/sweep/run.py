@@ -1,0 +1,146 @@
+"""A sweep from its points to its winner; every step is kept when it is done, and a kill loses only the one at hand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from backtests.fast import supports
+from backtests.result import Result
+from backtests.sheet.index import SHEET
+from backtests.sources import bars_per_year, digest
+from backtests.sweep.cache import ForecastCache
+from backtests.sweep.desk import Desk
+from backtests.sweep.fingerprint import folder_key
+from backtests.sweep.forecasts import Forecaster
+from backtests.sweep.judge import Judgement, judge
+from backtests.sweep.live import Progress, Report, silent
+from backtests.sweep.nested import Nested, nested, targets
+from backtests.sweep.points import Maker, Point, Sweep, name_of
+from backtests.sweep.store import Store
+from backtests.sweep.trials import Trials, date_of
+from backtests.trial import trial_key
+from backtests.workspace import backtest, ledger_of
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The best point, run again in backtrader.
+
+    folder: of its run, with the tear sheet.   same: whether its returns are those of the sweep to the last bit.
+    apart:  the largest difference of two returns.   luck: what its sheet says of its luck, all points counted.
+    """
+
+    point: Point
+    folder: Path
+    same: bool
+    apart: float
+    luck: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A finished sweep: its folder, a row each point in their order, what came of it, and the winner."""
+
+    sweep: Sweep
+    folder: Path
+    since: pd.Timestamp
+    index: pd.DatetimeIndex
+    rows: pd.DataFrame
+    judgement: Judgement
+    winner: Winner
+
+    @property
+    def bars_per_year(self) -> int:
+        """Bars a year of the window all points are scored on."""
+        return bars_per_year(self.index)
+
+
+def sweep(
+    asked: Sweep, out: Path, report: Report = silent, *, every: int | None = None, past: int | None = None,
+    select: bool = True,
+) -> Swept:  # fmt: skip
+    """Runs a sweep in the workspace `out`, or goes on with it where an earlier process stopped.
+
+    every, past: of the nested selection.   select: whether there is one.
+
+    Raises ValueError for a point that is refused or whose predictor is seen to look ahead, OSError where the same sweep
+    is running.
+    """
+    maker = Maker.of(asked)
+    data = asked.base.load()
+    bars = data.bars
+    ledger = ledger_of(out)
+    ledger.runs(limit=1)  # an unreadable ledger is found out first
+    key = folder_key(maker.template, maker.strategy, [asdict(replace(asked, words=())), digest(bars)])
+    store = Store(out / f"sweep-{key[:8]}-{name_of(asked)}")
+    with store.locked():
+        desk = Desk(maker, data, store, ledger, Forecaster(maker, bars, ForecastCache(out / "cache")), report)
+        desk.plan(key)
+        rows, returns, points = desk.finish()
+        window = pd.DatetimeIndex(bars.index[bars.index.get_loc(desk.since) :])
+        report(Progress("judging", 0, 1, 0.0))
+        found = judge(asked.axes, rows, returns, bars_per_year(window))
+        if select and supports(maker.strategy):
+            found = replace(found, nested=_nested(desk, found, points, every, past))
+        store.merge(rows, pd.DataFrame(returns, window, rows["key"].to_list()))
+        winner = _winner(desk, found, points, rows, returns, out)
+        swept = Swept(asked, store.folder, desk.since, window, rows, found, winner)
+        store.write("judgement.json", found.numbers(swept.bars_per_year) | {"luck": winner.luck})
+        return swept
+
+
+def _nested(desk: Desk, found: Judgement, points: list[Point], every: int | None, past: int | None) -> Nested | None:
+    """The nested selection among the variants, each by its first seed; None where they differ in tolerance."""
+    maker, bars = desk.maker, desk.bars
+    firsts = list({point.values: point for point in reversed(points)}.values())[::-1]
+    parameters = [maker.parameters(point) for point in firsts]
+    tolerances = {values.get("tolerance", 0.1) for values in parameters}
+    if len(tolerances) > 1:
+        return None
+
+    def target(k: int) -> np.ndarray:
+        heard = desk.forecaster.series(firsts[k]).where(bars.index >= desk.since)
+        return targets(bars, heard, maker.strategy, parameters[k])
+
+    yearly = bars_per_year(pd.DatetimeIndex(bars.index[-len(found.returns) :]))
+    run = partial(nested, bars, found.returns, target, found.winner, tolerances.pop(), maker.sweep.base.account, yearly)
+    return run(every=every, past=past)
+
+
+def _winner(
+    desk: Desk, found: Judgement, points: list[Point], rows: pd.DataFrame, returns: np.ndarray, out: Path
+) -> Winner:
+    """Runs the winner in backtrader with its sheet, once all points are counted, unless that was done."""
+    asked = desk.maker.sweep
+    columns = [axis.column for axis in asked.axes]
+    values = tuple((name, str(found.variants[name].iloc[found.winner])) for name in columns)
+    at = next(k for k, point in enumerate(points) if point.values == values)
+    folder = _made_before(desk, points[at], rows.iloc[[at]], returns[:, [at]], rows["created"].max(), out)
+    if folder is None:
+        desk.report(Progress("winner", 0, 1, 0.0))
+        result, folder = backtest(asked.request(points[at], date_of(desk.since)), out)
+    else:
+        result = Result.load(folder)
+    ours, again = returns[:, at], result.returns.to_numpy(float)
+    apart, same = float(np.abs(ours - again).max()), bool(np.array_equal(ours, again))
+    desk.store.write("winner.json", {"run": folder.name, "point": dict(values), "same": same, "apart": apart})
+    return Winner(points[at], folder, same, apart, dict(result.metrics["luck"]))
+
+
+def _made_before(
+    desk: Desk, point: Point, row: pd.DataFrame, returns: np.ndarray, counted: str, out: Path
+) -> Path | None:
+    """The folder of the winner's run where an earlier process made it after all points were counted."""
+    kept = desk.store.read("winner.json")
+    if kept and kept["point"] == dict(point.values) and (out / kept["run"] / SHEET).is_file():
+        return out / kept["run"]
+    (tried,) = Trials(desk.maker, desk.data, desk.since).results([point], row, returns)
+    runs = desk.ledger.runs()
+    same = runs[(runs["trial"] == trial_key(tried.recipe)) & (runs["created"] >= counted) & runs["folder"].notna()]
+    return next((out / name for name in same["folder"] if (out / name / SHEET).is_file()), None)

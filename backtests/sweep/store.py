@@ -1,0 +1,103 @@
+"""The folder of a sweep: finished chunks as Parquet parts, which appear whole or not at all, whatever is killed.
+
+sweep.json       what was asked, and the date from which all points are scored
+parts/N.parquet  a row each point of a chunk: values, scores, returns
+results.parquet  all rows without their returns, once every point is done
+returns.parquet  bars × points, likewise
+winner.json, sweep.html   the point that was run again in backtrader, and the page
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from backtests.result import plain
+from backtests.sweep.cache import write_whole
+
+RETURNS = "returns"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where a sweep keeps what it has done."""
+
+    folder: Path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the folder for this process until it ends, however it ends; raises OSError where another has it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # SQLite's lock is the system's: it is gone with its process, on every platform.
+        with closing(sqlite3.connect(self.folder / "lock.sqlite", timeout=0, isolation_level=None)) as lock:
+            try:
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                raise OSError(f"{self.folder} is in use: the same sweep is running ({error})") from error
+            for draft in self.folder.rglob(".unfinished-*"):
+                draft.unlink()  # of a process that was killed
+            yield
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """What a JSON file of the folder says; None where it is not there."""
+        path = self.folder / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def write(self, name: str, values: Mapping[str, Any]) -> None:
+        """Writes a JSON file."""
+        write_whole(self.folder / name, (json.dumps(plain(values), indent=2, allow_nan=False) + "\n").encode())
+
+    def add(self, rows: pd.DataFrame, returns: np.ndarray) -> None:
+        """Keeps a finished chunk, for good once this has returned: a row each point, and returns (n, N)."""
+        table = pa.Table.from_pandas(rows, preserve_index=False)
+        column = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(returns.T).ravel()), len(returns))
+        parts = self._parts()
+        number = int(parts[-1].stem) + 1 if parts else 0
+        write_whole(self.folder / "parts" / f"{number:06d}.parquet", _parquet(table.append_column(RETURNS, column)))
+
+    def rows(self) -> pd.DataFrame:
+        """The rows of every finished chunk, without their returns."""
+        parts = [self._read(path, lambda name: name != RETURNS).to_pandas() for path in self._parts()]
+        return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"key": []}, dtype=str)
+
+    def returns(self) -> np.ndarray:
+        """The returns of the same rows, (n, N)."""
+        columns = [self._read(path, lambda name: name == RETURNS)[RETURNS].combine_chunks() for path in self._parts()]
+        return np.concatenate([c.flatten().to_numpy().reshape(len(c), -1) for c in columns]).T
+
+    def merge(self, rows: pd.DataFrame, returns: pd.DataFrame) -> None:
+        """Writes the two tables of the whole sweep."""
+        write_whole(self.folder / "returns.parquet", _parquet(pa.Table.from_pandas(returns)), lasting=False)
+        write_whole(
+            self.folder / "results.parquet", _parquet(pa.Table.from_pandas(rows, preserve_index=False)), lasting=False
+        )
+
+    def _parts(self) -> list[Path]:
+        return sorted((self.folder / "parts").glob("*.parquet"))
+
+    def _read(self, path: Path, wanted: Any) -> pa.Table:
+        try:
+            file = pq.ParquetFile(path)
+            return file.read(columns=[name for name in file.schema_arrow.names if wanted(name)])
+        except (OSError, pa.ArrowInvalid) as error:
+            raise ValueError(
+                f"{path} cannot be read: {str(error).splitlines()[0]}. Remove it, and its points are run again"
+            ) from error
+
+
+def _parquet(table: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    # Returns hardly repeat: a dictionary or a compression would cost time and save nothing.
+    pq.write_table(table, buffer, use_dictionary=False, compression="NONE")
+    return buffer.getvalue()

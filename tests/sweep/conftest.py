@@ -1,0 +1,50 @@
+"""A sweep that was stopped in its middle and then finished, made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from backtests.request import Request
+from backtests.sheet.sweep import write_sweep
+from backtests.sweep import desk
+from backtests.sweep.live import Progress
+from backtests.sweep.points import sweep_of
+from backtests.sweep.run import Swept, sweep
+
+REQUEST = Request("sma", start="2008")
+WORDS, RULE_WORDS = ["window=10:200:10"], ["dead_band_bps=0|1|2"]
+
+
+@dataclass(frozen=True)
+class Story:
+    """out: the workspace.   stopped: the rows when it was stopped.   reports: of the process that finished it."""
+
+    out: Path
+    stopped: pd.DataFrame
+    reports: list[Progress]
+    swept: Swept
+    page: Path
+
+
+@pytest.fixture(scope="session")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Sixty moving averages, in chunks of seven, interrupted when 21 were done."""
+    out, reports = tmp_path_factory.mktemp("workspace"), []
+    asked = sweep_of(REQUEST, WORDS, RULE_WORDS)
+
+    def stop(progress: Progress) -> None:
+        if progress.stage == "points" and progress.done == 21:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(desk, "CHUNK", 7)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(asked, out, stop)
+        (folder,) = out.glob("sweep-*")
+        stopped = desk.Store(folder).rows()
+        swept = sweep(asked, out, reports.append)
+    return Story(out, stopped, reports, swept, write_sweep(swept))

@@ -1,0 +1,123 @@
+"""A sweep that is killed goes on where it stopped: nothing is lost, and nothing is there twice."""
+
+from __future__ import annotations
+
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from backtests.sweep.store import Store
+
+ROOT = Path(__file__).parents[2]
+# Small chunks, so that there is much to be killed between.
+SCRIPT = """
+import sys
+from pathlib import Path
+from backtests.request import Request
+from backtests.sheet.sweep import write_sweep
+from backtests.sweep import desk, run
+from backtests.sweep.points import sweep_of
+desk.CHUNK = 2
+asked = sweep_of(Request("sma", start="2015"), ["window=5:124:1"], [])
+write_sweep(run.sweep(asked, Path(sys.argv[1])))
+"""
+POINTS = 120
+
+
+def started(out: Path) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def finished(out: Path) -> None:
+    process = started(out)
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+
+
+def folder_of(out: Path) -> Path:
+    (folder,) = out.glob("sweep-*")
+    return folder
+
+
+def recorded(out: Path) -> list[tuple[str, str | None]]:
+    with closing(sqlite3.connect(out / "ledger.sqlite")) as connection:
+        return connection.execute("SELECT trial, folder FROM runs").fetchall()
+
+
+def check_whole(out: Path) -> pd.DataFrame:
+    """Every point is there once: in the parts, in the tables, in the ledger; and there is one run of the winner."""
+    rows = pd.read_parquet(folder_of(out) / "results.parquet")
+    assert len(rows) == POINTS
+    assert rows["key"].is_unique
+    assert sorted(Store(folder_of(out)).rows()["key"]) == sorted(rows["key"])
+    swept = [trial for trial, folder in recorded(out) if folder is None]
+    assert len(swept) == len(set(swept)) == POINTS
+    assert len(list(out.glob("*/tearsheet.html"))) == 1
+    assert (folder_of(out) / "sweep.html").stat().st_size > 10_000
+    assert not list(folder_of(out).rglob(".unfinished-*"))
+    return rows.drop(columns="created")
+
+
+def killed(out: Path, kills: int, reached: object, seed: int = 0) -> int:
+    """Kills the sweep at random moments after `reached(folder)` holds; returns how often it was alive to be killed."""
+    rng, alive = random.Random(seed), 0
+    for _ in range(kills):
+        process = started(out)
+        until = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < until and not reached(out):  # type: ignore[operator]
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.3))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            alive += 1
+        process.communicate()
+        parts = [pd.read_parquet(part, columns=["key"]) for part in out.glob("sweep-*/parts/*.parquet")]
+        if parts:
+            assert pd.concat(parts)["key"].is_unique
+    return alive
+
+
+@pytest.mark.slow
+def test_a_sweep_killed_twenty_times_loses_nothing_and_repeats_nothing(tmp_path):
+    undisturbed, disturbed = tmp_path / "undisturbed", tmp_path / "disturbed"
+    counts: list[int] = []
+
+    def grew(out: Path) -> bool:
+        """A part more than when the last process was killed, or the winner at work."""
+        return len(list(out.glob("sweep-*/parts/*.parquet"))) > counts[-1] or bool(list(out.glob(".unfinished-*")))
+
+    alive = 0
+    for seed in range(20):
+        counts.append(len(list(disturbed.glob("sweep-*/parts/*.parquet"))))
+        alive += killed(disturbed, 1, grew, seed)
+    assert alive >= 15
+    assert sum(0 < count < POINTS // 2 for count in counts) >= 5, "while points were traded"
+    assert sum(count == POINTS // 2 for count in counts) >= 3, "and while the winner was run"
+    finished(disturbed)
+    finished(undisturbed)
+    pd.testing.assert_frame_equal(check_whole(disturbed), check_whole(undisturbed))
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_and_a_finished_one_is_not_run_again(tmp_path):
+    parts = "sweep-*/parts/*.parquet"
+    assert killed(tmp_path, 1, lambda out: len(list(out.glob(parts))) >= 3) == 1
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(parts)}
+    assert 3 <= len(before) < POINTS // 2
+    finished(tmp_path)
+    check_whole(tmp_path)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.glob(parts)}
+    assert {path: after[path] for path in before} == before, "what was finished is not run again"
+    runs = len(recorded(tmp_path))
+    finished(tmp_path)
+    check_whole(tmp_path)
+    assert len(recorded(tmp_path)) == runs
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob(parts)} == after
