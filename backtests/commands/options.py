@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from datetime import datetime
@@ -13,10 +13,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from backtests.config import Config, Kind
     from backtests.request import Request
 
 
 def pairs(ctx: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """What was given, over what a config file gives."""
+    below = (ctx.default_map or {}).get(str(option.name), ())
+    return _pairs(option, below) | _pairs(option, values)
+
+
+def _pairs(option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for value in values:
         key, equals, text = value.partition("=")
@@ -69,11 +76,94 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+# What a file says of something goes with it: where the command line names another, that starts from its own defaults.
+OWNED = {
+    "predictor": ("param", "params"),
+    "strategy": ("strategy_param", "strategy_params"),
+    "symbol": ("snapshot",),
+}
+
+
+class FromFile(click.Option):
+    """--config: the options of a file, under those of the command line."""
+
+    def handle_parse_result(self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]) -> Any:
+        path, args = super().handle_parse_result(ctx, opts, args)
+        # Where there is none, click has a mark of its own, and not None.
+        if isinstance(path, Path) and not ctx.resilient_parsing:
+            from backtests.config import Config
+
+            ctx.default_map = _defaults(Config.read(path), ctx, opts)
+        return path, args
+
+
+def _defaults(config: Config, ctx: click.Context, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says, by parameter of the command."""
+    words = _words(ctx.command)
+    known = config.known(words)
+    for owner, owned in OWNED.items():
+        told = given.get(str(words[owner].name)) if owner in words else None
+        named = config.values.get(owner)
+        if named is not None and isinstance(told, str | tuple) and told not in (named, (named,), ()):
+            known = {key: value for key, value in known.items() if key not in owned}
+    values: dict[str, Any] = {}
+    for key in known:
+        option = words[key]
+        name = str(option.name)
+        if name in values:
+            raise ValueError(f"{config.path}: {key} is given twice")
+        value = config.typed(key, _kind(option))
+        try:
+            values[name] = value if option.multiple else option.type_cast_value(ctx, value)
+        except click.BadParameter as error:
+            raise ValueError(f"{config.path}: {key}: {error.message}") from None
+    return values
+
+
+def _words(command: click.Command) -> dict[str, click.Parameter]:
+    """What a config file may call each parameter of a command: its long option, or the plural of a table or a list."""
+    words: dict[str, click.Parameter] = {}
+    for option in command.params:
+        if option.name and not isinstance(option, FromFile):
+            words |= {word[2:].replace("-", "_"): option for word in option.opts if word.startswith("--")}
+            if option.multiple or option.nargs == -1:
+                words |= {option.name: option, option.name.removesuffix("s"): option}
+    return words
+
+
+def _kind(option: click.Parameter) -> Kind:
+    """What a config file must hold for a parameter."""
+    if option.multiple or option.nargs == -1:
+        return "table" if option.multiple else "list"
+    if isinstance(option, click.Option) and option.is_flag:
+        return "flag"
+    numbers: dict[type, Kind] = {type(click.INT): "whole number", type(click.FLOAT): "number"}
+    return next((kind for cls, kind in numbers.items() if isinstance(option.type, cls)), "text")
+
+
+CONFIG = click.option(
+    "--config",
+    cls=FromFile,
+    is_eager=True,
+    expose_value=False,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Options from a TOML file, or from the recipe.json of a run; the command line wins.",
+)
+
+
+SYMBOL = click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`.")
+
+
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options every command that backtests has; their names are those of `backtests.request.Request`."""
+    return CONFIG(SYMBOL(account_options(OUT(command))))
+
+
+def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Those of `run_options` that do not say which symbol, nor where a run is written to."""
     options = (
         click.option("--strategy", "-S", default="long_flat", show_default=True, metavar="NAME|FILE", help="Likewise."),
-        click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`."),
         SOURCE,
         reading,
         click.option("--repair", is_flag=True, help="Mend bad data, and say how, where a run would be refused."),
@@ -93,7 +183,6 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--allow-lookahead", is_flag=True, help="Trade a predictor that looks ahead; its sheet says so."),
         click.option("--seed", type=int, help="Of a random predictor."),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
-        OUT,
     )
     for option in reversed(options):
         command = option(command)

@@ -1,0 +1,92 @@
+"""`cli.py predict`: the forecast for the bar after the last one."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from backtests.commands.options import CONFIG, PAIRS, account_options, request_of, training_bar
+
+if TYPE_CHECKING:
+    from backtests.forecasting import History, NextBar
+
+
+@click.command()
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL…")
+@click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
+@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
+@CONFIG
+@account_options
+@click.option("--no-skill", is_flag=True, help="The forecast alone: a learner is fitted once, on its last window.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def predict(symbols: tuple[str, ...], no_skill: bool, as_json: bool, **options: Any) -> None:
+    """Forecast the bar after the last one, beside the skill of all such forecasts so far, and the position to take.
+
+    Nothing is written, and no trial is counted.
+    """
+    twice = next((symbol for symbol in symbols if symbols.count(symbol) > 1), None)
+    if twice:
+        raise click.UsageError(f"{twice} is given twice")
+    requests = [request_of(options | {"symbol": symbol}) for symbol in symbols]
+    from backtests.forecasting import forecast_next
+
+    loaded = [request.bars() for request in requests]  # what cannot be read is found out before anything is trained
+    with training_bar() as report:
+        made = [
+            forecast_next(request, bars, history=not no_skill, progress=partial(report, name=request.symbol))
+            for request, bars in zip(requests, loaded, strict=True)
+        ]
+    if as_json:
+        asked = {name: options[name] for name in ("predictor", "params", "strategy", "strategy_params")}
+        click.echo(json.dumps(asked | {"forecasts": [one.as_dict() for one in made]}, indent=2, allow_nan=False))
+    else:
+        _print(made)
+
+
+def _print(made: list[NextBar]) -> None:
+    """An aligned table, a line for each symbol, and what the gate found."""
+    titles = ["symbol", "last bar", "close", "forecast", "next close"]
+    rows = [_forecast(one) for one in made]
+    found = [one.history for one in made if one.history]
+    if found:
+        titles += ["position", "R²", "IC", "t", "hits", "95 %", "rises", "forecasts", "since"]
+        rows = [row + _skill(history) for row, history in zip(rows, found, strict=True)]
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    for row in (titles, *rows):
+        cells = [
+            f"{cell:<{w}}" if k < 2 else f"{cell:>{w}}" for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.secho("  ".join(cells).rstrip(), bold=row is titles)
+    for verdict in dict.fromkeys(str(history.verdict) for history in found):
+        where = [one.symbol for one in made if one.history and str(one.history.verdict) == verdict]
+        leaks = any(history.verdict.leak for history in found if str(history.verdict) == verdict)
+        click.secho(f"Look-ahead, {', '.join(where)}: {verdict}", fg="red" if leaks else None, err=leaks)
+
+
+def _forecast(one: NextBar) -> list[str]:
+    form = "%Y-%m-%d" if one.date == one.date.normalize() else "%Y-%m-%d %H:%M"
+    return [
+        one.symbol,
+        one.date.strftime(form),
+        f"{one.close:,.2f}",
+        f"{one.forecast_bps:+.2f} bp",
+        f"{one.price:,.2f}",
+    ]
+
+
+def _skill(history: History) -> list[str]:
+    """The cells of what came before; a dash for what is not defined."""
+    held, skill = history.position, history.skill
+    forms = {"r2": "+.2%", "ic": "+.3f", "ic_t": "+.1f", "hit_rate": ".1%"}
+    low, high = skill["hit_rate_low"], skill["hit_rate_high"]
+    return [
+        f"{held.weight:.0%} → {held.next_weight:.0%}",
+        *("-" if skill[key] != skill[key] else format(skill[key], form) for key, form in forms.items()),
+        "-" if low != low else f"{100 * low:.1f}–{100 * high:.1f}",
+        "-" if skill["base_rate"] != skill["base_rate"] else f"{skill['base_rate']:.1%}",
+        f"{skill['forecasts']:,}",
+        f"{history.first:%Y-%m-%d}",
+    ]

@@ -1,0 +1,128 @@
+"""Config files: the options of a command in TOML, or as the recipe of a run keeps them."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from predictors.registry import suggest
+
+if TYPE_CHECKING:
+    from backtests.request import Request
+
+# What only some commands take, and no mistake in a file that serves them all.
+SOME = frozenset({"predictor", "param", "params", "symbol", "out", "open", "seeds", "json", "no_skill", "snapshot"})
+
+Kind = Literal["flag", "whole number", "number", "text", "list", "table"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a config file says.
+
+    path:   the file, as messages name it.
+    values: option → its value; options without dashes in front, with underscores within.
+    """
+
+    path: Path
+    values: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Config:
+        """A TOML file, or a run's recipe.json.
+
+        Raises ValueError for a file that is neither, and for a recipe that holds no request.
+        """
+        if path.suffix == ".json":
+            return cls(path, _of_recipe(path))
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path} is not TOML: {error}") from None
+        values = {key.replace("-", "_"): value for key, value in table.items()}
+        if len(values) < len(table):
+            raise ValueError(f"{path}: an option is given twice, once with dashes and once with underscores")
+        return cls(path, values)
+
+    def known(self, options: Collection[str]) -> dict[str, Any]:
+        """The values of these options; what only other commands take is left out.
+
+        Raises LookupError, with a near miss, for a key that is no option.
+        """
+        for key in self.values:
+            if key not in options and key not in SOME:
+                word, *words = (one.replace("_", "-") for one in (key, *options))
+                raise LookupError(f"{self.path}: unknown option {word!r}. {suggest(word, words)}")
+        return {key: value for key, value in self.values.items() if key in options}
+
+    def typed(self, key: str, kind: Kind) -> Any:
+        """The value of an option: a number or flag as it stands, a date as text, a table as NAME=VALUEs.
+
+        Raises ValueError for a value of another kind.
+        """
+        value = self.values[key]
+        if kind == "table":
+            return [f"{name}={_text(one)}" for name, one in self._table(key).items()]
+        if kind == "list":
+            return [_text(one) for one in (value if isinstance(value, list) else [value])]
+        if not _fits(value, kind):
+            shown = repr(value) if isinstance(value, str) else _text(value)
+            expected = {"flag": "true or false", "text": "text or a date"}.get(kind, f"a {kind}")
+            raise ValueError(f"{self.path}: {key} must be {expected}; got {shown}")
+        return value if kind != "text" else _text(value)
+
+    def _table(self, key: str) -> dict[str, Any]:
+        table = self.values[key]
+        if not isinstance(table, Mapping):
+            raise ValueError(f"{self.path}: {key} must be a table, as [{key}] followed by name = value")
+        for name, value in table.items():
+            if isinstance(value, Mapping):
+                raise ValueError(f"{self.path}: {key}.{name} must be one value, and not a table")
+        return dict(table)
+
+
+def _of_recipe(path: Path) -> dict[str, Any]:
+    """The request of a run in the words of the command line, and the snapshot of the data it was made on."""
+    from backtests.request import Request
+
+    try:
+        recipe = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    if not isinstance(recipe, dict):
+        raise ValueError(f"{path} is not the recipe of a run")
+    default = _flat(Request("")) | dict.fromkeys(("predictor", "strategy", "symbol"))
+    asked = _flat(Request.from_recipe(recipe))
+    # What is at its default is not said, so that a command without the option can take the recipe too.
+    asked = {name: value for name, value in asked.items() if value != default[name]}
+    snapshot = recipe.get("data", {}).get("pin", {}).get("snapshot")
+    return asked | ({"snapshot": snapshot} if snapshot else {})
+
+
+def _flat(request: Request) -> dict[str, Any]:
+    """A request by the names of its options."""
+    values = asdict(request)
+    return {{"zone": "time_zone"}.get(name, name): value for name, value in (values | values.pop("account")).items()}
+
+
+def _fits(value: Any, kind: Kind) -> bool:
+    """Whether a value is of this kind; a year is a date, and true is no number."""
+    if kind == "flag" or isinstance(value, bool):
+        return kind == "flag" and isinstance(value, bool)
+    if kind == "text":
+        return isinstance(value, str | int | date | time)
+    return isinstance(value, int if kind == "whole number" else int | float)
+
+
+def _text(value: Any) -> str:
+    """A value as the command line would have it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(map(_text, value))
+    return value.isoformat() if isinstance(value, date | time) else str(value)
