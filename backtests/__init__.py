@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from backtests.comparison import compare as compare
     from backtests.engine import Account as Account
     from backtests.engine import simulate as simulate
+    from backtests.forecasting import NextBar as NextBar
+    from backtests.forecasting import forecast_next as forecast_next
     from backtests.request import Request as Request
     from backtests.result import Result as Result
     from backtests.result import RunFolder as RunFolder
@@ -24,6 +26,8 @@ _HOMES = {
     "compare": "comparison",
     "Account": "engine",
     "simulate": "engine",
+    "NextBar": "forecasting",
+    "forecast_next": "forecasting",
     "Request": "request",
     "Result": "result",
     "RunFolder": "result",

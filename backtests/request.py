@@ -24,8 +24,8 @@ class Request:
     """One backtest, asked for.
 
     predictor, strategy: a name or file, as `PREDICTORS` and `STRATEGIES` find them.
-    symbol, start, end, source, columns, date_format, decimal, zone, repair: the bars, as `backtests.data.load` takes
-        them; raw for adjust="none".
+    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot: the bars, as
+        `backtests.data.load` takes them; raw for adjust="none".
     train, every: the walk-forward of a learner; None for its defaults.
     params, strategy_params: texts, typed by the class that takes them.
     seed, device: parameters of the predictor that have options of their own.
@@ -44,6 +44,7 @@ class Request:
     decimal: str | None = None
     zone: str | None = None
     repair: bool = False
+    snapshot: str | None = None
     raw: bool = False
     train: int | None = None
     every: int | None = None
@@ -79,7 +80,7 @@ class Request:
 
     def load(self) -> Loaded:
         """The bars it is run on, and how they came to be."""
-        names = ("start", "end", "source", "date_format", "decimal", "zone", "repair")
+        names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot")
         told = {name: getattr(self, name) for name in names}
         return load(self.symbol, columns=self.columns or None, adjust="none" if self.raw else "full", **told)
 

@@ -14,7 +14,7 @@ from backtests.result import Result, plain
 from backtests.sources import frequency
 
 # No part of what was tried: when, where and how it was run, and code, of which what it changes is seen in the outcome.
-VOLATILE = ("created", "seconds", "command", "request", "source", "versions", "look_ahead")
+VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead")
 
 
 def trial_key(recipe: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from backtests.sources import load_bars
 
 # Tests see the bundled prices, whatever their user has stored. Set here, so that every process they start has it too.
-os.environ["ROLLCAST_DATA"] = tempfile.mkdtemp(prefix="rollcast-data-")
+os.environ["ROLLCAST_DATA"] = os.path.join(tempfile.gettempdir(), "rollcast-tests-without-a-store")
 
 
 @pytest.fixture(scope="session")

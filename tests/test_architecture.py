@@ -56,6 +56,8 @@ def test_a_file_imports_only_what_its_place_allows(file):
     [
         (["--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
         (["backtest", "--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
+        (["predict", "--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
+        (["sweep", "--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
         (["explain", "--help"], {"torch", "pandas", "numpy", "quantstats", "yfinance", "matplotlib"}),
         (["list"], {"torch", "quantstats", "yfinance", "matplotlib"}),
         (["ledger", "list", "--out", "no-such-folder"], {"torch", "quantstats", "yfinance", "matplotlib"}),

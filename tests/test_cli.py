@@ -302,7 +302,10 @@ def test_ctrl_c_stops_within_two_seconds_and_leaves_nothing(tmp_path):
         "--out",
         str(tmp_path),
     ]
+    # A shell's background job ignores Ctrl-C, and so would all that it starts.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, heard)
     deadline = time.monotonic() + 60
     while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import cli
 from backtests import Request
-from backtests.commands.options import request_of, run_options
+from backtests.commands.options import request_of
 from backtests.commands.predict import predict
 from backtests.commands.runs import backtest, compare
 from backtests.config import Config
@@ -129,7 +129,7 @@ def test_the_snapshot_of_a_recipe_goes_with_its_symbol(tmp_path, spy):
     recipe.save(tmp_path)
     file = str(tmp_path / "recipe.json")
     assert Config.read(Path(file)).values["snapshot"] == "ab12"
-    show = run_options(click.command(click.option("--snapshot")(lambda **_: None)))
+    show = backtest
     assert parsed(show, "--config", file)["snapshot"] == "ab12"
     assert parsed(show, "--config", file, "--symbol", "SPY")["snapshot"] == "ab12"
     assert parsed(show, "--config", file, "--symbol", "QQQ")["snapshot"] is None

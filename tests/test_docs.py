@@ -1,6 +1,5 @@
 """The documents are true: their commands run, and they name what there is."""
 
-import json
 import re
 import shlex
 import subprocess
@@ -27,10 +26,20 @@ def test_the_readme_shows_commands():
 )
 def test_a_command_of_the_readme_runs(command, tmp_path):
     words = [word for word in shlex.split(command) if word != "--open"]
-    out = ["--out", str(tmp_path)] if {"backtest", "compare", "explain", "ledger", "placebo", "sweep"} & set(words) else []
+    out = (
+        ["--out", str(tmp_path)]
+        if {"backtest", "compare", "explain", "ledger", "placebo", "sweep"} & set(words)
+        else []
+    )
     done = subprocess.run([sys.executable, *words, *out], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    pages = {"sweep": "sweep.html", "placebo": "tearsheet.html", "backtest": "tearsheet.html", "explain": "explain.html", "compare": "comparison.html"}
+    pages = {
+        "sweep": "sweep.html",
+        "placebo": "tearsheet.html",
+        "backtest": "tearsheet.html",
+        "explain": "explain.html",
+        "compare": "comparison.html",
+    }
     for page in (page for command, page in pages.items() if command == words[1]):
         (written,) = tmp_path.glob(f"*/{page}")
         assert written.stat().st_size > 20_000

@@ -109,7 +109,7 @@ def work_through(name: str, folder: Path, *, slow: bool) -> None:
         pytest.skip("; ".join(sorted(skipped)))
 
 
-@pytest.mark.parametrize("name", ["contract.md", "writing-a-predictor.md"])
+@pytest.mark.parametrize("name", ["contract.md", "writing-a-predictor.md", "config.md", "python-api.md"])
 def test_the_page_works_from_top_to_bottom_but_for_its_tear_sheets(name, tmp_path):
     work_through(name, tmp_path, slow=False)
 
@@ -139,7 +139,22 @@ def test_the_table_of_checks_is_the_checks():
     assert table == rows
 
 
-@pytest.mark.parametrize("name", ["writing-a-predictor.md", "contract.md", "architecture.md"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "writing-a-predictor.md",
+        "contract.md",
+        "architecture.md",
+        "config.md",
+        "python-api.md",
+        "data.md",
+        "ledger.md",
+        "placebo.md",
+        "portfolios.md",
+        "sweeps.md",
+        "metrics.md",
+    ],
+)
 def test_every_link_and_example_of_the_page_is_there(name):
     for target in re.findall(r"\]\(([^)#]+)", page(name)):
         assert target.startswith("https://") or (ROOT / "docs" / target).exists(), target

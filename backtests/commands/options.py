@@ -167,6 +167,7 @@ def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
         SOURCE,
         reading,
         click.option("--repair", is_flag=True, help="Mend bad data, and say how, where a run would be refused."),
+        click.option("--snapshot", metavar="SHA256", help="Of the rows of an earlier download, as a recipe holds it."),
         click.option("--start", metavar="DATE", callback=date, help="First bar; the first ones only train."),
         click.option("--end", metavar="DATE", callback=date, help="Last bar, included."),
         click.option("--since", metavar="DATE", callback=date, help="Trade and count no forecast before this."),

@@ -83,9 +83,12 @@ def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
     script = tmp_path / "forever.py"
     script.write_text(FOREVER)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ROLLCAST_THREADS": "2"}
+    # A shell's background job ignores Ctrl-C, and so would all that it starts.
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, str(script), way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
     )
+    signal.signal(signal.SIGINT, heard)
     assert process.stdout.readline() == "started\n"
     time.sleep(1)
     process.send_signal(signal.SIGINT)
