@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backtests.backtest import check_strategy
+from backtests.data.load import is_file
 from backtests.evidence.gather import with_evidence
 from backtests.ledger import NAME, Ledger
 from backtests.request import Request
@@ -60,7 +61,8 @@ def rebuild(run: Path) -> Result:
 
 def label(request: Request) -> str:
     """What a run's folder is called after its time: the predictor, or its file's name, and the symbol."""
-    return f"{Path(request.predictor.partition(':')[0]).stem}-{Path(request.symbol).stem}"
+    symbol = Path(request.symbol).stem if is_file(request.symbol) else request.symbol
+    return f"{Path(request.predictor.partition(':')[0]).stem}-{symbol}"
 
 
 def ledger_of(out: Path) -> Ledger:

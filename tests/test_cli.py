@@ -13,6 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from backtests import load_bars
+
 ROOT = Path(__file__).parent.parent
 FAST = ["--start", "2018-01-01", "--train", "300"]
 
@@ -339,3 +341,13 @@ def test_the_nulls_of_the_command_are_those_there_are():
     from backtests.placebo import SURROGATES
 
     assert tuple(SURROGATES) == NULLS
+
+
+def test_a_folder_is_called_after_the_symbol_and_a_file_after_its_name(tmp_path):
+    bars = load_bars("SPY", "2015", "2016")
+    bars.rename_axis("Date").to_csv(tmp_path / "my prices.csv")
+    for symbol in ("AAPL.1h", str(tmp_path / "my prices.csv")):
+        good("backtest", "-P", "sma", "--symbol", symbol, "--out", str(tmp_path / "runs"))
+    assert sorted(run.name.split("-", 1)[1] for run in runs_in(tmp_path / "runs")) == ["sma-AAPL.1h", "sma-my prices"]
+    recipe = json.loads((runs_in(tmp_path / "runs")[-1] / "recipe.json").read_text())
+    assert recipe["data"]["origin"].startswith("file my prices.csv, sha256 ")
