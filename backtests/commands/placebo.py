@@ -20,7 +20,9 @@ NULLS = ("flipped", "permuted", "blocks", "phases", "garch")
 @click.command()
 @click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
 @click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
-@click.option("--markets", type=click.IntRange(min=1), default=100, show_default=True, help="Surrogate markets, a backtest each.")
+@click.option(
+    "--markets", type=click.IntRange(min=1), default=100, show_default=True, help="Surrogate markets, a backtest each."
+)
 @click.option(
     "--null", type=click.Choice(NULLS), default=NULLS[0], show_default=True, help="What is kept: docs/placebo.md."
 )
