@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.process
+import os
 import signal
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -80,5 +83,13 @@ def _wait(done: multiprocessing.pool.IMapIterator) -> list[tuple[int, Trained]]:
 
 
 def _quiet() -> None:
-    """Leaves Ctrl-C to the parent, which ends the workers."""
+    """Leaves Ctrl-C to the parent, which ends the workers; where it was killed, they end themselves."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # a worker has one
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)

@@ -76,6 +76,30 @@ def test_no_thread_outlives_a_closed_iterator(jobs_of, build):
     assert threads_alive() == before
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
+def test_no_worker_outlives_a_parent_that_was_killed(tmp_path):
+    script = tmp_path / "forever.py"
+    script.write_text(FOREVER)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ROLLCAST_THREADS": "2"}
+    with subprocess.Popen([sys.executable, str(script), "twin"], stdout=subprocess.PIPE, env=environment) as process:
+        process.stdout.readline()
+        deadline = time.monotonic() + 30
+        while len(workers := children_of(process.pid)) < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(3)  # well into the training
+        process.kill()
+    assert len(workers) >= 2
+    deadline = time.monotonic() + 10
+    while (left := [pid for pid in workers if Path(f"/proc/{pid}/cmdline").exists()]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left
+
+
+def children_of(parent: int) -> list[int]:
+    """The processes it has started."""
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
 @pytest.mark.parametrize("way", ["kernel", "twin"])
 def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
     if way == "kernel" and not kernel.available():
