@@ -12,7 +12,7 @@ from backtests.data.bundled import bundled, bundled_table
 from backtests.data.doctor import FATAL, ask_calendar, examine, repair
 from backtests.data.gaps import against_calendar, partial_last
 from backtests.data.table import PRICES, Table
-from backtests.sources import load_bars
+from backtests.sources import list_bars, load_bars
 from predictors.bars import check_bars
 
 BARS = load_bars("SPY", "2019", "2020", adjusted=False)
@@ -90,7 +90,7 @@ def test_nothing_bundled_is_fatal(symbol):
     assert not [finding for finding in examine(bundled_table(symbol)) if finding.fatal]
 
 
-@pytest.mark.parametrize("symbol", ["SPY", "AAPL", "MSFT", "GOOG", "FB", "IBM", "BTC-USD", "KO.sp20"])
+@pytest.mark.parametrize("symbol", [symbol for symbol, row in list_bars().iterrows() if row["frequency"] == "daily"])
 def test_the_bundled_days_are_the_calendar_s(symbol):
     assert ask_calendar(bundled_table(symbol)) == []
 
