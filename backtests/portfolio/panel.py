@@ -16,7 +16,6 @@ from predictors.bars import check_bars
 # The bundled panels; sp20 is every symbol that ends so.
 US5 = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
 BUNDLED = ("sp20", "us5")
-LARGEST = 1_000_000  # bytes of a file of symbols
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,49 +75,13 @@ def load_panel(
 
     load: what makes a symbol into bars, called with the other arguments.
 
-    In a file, what follows a # is a comment. Raises LookupError for an unknown symbol, ValueError for one named twice
-    and where none is named.
+    In a file, what follows a # is a comment. Raises LookupError for an unknown symbol, ValueError for one named twice.
     """
     name, symbols = _named(universe)
-    if not symbols:
-        raise ValueError(f"{name or 'an empty universe'} names no symbol; a panel needs at least one")
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
         raise ValueError(f"{twice[0]} is named twice in {name}")
     return Panel(name, {symbol: load(symbol, start, end, adjusted=adjusted) for symbol in symbols})
-
-
-def is_universe(symbol: str) -> bool:
-    """Whether a symbol means several: a bundled panel, a list with commas, or a file with a symbol a line."""
-    if symbol in BUNDLED:
-        return True
-    return is_symbol_file(symbol) if Path(symbol).is_file() else "," in symbol
-
-
-def is_symbol_file(symbol: str) -> bool:
-    """Whether this file has one word a line that is no number, which no file of prices has; an empty .txt counts."""
-    path = Path(symbol)
-    if symbol in BUNDLED or not path.is_file() or path.stat().st_size > LARGEST:
-        return False
-    try:
-        lines = _lines(path)
-    except UnicodeDecodeError:
-        return False
-    return all(map(_is_symbol, lines)) if lines else path.suffix == ".txt"
-
-
-def _is_symbol(line: str) -> bool:
-    try:
-        float(line)
-    except ValueError:
-        return not re.search(r"[\s,;|\x00]", line)
-    return False
-
-
-def _lines(path: Path) -> list[str]:
-    """What a file says a line, without comments and empty lines. Raises UnicodeDecodeError for what is no text."""
-    lines = (line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
-    return [line for line in lines if line]
 
 
 def _named(universe: str | Path | Sequence[str]) -> tuple[str, list[str]]:
@@ -131,5 +94,7 @@ def _named(universe: str | Path | Sequence[str]) -> tuple[str, list[str]]:
         return "us5", list(US5)
     path = Path(universe)
     if path.is_file():
-        return path.stem, _lines(path)
+        lines = path.read_text(encoding="utf-8").splitlines()
+        symbols = [line.partition("#")[0].strip() for line in lines]
+        return path.stem, [symbol for symbol in symbols if symbol]
     return str(universe), [symbol.strip() for symbol in str(universe).split(",") if symbol.strip()]
