@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import backtrader as bt
 
 # An order for the whole of the cash must stay affordable after rounding.
 SHAVE = 1 - 1e-9
+
+
+def check_limits(limits: Mapping[str, tuple[float, float]], parameters: Mapping[str, Any]) -> None:
+    """Raises ValueError for a number outside its (lowest, highest); one without limits may be anything."""
+    for key, value in parameters.items():
+        low, high = limits.get(key, (-math.inf, math.inf))
+        if isinstance(value, int | float) and not low <= value <= high:
+            upper = f" and at most {high:g}" if math.isfinite(high) else ""
+            raise ValueError(f"{key} must be at least {low:g}{upper}; got {value:g}")
 
 
 class ForecastStrategy(bt.Strategy):
@@ -29,11 +39,7 @@ class ForecastStrategy(bt.Strategy):
     @classmethod
     def check(cls, **parameters: Any) -> None:
         """Raises ValueError for a parameter outside its limits, before anything is run; all parameters are given."""
-        for key, value in parameters.items():
-            low, high = cls.limits.get(key, (-math.inf, math.inf))
-            if isinstance(value, int | float) and not low <= value <= high:
-                upper = f" and at most {high:g}" if math.isfinite(high) else ""
-                raise ValueError(f"{key} must be at least {low:g}{upper}; got {value:g}")
+        check_limits(cls.limits, parameters)
 
     def __init__(self) -> None:
         self.check(**self.p._getkwargs())

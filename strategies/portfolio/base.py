@@ -6,13 +6,13 @@ Notation: N names, in the order of the feeds.
 from __future__ import annotations
 
 import datetime
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import backtrader as bt
 import numpy as np
 
+from strategies.base import check_limits
 from strategies.portfolio.feed import BAR, ENDED, UNLISTED
 from strategies.portfolio.sizing import Book, changes
 
@@ -41,11 +41,7 @@ class PortfolioStrategy(bt.Strategy):
     @classmethod
     def check(cls, **parameters: Any) -> None:
         """Raises ValueError for a parameter outside its limits, before anything is run; all parameters are given."""
-        for key, value in parameters.items():
-            low, high = cls.limits.get(key, (-math.inf, math.inf))
-            if isinstance(value, int | float) and not low <= value <= high:
-                upper = f" and at most {high:g}" if math.isfinite(high) else ""
-                raise ValueError(f"{key} must be at least {low:g}{upper}; got {value:g}")
+        check_limits(cls.limits, parameters)
         period = parameters.get("rebalance", "bar")
         if period not in PERIODS:
             raise ValueError(f"rebalance must be one of {', '.join(PERIODS)}; got {period!r}")
