@@ -97,10 +97,18 @@ def simulate(
     cerebro.addanalyzer(_Orders, _name="orders")
     (run,) = cerebro.run()
     history = pd.DataFrame(run.analyzers.history.rows, columns=["equity", "cash", "units"], index=bars.index)
-    _refuse_ruin(history["equity"])
+    refuse_ruin(history["equity"])
     orders = pd.DataFrame(run.analyzers.orders.rows, columns=ORDER_COLUMNS)
     orders["date"] = bars.index[orders["date"].to_numpy(int)]
     return Simulation(history, orders, getattr(run, "too_small", 0))
+
+
+def refuse_ruin(equity: pd.Series) -> None:
+    """Raises ValueError with the date on which nothing was left."""
+    ruined = equity <= 0
+    if ruined.any():
+        date = ruined.idxmax()
+        raise ValueError(f"the account was wiped out on {date:%Y-%m-%d}: equity {equity[date]:.2f}. Trade smaller")
 
 
 class _History(bt.Analyzer):
@@ -146,10 +154,3 @@ class _Orders(bt.Analyzer):
                 order.getstatusname().lower(),
             )
         )
-
-
-def _refuse_ruin(equity: pd.Series) -> None:
-    ruined = equity <= 0
-    if ruined.any():
-        date = ruined.idxmax()
-        raise ValueError(f"the account was wiped out on {date:%Y-%m-%d}: equity {equity[date]:.2f}. Trade smaller")

@@ -5,8 +5,9 @@ Notation: T bars in the evaluation window, which begins at the first forecast, N
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import backtrader as bt
@@ -29,15 +30,15 @@ SLOW_DRAWS = 19
 
 
 @dataclass(frozen=True)
-class _Variant:
-    """What is traded: the forecast at every bar, and the account it is traded in."""
+class Variant:
+    """What is traded: the forecasts at every bar, (T,) or names (T, N), and the account they are traded in."""
 
     forecast: np.ndarray
     account: Account
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     """How a variant did: its equity (T,), NaN from where it was wiped out, and the value it bought and sold."""
 
     equity: np.ndarray
@@ -55,6 +56,9 @@ class _Outcome:
     def growth(self) -> float:
         """Log growth; a wiped-out account is left a billionth, so that lines can be drawn to it."""
         return float(np.log(1e-9 if self.ruined else self.equity[-1] / self.equity[0]))
+
+
+Trade = Callable[[Sequence[Variant]], list[Outcome]]
 
 
 def stress(
@@ -89,25 +93,52 @@ def stress(
     first = int(known[0])
     # Beyond 100 % the fast accounts are not backtrader's.
     fast = supports(strategy) and (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
-    grid = FINE if fast else COARSE
-    taxed = [replace(account, commission_bps=bps, slippage_bps=0) for bps in grid]
     rotated = rotations(values, first, draws if fast else min(draws, SLOW_DRAWS), seed)
-    groups = _variants(values, account, taxed) | {"random": [_Variant(each, account) for each in rotated]}
-    everything = [variant for group in groups.values() for variant in group]
-    done = iter((_fast if fast else _slow)(bars, first, strategy, dict(parameters or {}), everything))
+    late = [_shifted(values, k) for k in range(1, LATEST + 1)]
+    return {"engine": "fast" if fast else "backtrader"} | outcomes(
+        *(values, late, rotated, account, FINE if fast else COARSE),
+        partial(_fast if fast else _slow, bars, first, strategy, dict(parameters or {})),
+        partial(_fast, bars, first, BuyAndHold, {}),
+        bars_per_year(pd.DatetimeIndex(bars.index[first:])),
+    )
+
+
+def outcomes(
+    values: np.ndarray,
+    late: Sequence[np.ndarray],
+    rotated: Sequence[np.ndarray],
+    account: Account,
+    grid: Sequence[float],
+    trade: Trade,
+    hold: Trade,
+    yearly: int,
+) -> dict[str, Any]:
+    """All that `stress` says but the engine, of forecasts as they are, late, and at the wrong times.
+
+    grid: the costs in basis points among which the break-even is looked for; trade, hold: run variants of the strategy
+    and of the benchmark.
+    """
+    taxed = [replace(account, commission_bps=bps, slippage_bps=0) for bps in grid]
+    groups = {
+        "net": [Variant(values, account)],
+        "gross": [Variant(values, replace(account, commission_bps=0, slippage_bps=0, borrow_bps=0))],
+        "naive": [Variant(np.where(np.isnan(values), np.nan, 0.0), account)],
+        "delay": [Variant(each, account) for each in late],
+        "costs": [Variant(values, each) for each in taxed],
+        "random": [Variant(each, account) for each in rotated],
+    }
+    done = iter(trade([variant for group in groups.values() for variant in group]))
     told = {name: [next(done) for _ in group] for name, group in groups.items()}
-    held = _fast(bars, first, BuyAndHold, {}, [_Variant(values, each) for each in taxed])
+    held = hold([Variant(values, each) for each in taxed])
     growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
-    yearly = bars_per_year(pd.DatetimeIndex(bars.index[first:]))
     (gross,), (net,), (naive,) = ([each.scores(yearly) for each in told[name]] for name in ("gross", "net", "naive"))
-    late = [net, *(each.scores(yearly) for each in told["delay"])]
+    delayed = [net, *(each.scores(yearly) for each in told["delay"])]
     return {
-        "engine": "fast" if fast else "backtrader",
         "gross": gross,
         "net": net,
         "naive": naive,
-        "delay": [{"bars": k} | scores for k, scores in enumerate(late)],
-        "costs": [{"bps": b} | told["costs"][grid.index(b)].scores(yearly) for b in COSTS],
+        "delay": [{"bars": k} | scores for k, scores in enumerate(delayed)],
+        "costs": [{"bps": b} | told["costs"][list(grid).index(b)].scores(yearly) for b in COSTS],
         "break_even_bps": break_even(grid, growth),
         "break_even_hold_bps": break_even(grid, growth - holding),
         "random": _random(told["net"][0], told["random"], yearly),
@@ -146,18 +177,7 @@ def rank(ours: float, theirs: Any) -> float:
     return float(np.mean((others < ours) + 0.5 * (others == ours))) if len(others) else np.nan
 
 
-def _variants(values: np.ndarray, account: Account, taxed: list[Account]) -> dict[str, list[_Variant]]:
-    """All but the rotations, by name."""
-    return {
-        "net": [_Variant(values, account)],
-        "gross": [_Variant(values, replace(account, commission_bps=0, slippage_bps=0, borrow_bps=0))],
-        "naive": [_Variant(np.where(np.isnan(values), np.nan, 0.0), account)],
-        "delay": [_Variant(_shifted(values, late), account) for late in range(1, LATEST + 1)],
-        "costs": [_Variant(values, each) for each in taxed],
-    }
-
-
-def _random(net: _Outcome, drawn: list[_Outcome], yearly: int) -> dict[str, Any]:
+def _random(net: Outcome, drawn: list[Outcome], yearly: int) -> dict[str, Any]:
     ours, *theirs = ([*each.scores(yearly).values(), each.ruined] for each in (net, *drawn))
     cagr, sharpe, _, ruined = (list(column) for column in zip(ours, *theirs, strict=True))
     # An account that never moved has a Sharpe ratio of 0 here, and one that was wiped out the lowest.
@@ -183,13 +203,13 @@ def _fast(
     first: int,
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
-    variants: Sequence[_Variant],
-) -> list[_Outcome]:
+    variants: Sequence[Variant],
+) -> list[Outcome]:
     """All variants at once."""
     forecasts = np.column_stack([each.forecast for each in variants])
     done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in variants])
     equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
-    return [_Outcome(equity[i], float(done.traded[i]), bool(done.ruined[i])) for i in range(len(variants))]
+    return [Outcome(equity[i], float(done.traded[i]), bool(done.ruined[i])) for i in range(len(variants))]
 
 
 def _slow(
@@ -197,20 +217,24 @@ def _slow(
     first: int,
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
-    variants: Sequence[_Variant],
-) -> list[_Outcome]:
+    variants: Sequence[Variant],
+) -> list[Outcome]:
     """One variant after another, in backtrader."""
-    outcomes = []
-    for variant in variants:
+
+    def one(variant: Variant) -> tuple[np.ndarray, float]:
         forecast = pd.Series(variant.forecast, index=bars.index)
-        try:
-            done = simulate(bars, forecast, strategy, parameters, variant.account)
-        except ValueError as error:
-            if "wiped out" not in str(error):
-                raise
-            outcomes.append(_Outcome(np.full(len(bars) - first, np.nan), np.nan, True))
-        else:
-            within = done.orders["date"] >= bars.index[first]
-            traded = float(done.orders["value"].abs()[within].sum())
-            outcomes.append(_Outcome(done.history["equity"].to_numpy(float)[first:], traded, False))
-    return outcomes
+        done = simulate(bars, forecast, strategy, parameters, variant.account)
+        within = done.orders["date"] >= bars.index[first]
+        return done.history["equity"].to_numpy(float)[first:], float(done.orders["value"].abs()[within].sum())
+
+    return [unless_ruined(one, variant) for variant in variants]
+
+
+def unless_ruined(trade: Callable[[Variant], tuple[np.ndarray, float]], variant: Variant) -> Outcome:
+    """The outcome of a variant, from its equity and the value it traded; or that it was wiped out."""
+    try:
+        return Outcome(*trade(variant), ruined=False)
+    except ValueError as error:
+        if "wiped out" not in str(error):
+            raise
+        return Outcome(np.full(1, np.nan), np.nan, ruined=True)

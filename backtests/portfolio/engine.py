@@ -11,7 +11,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from backtests.engine import ORDER_COLUMNS, Account
+from backtests.engine import ORDER_COLUMNS, Account, refuse_ruin
 from backtests.portfolio.panel import Panel
 from strategies.broker import Broker
 from strategies.feed import date_numbers
@@ -128,11 +128,7 @@ class _Orders(bt.Analyzer):
 
 def _history(analyzer: _History, calendar: pd.DatetimeIndex) -> pd.DataFrame:
     history = pd.DataFrame(analyzer.rows, columns=["equity", "cash"], index=calendar)
-    ruined = history["equity"] <= 0
-    if ruined.any():
-        date = ruined.idxmax()
-        equity = history.loc[date, "equity"]
-        raise ValueError(f"the account was wiped out on {date:%Y-%m-%d}: equity {equity:.2f}. Trade smaller")
+    refuse_ruin(history["equity"])
     history["units"] = (np.array(analyzer.units) != 0).sum(axis=1).astype(float)
     return history
 

@@ -58,7 +58,7 @@ class PortfolioStrategy(bt.Strategy):
         self.target = np.zeros(n)
         self.due = np.zeros(n, bool)  # names whose target has not been traded to
         self.too_small = 0  # targets that could not be reached because one whole unit costs too much
-        self._period: int | None = None
+        self._period: float | None = None
 
     def start(self) -> None:
         self._positions = [self.broker.getposition(data) for data in self.datas]
@@ -86,10 +86,12 @@ class PortfolioStrategy(bt.Strategy):
             self.due = self.listed.copy()
 
     def next_open(self) -> None:
-        held = self.held()
         status = self._read("status")
-        over = (status == ENDED) & (held != 0)
-        opens = status == BAR
+        ended = status == ENDED
+        if not (self.due.any() or ended.any()):
+            return
+        held, opens = self.held(), status == BAR
+        over = ended & (held != 0)
         who = (self.due & opens) | over
         if not who.any():
             return
@@ -129,11 +131,11 @@ class PortfolioStrategy(bt.Strategy):
         """Notes that the rule has rebalanced in this period."""
         self._period = self._now()
 
-    def _now(self) -> int:
-        day = int(self.datetime[0])  # days from 0001-01-01, a Monday, which is 1
-        period = self.p.rebalance
+    def _now(self) -> float:
+        now, period = self.datetime[0], self.p.rebalance
         if period == "bar":
-            return len(self)
+            return now
+        day = int(now)  # days from 0001-01-01, a Monday, which is 1
         if period in ("daily", "weekly"):
             return day if period == "daily" else (day - 1) // 7
         date = datetime.date.fromordinal(day)
