@@ -26,6 +26,7 @@ FINE = tuple(np.unique([*COSTS, *np.geomspace(0.1, 1000, 60)]).tolist())
 COARSE = (*COSTS, 100, 200, 500, 1000)
 # Draws for a strategy that only backtrader can run: as few as leave a rank of 5 %.
 SLOW_DRAWS = 19
+CELLS = 1 << 23  # bars times variants traded at once: 64 MB an array
 
 
 @dataclass(frozen=True)
@@ -38,23 +39,27 @@ class _Variant:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """How a variant did: its equity (T,), NaN from where it was wiped out, and the value it bought and sold."""
+    """How a variant did.
 
-    equity: np.ndarray
-    traded: float
+    scores:   CAGR, Sharpe ratio and total return, as `return_scores` has them.
+    growth:   log growth; a wiped-out account is left a billionth, so that lines can be drawn to it.
+    turnover: value bought and sold over the mean equity.
+    """
+
+    scores: dict[str, float]
+    growth: float
+    turnover: float
     ruined: bool
 
-    def scores(self, yearly: int) -> dict[str, float]:
-        """CAGR, Sharpe ratio and total return, as `return_scores` has them."""
-        if self.ruined:
-            return {"cagr": -1.0, "sharpe": np.nan, "total_return": -1.0}
-        scores = return_scores(pd.Series(np.r_[0.0, self.equity[1:] / self.equity[:-1] - 1]), yearly)
-        return {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
+    @classmethod
+    def of(cls, equity: np.ndarray, traded: float, yearly: int) -> _Outcome:
+        """Of an account's equity at every close of the window, (T,)."""
+        scores = return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1]), yearly)
+        told = {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
+        return cls(told, float(np.log(equity[-1] / equity[0])), float(traded / equity.mean()), False)
 
-    @property
-    def growth(self) -> float:
-        """Log growth; a wiped-out account is left a billionth, so that lines can be drawn to it."""
-        return float(np.log(1e-9 if self.ruined else self.equity[-1] / self.equity[0]))
+
+RUINED = _Outcome({"cagr": -1.0, "sharpe": np.nan, "total_return": -1.0}, float(np.log(1e-9)), np.nan, True)
 
 
 def stress(
@@ -94,23 +99,23 @@ def stress(
     rotated = rotations(values, first, draws if fast else min(draws, SLOW_DRAWS), seed)
     groups = _variants(values, account, taxed) | {"random": [_Variant(each, account) for each in rotated]}
     everything = [variant for group in groups.values() for variant in group]
-    done = iter((_fast if fast else _slow)(bars, first, strategy, dict(parameters or {}), everything))
-    told = {name: [next(done) for _ in group] for name, group in groups.items()}
-    held = _fast(bars, first, BuyAndHold, {}, [_Variant(values, each) for each in taxed])
-    growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
     yearly = bars_per_year(pd.DatetimeIndex(bars.index[first:]))
-    (gross,), (net,), (naive,) = ([each.scores(yearly) for each in told[name]] for name in ("gross", "net", "naive"))
-    late = [net, *(each.scores(yearly) for each in told["delay"])]
+    done = iter((_fast if fast else _slow)(bars, first, strategy, dict(parameters or {}), everything, yearly))
+    told = {name: [next(done) for _ in group] for name, group in groups.items()}
+    held = _fast(bars, first, BuyAndHold, {}, [_Variant(values, each) for each in taxed], yearly)
+    growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
+    (gross,), (net,), (naive,) = ([each.scores for each in told[name]] for name in ("gross", "net", "naive"))
+    late = [net, *(each.scores for each in told["delay"])]
     return {
         "engine": "fast" if fast else "backtrader",
         "gross": gross,
         "net": net,
         "naive": naive,
         "delay": [{"bars": k} | scores for k, scores in enumerate(late)],
-        "costs": [{"bps": b} | told["costs"][grid.index(b)].scores(yearly) for b in COSTS],
+        "costs": [{"bps": b} | told["costs"][grid.index(b)].scores for b in COSTS],
         "break_even_bps": break_even(grid, growth),
         "break_even_hold_bps": break_even(grid, growth - holding),
-        "random": _random(told["net"][0], told["random"], yearly),
+        "random": _random(told["net"][0], told["random"]),
     }
 
 
@@ -157,20 +162,20 @@ def _variants(values: np.ndarray, account: Account, taxed: list[Account]) -> dic
     }
 
 
-def _random(net: _Outcome, drawn: list[_Outcome], yearly: int) -> dict[str, Any]:
-    ours, *theirs = ([*each.scores(yearly).values(), each.ruined] for each in (net, *drawn))
+def _random(net: _Outcome, drawn: list[_Outcome]) -> dict[str, Any]:
+    ours, *theirs = ([*each.scores.values(), each.ruined] for each in (net, *drawn))
     cagr, sharpe, _, ruined = (list(column) for column in zip(ours, *theirs, strict=True))
     # An account that never moved has a Sharpe ratio of 0 here, and one that was wiped out the lowest.
     ranked = np.where(ruined, -np.inf, np.nan_to_num(sharpe))
-    turnover = np.array([each.traded / each.equity.mean() for each in drawn if not each.ruined])
-    trades = not net.ruined and net.traded > 0 and len(turnover) > 0
+    turnover = np.array([each.turnover for each in drawn if not each.ruined])
+    trades = net.turnover > 0 and len(turnover) > 0
     return {
         "draws": len(drawn),
         "sharpe": sharpe[1:],
         "cagr": cagr[1:],
         "sharpe_rank": rank(ranked[0], ranked[1:]),
         "cagr_rank": rank(cagr[0], cagr[1:]),
-        "turnover_ratio": float(turnover.mean() / (net.traded / net.equity.mean())) if trades else np.nan,
+        "turnover_ratio": float(turnover.mean() / net.turnover) if trades else np.nan,
     }
 
 
@@ -184,12 +189,20 @@ def _fast(
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
     variants: Sequence[_Variant],
+    yearly: int,
 ) -> list[_Outcome]:
-    """All variants at once."""
-    forecasts = np.column_stack([each.forecast for each in variants])
-    done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in variants])
-    equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
-    return [_Outcome(equity[i], float(done.traded[i]), bool(done.ruined[i])) for i in range(len(variants))]
+    """All variants at once, or as many as have room."""
+    outcomes = []
+    room = max(1, CELLS // len(bars))
+    for start in range(0, len(variants), room):
+        block = variants[start : start + room]
+        forecasts = np.column_stack([each.forecast for each in block])
+        done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in block])
+        outcomes += [
+            RUINED if ruined else _Outcome.of(equity, traded, yearly)
+            for equity, traded, ruined in zip(done.equity[first:].T.copy(), done.traded, done.ruined, strict=True)
+        ]
+    return outcomes
 
 
 def _slow(
@@ -198,6 +211,7 @@ def _slow(
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
     variants: Sequence[_Variant],
+    yearly: int,
 ) -> list[_Outcome]:
     """One variant after another, in backtrader."""
     outcomes = []
@@ -208,9 +222,9 @@ def _slow(
         except ValueError as error:
             if "wiped out" not in str(error):
                 raise
-            outcomes.append(_Outcome(np.full(len(bars) - first, np.nan), np.nan, True))
+            outcomes.append(RUINED)
         else:
             within = done.orders["date"] >= bars.index[first]
             traded = float(done.orders["value"].abs()[within].sum())
-            outcomes.append(_Outcome(done.history["equity"].to_numpy(float)[first:], traded, False))
+            outcomes.append(_Outcome.of(done.history["equity"].to_numpy(float)[first:], traded, yearly))
     return outcomes

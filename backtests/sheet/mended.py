@@ -30,6 +30,7 @@ def mended(quantstats: ModuleType) -> Iterator[None]:
         (stats, "drawdown_details", drawdown_details),
         (stats, "monthly_returns", _within_window(stats.monthly_returns)),
         (stats, "r_squared", _undefined_when_constant(stats.r_squared)),
+        (stats, "rolling_sortino", rolling_sortino),
         (stats, "rolling_greeks", _without_warm_up(stats.rolling_greeks)),
         # Ours are returns on one index already; quantstats takes a series that never falls and once doubles for prices.
         (utils, "_prepare_returns", lambda data, *_, **__: data.copy()),
@@ -50,6 +51,24 @@ def compounded(returns: pd.Series | pd.DataFrame) -> Any:
     """The compound return; as quantstats.stats.comp, ten times sooner, and it is called once per month and week."""
     total = np.nanprod(returns.to_numpy(float) + 1, axis=0) - 1
     return pd.Series(total, index=returns.columns) if isinstance(returns, pd.DataFrame) else float(total)
+
+
+def rolling_sortino(
+    returns: pd.Series,
+    rf: float = 0,
+    rolling_period: int = 126,
+    annualize: bool = True,
+    periods_per_year: int = 252,
+    **_: Any,
+) -> pd.Series:
+    """As quantstats.stats.rolling_sortino without a risk-free rate; that calls Python once for every window."""
+    falls = returns.clip(upper=0) ** 2
+    window = falls.rolling(rolling_period)
+    # The rounding of a running sum is left where no fall is in the window any more.
+    any_fall = (falls > 0).rolling(rolling_period).sum() > 0
+    downside = (window.sum().clip(lower=0) / rolling_period).where(any_fall | window.sum().isna(), 0.0)
+    ratio = returns.rolling(rolling_period).mean() / np.sqrt(downside)
+    return ratio * np.sqrt(periods_per_year) if annualize else ratio
 
 
 def drawdown_details(drawdown: pd.Series | pd.DataFrame) -> pd.DataFrame:
