@@ -192,17 +192,23 @@ def _fast(
     yearly: int,
 ) -> list[_Outcome]:
     """All variants at once, or as many as have room."""
-    outcomes = []
     room = max(1, CELLS // len(bars))
-    for start in range(0, len(variants), room):
-        block = variants[start : start + room]
-        forecasts = np.column_stack([each.forecast for each in block])
-        done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in block])
-        outcomes += [
-            RUINED if ruined else _Outcome.of(equity, traded, yearly)
-            for equity, traded, ruined in zip(done.equity[first:].T.copy(), done.traded, done.ruined, strict=True)
-        ]
-    return outcomes
+    blocks = (variants[start : start + room] for start in range(0, len(variants), room))
+    return [each for block in blocks for each in _block(bars, first, strategy, parameters, block, yearly)]
+
+
+def _block(
+    bars: pd.DataFrame,
+    first: int,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any],
+    variants: Sequence[_Variant],
+    yearly: int,
+) -> list[_Outcome]:
+    forecasts = np.column_stack([each.forecast for each in variants])
+    done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in variants])
+    equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
+    return [RUINED if done.ruined[i] else _Outcome.of(equity[i], done.traded[i], yearly) for i in range(len(variants))]
 
 
 def _slow(
