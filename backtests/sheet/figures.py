@@ -89,6 +89,7 @@ def tidy_and_save(fname: Any, **_: Any) -> None:
     if axes.get_yscale() == "symlog":
         _logarithmic(axes)
     _few_ticks(axes)
+    _bars_of_any_size(axes)
     _ticks_for_data(axes)
     _margins(figure, axes)
     _room_for_legend(axes)
@@ -121,6 +122,13 @@ def _few_ticks(axes: Any) -> None:
         axes.xaxis.set_major_formatter(AutoDateFormatter(locator))
     for text in axes.get_xticklabels() if len(axes.get_xticks()) <= 8 else ():
         text.set(rotation=0, ha="center")
+
+
+def _bars_of_any_size(axes: Any) -> None:
+    """quantstats calls every bar a day."""
+    names = [text.get_text() for text in axes.get_xticklabels()]
+    if names[:1] == ["Daily"]:
+        axes.set_xticks(axes.get_xticks(), ["Bar", *names[1:]], rotation=0, ha="center")
 
 
 def _percent_labels(axes: Any) -> None:

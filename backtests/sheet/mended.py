@@ -24,6 +24,7 @@ def mended(quantstats: ModuleType) -> Iterator[None]:
         (plt, "savefig", tidy_and_save),
         # The page has its own, a table; drawing this one is an eighth of the time.
         (quantstats.plots, "monthly_heatmap", lambda *_, **__: None),
+        (core, "plot_distribution", _beside_last_bars(core)),
         (core, "plot_histogram", _density_if_any(core.plot_histogram)),
         (core, "plot_timeseries", _bar_by_bar(core.plot_timeseries)),
         (stats, "comp", compounded),
@@ -148,6 +149,24 @@ def _density_if_any(plot_histogram: Callable[..., Any]) -> Callable[..., Any]:
             return plot_histogram(*args, **options)
         except np.linalg.LinAlgError:
             return plot_histogram(*args, **options, kde=False)
+
+    return plot
+
+
+def _beside_last_bars(core: ModuleType) -> Callable[..., Any]:
+    """The return of each week, month, … beside its last bar; quantstats' labels are midnights, some without a bar."""
+    plot_distribution, safe_resample = core.plot_distribution, core.safe_resample
+
+    def labelled(data: pd.Series, rule: str, how: Any) -> pd.Series:
+        last = pd.Series(data.index, data.index).resample(rule).last().dropna()
+        return safe_resample(data, rule, how)[last.index].set_axis(pd.DatetimeIndex(last))
+
+    def plot(*args: Any, **options: Any) -> Any:
+        core.safe_resample = labelled  # type: ignore[attr-defined]
+        try:
+            return plot_distribution(*args, **options)
+        finally:
+            core.safe_resample = safe_resample  # type: ignore[attr-defined]
 
     return plot
 
