@@ -24,7 +24,7 @@ class Request:
     """One backtest, asked for.
 
     predictor, strategy: a name or file, as `PREDICTORS` and `STRATEGIES` find them.
-    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot: the bars, as
+    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot, bar: the bars, as
         `backtests.data.load` takes them; raw for adjust="none".
     train, every: the walk-forward of a learner; None for its defaults.
     params, strategy_params: texts, typed by the class that takes them.
@@ -45,6 +45,7 @@ class Request:
     zone: str | None = None
     repair: bool = False
     snapshot: str | None = None
+    bar: str | None = None
     raw: bool = False
     train: int | None = None
     every: int | None = None
@@ -80,7 +81,7 @@ class Request:
 
     def load(self) -> Loaded:
         """The bars it is run on, and how they came to be."""
-        names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot")
+        names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot", "bar")
         told = {name: getattr(self, name) for name in names}
         return load(self.symbol, columns=self.columns or None, adjust="none" if self.raw else "full", **told)
 

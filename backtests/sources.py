@@ -15,15 +15,18 @@ from backtests.data.load import load
 from predictors.bars import COLUMNS
 
 
-def load_bars(symbol: str, start: str | None = None, end: str | None = None, *, adjusted: bool = True) -> pd.DataFrame:
+def load_bars(
+    symbol: str, start: str | None = None, end: str | None = None, *, adjusted: bool = True, bar: str | None = None
+) -> pd.DataFrame:
     """The bars of a symbol between two dates, both included: of a file, the local store, or what is bundled.
 
     adjusted: prices multiplied so that returns include dividends and splits; False gives them as they were traded.
+    bar: coarser bars made of them, such as 1h, 1d, 1wk or 1mo.
 
     Raises LookupError for an unknown symbol, ValueError for an empty range, for bars that cannot be traded, or where
     only adjusted prices exist. `backtests.data.load.load` takes more, and says how the bars came to be.
     """
-    return load(symbol, start, end, adjust="full" if adjusted else "none").bars
+    return load(symbol, start, end, adjust="full" if adjusted else "none", bar=bar).bars
 
 
 def list_bars() -> pd.DataFrame:

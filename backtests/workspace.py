@@ -60,9 +60,9 @@ def rebuild(run: Path) -> Result:
 
 
 def label(request: Request) -> str:
-    """What a run's folder is called after its time: the predictor, or its file's name, and the symbol."""
+    """What a run's folder is called after its time: the predictor, or its file's name, the symbol, the bars."""
     symbol = Path(request.symbol).stem if is_file(request.symbol) else request.symbol
-    return f"{Path(request.predictor.partition(':')[0]).stem}-{symbol}"
+    return "-".join(filter(None, (Path(request.predictor.partition(":")[0]).stem, symbol, request.bar)))
 
 
 def ledger_of(out: Path) -> Ledger:

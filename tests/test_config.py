@@ -39,6 +39,7 @@ LINES = {
     'date-format = "%d/%m/%Y"': ["--date-format", "%d/%m/%Y"],
     'decimal = ","': ["--decimal", ","],
     "repair = true": ["--repair"],
+    'bar = "1wk"': ["--bar", "1wk"],
     'snapshot = "ab12"': ["--snapshot", "ab12"],
     "slippage-bps = 0": ["--slippage-bps", "0"],
     "interest-bps = 100": ["--interest-bps", "100"],

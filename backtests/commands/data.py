@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from backtests.commands.options import SOURCE, reading
+from backtests.commands.options import BAR, SOURCE, reading
 
 
 @click.group()
@@ -58,6 +58,7 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 @click.argument("symbol")
 @SOURCE
 @click.option("--adjust", type=click.Choice(["full", "none"]), default="full", show_default=True)
+@BAR
 @reading
 def show_data(symbol: str, source: str | None, adjust: Literal["full", "none"], **options: Any) -> None:
     """Show where a symbol's bars come from, what was detected, and the first and last of them."""

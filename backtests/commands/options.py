@@ -61,6 +61,10 @@ SOURCE = click.option(
     help="Where to look for the symbol.  [default: a file of that name, then the store, then what is bundled]",
 )
 
+BAR = click.option(
+    "--bar", metavar="SIZE", help="Coarser bars, made of the symbol's own: 5m, 15m, 30m, 1h, 1d, 1wk, 1mo."
+)
+
 
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that settle how a file is read."""
@@ -165,6 +169,7 @@ def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--strategy", "-S", default="long_flat", show_default=True, metavar="NAME|FILE", help="Likewise."),
         SOURCE,
+        BAR,
         reading,
         click.option("--repair", is_flag=True, help="Mend bad data, and say how, where a run would be refused."),
         click.option("--snapshot", metavar="SHA256", help="Of the rows of an earlier download, as a recipe holds it."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import OUT, PAIRS, SOURCE, date, reading, request_of
+from backtests.commands.options import BAR, OUT, PAIRS, SOURCE, date, reading, request_of
 
 if TYPE_CHECKING:
     from predictors import Learner, Predictor
@@ -87,6 +87,7 @@ def new(kind: str, name: str, package: bool) -> None:
 @click.argument("name")
 @click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`.")
 @SOURCE
+@BAR
 @reading
 @click.option("--start", metavar="DATE", callback=date, help="First bar.")
 @click.option("--end", metavar="DATE", callback=date, help="Last bar, included.")

@@ -14,6 +14,7 @@ from backtests.data import doctor, store
 from backtests.data.adjust import actions, as_bars
 from backtests.data.bundled import bundled, bundled_table
 from backtests.data.calendars import session_starts
+from backtests.data.resample import resample, width_of
 from backtests.data.table import Loaded, Table
 from predictors.bars import check_bars
 from predictors.registry import suggest
@@ -35,6 +36,7 @@ def load(
     zone: str | None = None,
     repair: bool = False,
     snapshot: str | None = None,
+    bar: str | None = None,
 ) -> Loaded:
     """The bars of a symbol between two dates, both included, and how they came to be.
 
@@ -45,11 +47,12 @@ def load(
     columns, date_format, decimal, zone: settle what a file leaves open, as `files.read_file` takes them.
     repair: mend what the doctor would stop for, and say how.
     snapshot: the rows of an earlier download, by its sha256 as a recipe holds it.
+    bar: the size of bars to make of the symbol's own, such as 1h or 1wk, as `resample.width_of` takes it.
 
     Raises LookupError for an unknown symbol, file or snapshot; ValueError for an empty range, a file that cannot be
-    read, or bars that the doctor refuses.
+    read, bars that the doctor refuses, or a bar size they cannot make.
     """
-    first, last = _asked(start, end, source, adjust)
+    first, last = _asked(start, end, source, adjust, bar)
     told = {"columns": columns, "date_format": date_format, "decimal": decimal, "zone": zone}
     table = find_table(symbol, source, snapshot, None if last is None else last.end_time, told)
     table = _between(table, first, last, symbol, start, end)
@@ -58,17 +61,24 @@ def load(
         table, repairs = doctor.repair(table)
     findings = _diagnose(table, symbol)
     bars = as_bars(table.rows, adjust, symbol)
+    acted, said = actions(table.rows), table.statements
+    if bar is not None:
+        bars, acted, made = resample(bars, acted, bar, table.exchange, symbol)
+        said = (*said, *made)
     check_bars(bars, symbol)
-    return Loaded(bars, actions(table.rows), table.origin, table.statements, tuple(findings), tuple(repairs), table.pin)
+    findings += _nights(pd.DatetimeIndex(bars.index))
+    return Loaded(bars, acted, table.origin, said, tuple(findings), tuple(repairs), table.pin)
 
 
 def _asked(
-    start: str | None, end: str | None, source: str | None, adjust: str
+    start: str | None, end: str | None, source: str | None, adjust: str, bar: str | None
 ) -> tuple[pd.Period | None, pd.Period | None]:
     if source not in (None, *SOURCES):
         raise LookupError(f"unknown source {source!r}. {suggest(source or '', SOURCES)}")
     if adjust not in ("full", "none"):
         raise ValueError(f"adjust is full or none, and not {adjust!r}")
+    if bar is not None:
+        width_of(bar)
     first, last = (None if text is None else period(text) for text in (start, end))
     if first and last and first.start_time > last.end_time:
         raise ValueError(f"start {start} is after end {end}")
@@ -159,9 +169,11 @@ def _diagnose(table: Table, symbol: str) -> list[str]:
         mend = " (--repair mends what it can, and says how)" if fatal[0].check != "empty" else ""
         raise ValueError(f"{symbol}: {fatal[0].sentence(table)}{more}{mend}")
     sentences = [finding.sentence(table) for finding in found]
-    nights = int(session_starts(pd.DatetimeIndex(table.rows.index)).sum())
-    if nights:
-        sentences.append(f"{nights} of {len(table.rows)} returns are over a night, among returns of a bar")
     if table.pin.get("source") == "file":
         sentences += doctor.ask_calendar(table)
     return sentences
+
+
+def _nights(index: pd.DatetimeIndex) -> list[str]:
+    nights = int(session_starts(index).sum())
+    return [f"{nights} of {len(index)} returns are over a night, among returns of a bar"] if nights else []

@@ -27,6 +27,7 @@ FINE = tuple(np.unique([*COSTS, *np.geomspace(0.1, 1000, 60)]).tolist())
 COARSE = (*COSTS, 100, 200, 500, 1000)
 # Draws for a strategy that only backtrader can run: as few as leave a rank of 5 %.
 SLOW_DRAWS = 19
+CELLS = 1 << 23  # bars times variants traded at once: 64 MB an array
 
 
 @dataclass(frozen=True)
@@ -39,23 +40,27 @@ class Variant:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a variant did: its equity (T,), NaN from where it was wiped out, and the value it bought and sold."""
+    """How a variant did.
 
-    equity: np.ndarray
-    traded: float
+    scores:   CAGR, Sharpe ratio and total return, as `return_scores` has them.
+    growth:   log growth; a wiped-out account is left a billionth, so that lines can be drawn to it.
+    turnover: value bought and sold over the mean equity.
+    """
+
+    scores: dict[str, float]
+    growth: float
+    turnover: float
     ruined: bool
 
-    def scores(self, yearly: int) -> dict[str, float]:
-        """CAGR, Sharpe ratio and total return, as `return_scores` has them."""
-        if self.ruined:
-            return {"cagr": -1.0, "sharpe": np.nan, "total_return": -1.0}
-        scores = return_scores(pd.Series(np.r_[0.0, self.equity[1:] / self.equity[:-1] - 1]), yearly)
-        return {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
+    @classmethod
+    def of(cls, equity: np.ndarray, traded: float, yearly: int) -> Outcome:
+        """Of an account's equity at every close of the window, (T,)."""
+        scores = return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1]), yearly)
+        told = {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
+        return cls(told, float(np.log(equity[-1] / equity[0])), float(traded / equity.mean()), False)
 
-    @property
-    def growth(self) -> float:
-        """Log growth; a wiped-out account is left a billionth, so that lines can be drawn to it."""
-        return float(np.log(1e-9 if self.ruined else self.equity[-1] / self.equity[0]))
+
+RUINED = Outcome({"cagr": -1.0, "sharpe": np.nan, "total_return": -1.0}, float(np.log(1e-9)), np.nan, True)
 
 
 Trade = Callable[[Sequence[Variant]], list[Outcome]]
@@ -94,12 +99,12 @@ def stress(
     # Beyond 100 % the fast accounts are not backtrader's.
     fast = supports(strategy) and (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
     rotated = rotations(values, first, draws if fast else min(draws, SLOW_DRAWS), seed)
+    yearly = bars_per_year(pd.DatetimeIndex(bars.index[first:]))
     late = [_shifted(values, k) for k in range(1, LATEST + 1)]
     return {"engine": "fast" if fast else "backtrader"} | outcomes(
         *(values, late, rotated, account, FINE if fast else COARSE),
-        partial(_fast if fast else _slow, bars, first, strategy, dict(parameters or {})),
-        partial(_fast, bars, first, BuyAndHold, {}),
-        bars_per_year(pd.DatetimeIndex(bars.index[first:])),
+        partial(_fast if fast else _slow, bars, first, yearly, strategy, dict(parameters or {})),
+        partial(_fast, bars, first, yearly, BuyAndHold, {}),
     )
 
 
@@ -111,7 +116,6 @@ def outcomes(
     grid: Sequence[float],
     trade: Trade,
     hold: Trade,
-    yearly: int,
 ) -> dict[str, Any]:
     """All that `stress` says but the engine, of forecasts as they are, late, and at the wrong times.
 
@@ -131,17 +135,17 @@ def outcomes(
     told = {name: [next(done) for _ in group] for name, group in groups.items()}
     held = hold([Variant(values, each) for each in taxed])
     growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
-    (gross,), (net,), (naive,) = ([each.scores(yearly) for each in told[name]] for name in ("gross", "net", "naive"))
-    delayed = [net, *(each.scores(yearly) for each in told["delay"])]
+    (gross,), (net,), (naive,) = ([each.scores for each in told[name]] for name in ("gross", "net", "naive"))
+    delayed = [net, *(each.scores for each in told["delay"])]
     return {
         "gross": gross,
         "net": net,
         "naive": naive,
         "delay": [{"bars": k} | scores for k, scores in enumerate(delayed)],
-        "costs": [{"bps": b} | told["costs"][list(grid).index(b)].scores(yearly) for b in COSTS],
+        "costs": [{"bps": b} | told["costs"][list(grid).index(b)].scores for b in COSTS],
         "break_even_bps": break_even(grid, growth),
         "break_even_hold_bps": break_even(grid, growth - holding),
-        "random": _random(told["net"][0], told["random"], yearly),
+        "random": _random(told["net"][0], told["random"]),
     }
 
 
@@ -177,20 +181,20 @@ def rank(ours: float, theirs: Any) -> float:
     return float(np.mean((others < ours) + 0.5 * (others == ours))) if len(others) else np.nan
 
 
-def _random(net: Outcome, drawn: list[Outcome], yearly: int) -> dict[str, Any]:
-    ours, *theirs = ([*each.scores(yearly).values(), each.ruined] for each in (net, *drawn))
+def _random(net: Outcome, drawn: list[Outcome]) -> dict[str, Any]:
+    ours, *theirs = ([*each.scores.values(), each.ruined] for each in (net, *drawn))
     cagr, sharpe, _, ruined = (list(column) for column in zip(ours, *theirs, strict=True))
     # An account that never moved has a Sharpe ratio of 0 here, and one that was wiped out the lowest.
     ranked = np.where(ruined, -np.inf, np.nan_to_num(sharpe))
-    turnover = np.array([each.traded / each.equity.mean() for each in drawn if not each.ruined])
-    trades = not net.ruined and net.traded > 0 and len(turnover) > 0
+    turnover = np.array([each.turnover for each in drawn if not each.ruined])
+    trades = net.turnover > 0 and len(turnover) > 0
     return {
         "draws": len(drawn),
         "sharpe": sharpe[1:],
         "cagr": cagr[1:],
         "sharpe_rank": rank(ranked[0], ranked[1:]),
         "cagr_rank": rank(cagr[0], cagr[1:]),
-        "turnover_ratio": float(turnover.mean() / (net.traded / net.equity.mean())) if trades else np.nan,
+        "turnover_ratio": float(turnover.mean() / net.turnover) if trades else np.nan,
     }
 
 
@@ -201,40 +205,49 @@ def _shifted(values: np.ndarray, late: int) -> np.ndarray:
 def _fast(
     bars: pd.DataFrame,
     first: int,
+    yearly: int,
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
     variants: Sequence[Variant],
 ) -> list[Outcome]:
-    """All variants at once."""
-    forecasts = np.column_stack([each.forecast for each in variants])
-    done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in variants])
-    equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
-    return [Outcome(equity[i], float(done.traded[i]), bool(done.ruined[i])) for i in range(len(variants))]
+    """All variants at once, or as many as have room."""
+    room = max(1, CELLS // len(bars))
+    found = []
+    for block in (variants[start : start + room] for start in range(0, len(variants), room)):
+        forecasts = np.column_stack([each.forecast for each in block])
+        done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in block])
+        equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
+        found += [
+            RUINED if done.ruined[i] else Outcome.of(equity[i], done.traded[i], yearly) for i in range(len(block))
+        ]
+    return found
 
 
 def _slow(
     bars: pd.DataFrame,
     first: int,
+    yearly: int,
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
     variants: Sequence[Variant],
 ) -> list[Outcome]:
     """One variant after another, in backtrader."""
 
-    def one(variant: Variant) -> tuple[np.ndarray, float]:
+    def one(variant: Variant) -> Outcome:
         forecast = pd.Series(variant.forecast, index=bars.index)
         done = simulate(bars, forecast, strategy, parameters, variant.account)
         within = done.orders["date"] >= bars.index[first]
-        return done.history["equity"].to_numpy(float)[first:], float(done.orders["value"].abs()[within].sum())
+        traded = float(done.orders["value"].abs()[within].sum())
+        return Outcome.of(done.history["equity"].to_numpy(float)[first:], traded, yearly)
 
     return [unless_ruined(one, variant) for variant in variants]
 
 
-def unless_ruined(trade: Callable[[Variant], tuple[np.ndarray, float]], variant: Variant) -> Outcome:
-    """The outcome of a variant, from its equity and the value it traded; or that it was wiped out."""
+def unless_ruined(trade: Callable[[Variant], Outcome], variant: Variant) -> Outcome:
+    """The outcome of a variant, or that it was wiped out."""
     try:
-        return Outcome(*trade(variant), ruined=False)
+        return trade(variant)
     except ValueError as error:
         if "wiped out" not in str(error):
             raise
-        return Outcome(np.full(1, np.nan), np.nan, ruined=True)
+        return RUINED

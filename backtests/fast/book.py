@@ -40,7 +40,8 @@ class Book:
         self._tolerance, self._first = each(tolerance), each(first)
         self.cash, self.units = each(account["cash"]), np.zeros(n)
         self._paid = np.zeros(n)  # average price of the units held
-        # One entry per bar with a trade: bars, variants, units ordered, units held before, opens; each (K,)
+        # One entry per bar with a trade: the bar; variants, units ordered, units held before, opens, each (K,)
+        self._bars: list[int] = []
         self._events: list[tuple[np.ndarray, ...]] = []
 
     def trade(
@@ -97,7 +98,8 @@ class Book:
         else:
             np.trunc(units, out=units, where=~self._fractional[who])
         size = units - held
-        self._events.append((np.full(len(who), t), who, size, held, price))
+        self._bars.append(t)
+        self._events.append((who, size, held, price))
         fill = price * np.where(size > 0, self._dearer[who], self._cheaper[who])
         closed = np.clip(size, np.minimum(-held, 0.0), np.maximum(-held, 0.0))  # the part that gives up units held
         opened = size - closed
@@ -129,9 +131,9 @@ class Book:
 
     def _sums(self, end: np.ndarray) -> tuple[np.ndarray, ...]:
         """Orders, value traded, commission, slippage and targets too small, of each variant up to its end."""
-        nothing = (np.empty(0),) * 5
-        bars, who, size, held, price = (np.concatenate(column) for column in zip(nothing, *self._events, strict=True))
-        who = who.astype(int)
+        nothing = (np.empty(0, int), *(np.empty(0),) * 3)
+        bars = np.repeat(np.array(self._bars, int), [len(event[0]) for event in self._events])
+        who, size, held, price = (np.concatenate(column) for column in zip(nothing, *self._events, strict=True))
         size = np.where(bars <= end[who], size, np.nan)
         fill = price * np.where(size > 0, self._dearer[who], self._cheaper[who])
         value = np.abs(size) * fill

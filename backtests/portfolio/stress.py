@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 
 from backtests.engine import Account
-from backtests.evidence.stress import COARSE, LATEST, SLOW_DRAWS, Trade, Variant, outcomes, unless_ruined
+from backtests.evidence.stress import COARSE, LATEST, SLOW_DRAWS, Outcome, Trade, Variant, outcomes, unless_ruined
 from backtests.portfolio.engine import simulate_panel
 from backtests.portfolio.panel import Panel
 from backtests.portfolio.replay import Stage, replay, supports
 from backtests.sources import bars_per_year
 from strategies.portfolio.base import PortfolioStrategy
 from strategies.portfolio.equal_weight import EqualWeight
+
+One = Callable[[Variant], tuple[np.ndarray, float]]
 
 
 def stress_panel(
@@ -44,10 +46,11 @@ def stress_panel(
     if not len(known):
         raise ValueError("there is no forecast to trade")
     first, stage = int(known[0]), Stage(panel)
+    yearly = bars_per_year(panel.calendar[first:])
 
     def trader(rule: type[PortfolioStrategy], given: Mapping[str, Any]) -> Trade:
         one = (_replayed if supports(rule, given) else _simulated)(stage, first, rule, given)
-        return lambda variants: [unless_ruined(one, variant) for variant in variants]
+        return lambda variants: [unless_ruined(lambda v: Outcome.of(*one(v), yearly), each) for each in variants]
 
     own = [panel.calendar.get_indexer(bars.index) for bars in panel.bars.values()]
     return {"engine": "fast" if supports(strategy, parameters) else "backtrader"} | outcomes(
@@ -55,7 +58,6 @@ def stress_panel(
         [late(values, own, k) for k in range(1, LATEST + 1)],
         rotations(values, draws, seed),
         *(account, COARSE, trader(strategy, parameters), trader(EqualWeight, {})),
-        bars_per_year(panel.calendar[first:]),
     )
 
 
@@ -87,21 +89,18 @@ def rotations(values: np.ndarray, draws: int, seed: int) -> list[np.ndarray]:
     return turned
 
 
-One = Callable[[Variant], tuple[np.ndarray, float]]
-
-
-def _replayed(stage: Stage, first: int, strategy: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> One:
+def _replayed(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> One:
     def one(variant: Variant) -> tuple[np.ndarray, float]:
-        done = replay(stage, _frame(stage, variant), strategy, parameters, variant.account)
+        done = replay(stage, _frame(stage, variant), rule, parameters, variant.account)
         within = done.orders[:, 0] >= first
         return done.equity[first:], float(np.abs(done.orders[within, 3]).sum())
 
     return one
 
 
-def _simulated(stage: Stage, first: int, strategy: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> One:
+def _simulated(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> One:
     def one(variant: Variant) -> tuple[np.ndarray, float]:
-        done = simulate_panel(stage.panel, _frame(stage, variant), strategy, parameters, variant.account)
+        done = simulate_panel(stage.panel, _frame(stage, variant), rule, parameters, variant.account)
         within = done.orders["date"] >= stage.panel.calendar[first]
         return done.history["equity"].to_numpy(float)[first:], float(done.orders["value"].abs()[within].sum())
 

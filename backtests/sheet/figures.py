@@ -59,6 +59,7 @@ _COLOURS = {
     "#ffffff": "--ground",
 }
 _COLOUR = re.compile("|".join(_COLOURS))
+MOST_POINTS = 20_000  # of an area's outline or a crowd of dots, which matplotlib draws whole
 WIDTH = 5.8  # inches, 418 points: at 390 pixels the labels are still ten pixels high
 
 
@@ -88,12 +89,14 @@ def tidy_and_save(fname: Any, **_: Any) -> None:
     if axes.get_yscale() == "symlog":
         _logarithmic(axes)
     _few_ticks(axes)
+    _bars_of_any_size(axes)
     _ticks_for_data(axes)
     _margins(figure, axes)
     _room_for_legend(axes)
     _margins(figure, axes)  # the labels of more room
     if rolling:
         _say_when_empty(axes)
+    _thin(axes)
     FigureCanvasSVG(figure).print_svg(fname, metadata={"Date": None, "Creator": None})
 
 
@@ -119,6 +122,13 @@ def _few_ticks(axes: Any) -> None:
         axes.xaxis.set_major_formatter(AutoDateFormatter(locator))
     for text in axes.get_xticklabels() if len(axes.get_xticks()) <= 8 else ():
         text.set(rotation=0, ha="center")
+
+
+def _bars_of_any_size(axes: Any) -> None:
+    """quantstats calls every bar a day."""
+    names = [text.get_text() for text in axes.get_xticklabels()]
+    if names[:1] == ["Daily"]:
+        axes.set_xticks(axes.get_xticks(), ["Bar", *names[1:]], rotation=0, ha="center")
 
 
 def _percent_labels(axes: Any) -> None:
@@ -181,3 +191,25 @@ def _say_when_empty(axes: Any) -> None:
                 artist.remove()
         axes.set_axis_off()
         axes.text(0.5, 0.5, "too few bars, or none that vary", transform=axes.transAxes, ha="center", va="center")
+
+
+def _thin(axes: Any) -> None:
+    """Leaves of long outlines the extremes, and of many dots those that can be told apart."""
+    for area in axes.collections:
+        outlines = [path.vertices for path in area.get_paths()]
+        if any(len(outline) > MOST_POINTS for outline in outlines):
+            area.set_verts([outline[_extremes(outline[:, 1])] for outline in outlines])
+    for line in axes.lines:
+        points = np.asarray(line.get_xydata(), float)
+        if line.get_linestyle() == "None" and len(points) > MOST_POINTS // 10:
+            cells = np.round(points / np.ptp(points, axis=0).clip(1e-300) * 500)
+            line.set_data(*points[np.unique(cells, axis=0, return_index=True)[1]].T)
+
+
+def _extremes(values: np.ndarray) -> np.ndarray:
+    """Places of the first, least, greatest and last of each stretch, so that MOST_POINTS / 5 remain at most."""
+    if len(values) <= MOST_POINTS:
+        return np.arange(len(values))
+    stretches = np.array_split(np.arange(len(values)), MOST_POINTS // 20)
+    ends = [(s[0], s[values[s].argmin()], s[values[s].argmax()], s[-1]) for s in stretches]
+    return np.unique(ends)

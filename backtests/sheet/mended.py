@@ -24,12 +24,14 @@ def mended(quantstats: ModuleType) -> Iterator[None]:
         (plt, "savefig", tidy_and_save),
         # The page has its own, a table; drawing this one is an eighth of the time.
         (quantstats.plots, "monthly_heatmap", lambda *_, **__: None),
+        (core, "plot_distribution", _beside_last_bars(core)),
         (core, "plot_histogram", _density_if_any(core.plot_histogram)),
         (core, "plot_timeseries", _bar_by_bar(core.plot_timeseries)),
         (stats, "comp", compounded),
         (stats, "drawdown_details", drawdown_details),
         (stats, "monthly_returns", _within_window(stats.monthly_returns)),
         (stats, "r_squared", _undefined_when_constant(stats.r_squared)),
+        (stats, "rolling_sortino", rolling_sortino),
         (stats, "rolling_greeks", _without_warm_up(stats.rolling_greeks)),
         # Ours are returns on one index already; quantstats takes a series that never falls and once doubles for prices.
         (utils, "_prepare_returns", lambda data, *_, **__: data.copy()),
@@ -50,6 +52,24 @@ def compounded(returns: pd.Series | pd.DataFrame) -> Any:
     """The compound return; as quantstats.stats.comp, ten times sooner, and it is called once per month and week."""
     total = np.nanprod(returns.to_numpy(float) + 1, axis=0) - 1
     return pd.Series(total, index=returns.columns) if isinstance(returns, pd.DataFrame) else float(total)
+
+
+def rolling_sortino(
+    returns: pd.Series,
+    rf: float = 0,
+    rolling_period: int = 126,
+    annualize: bool = True,
+    periods_per_year: int = 252,
+    **_: Any,
+) -> pd.Series:
+    """As quantstats.stats.rolling_sortino without a risk-free rate; that calls Python once for every window."""
+    falls = returns.clip(upper=0) ** 2
+    window = falls.rolling(rolling_period)
+    # The rounding of a running sum is left where no fall is in the window any more.
+    any_fall = (falls > 0).rolling(rolling_period).sum() > 0
+    downside = (window.sum().clip(lower=0) / rolling_period).where(any_fall | window.sum().isna(), 0.0)
+    ratio = returns.rolling(rolling_period).mean() / np.sqrt(downside)
+    return ratio * np.sqrt(periods_per_year) if annualize else ratio
 
 
 def drawdown_details(drawdown: pd.Series | pd.DataFrame) -> pd.DataFrame:
@@ -129,6 +149,24 @@ def _density_if_any(plot_histogram: Callable[..., Any]) -> Callable[..., Any]:
             return plot_histogram(*args, **options)
         except np.linalg.LinAlgError:
             return plot_histogram(*args, **options, kde=False)
+
+    return plot
+
+
+def _beside_last_bars(core: ModuleType) -> Callable[..., Any]:
+    """The return of each week, month, … beside its last bar; quantstats' labels are midnights, some without a bar."""
+    plot_distribution, safe_resample = core.plot_distribution, core.safe_resample
+
+    def labelled(data: pd.Series, rule: str, how: Any) -> pd.Series:
+        last = pd.Series(data.index, data.index).resample(rule).last().dropna()
+        return safe_resample(data, rule, how)[last.index].set_axis(pd.DatetimeIndex(last))
+
+    def plot(*args: Any, **options: Any) -> Any:
+        core.safe_resample = labelled  # type: ignore[attr-defined]
+        try:
+            return plot_distribution(*args, **options)
+        finally:
+            core.safe_resample = safe_resample  # type: ignore[attr-defined]
 
     return plot
 

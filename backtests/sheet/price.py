@@ -1,7 +1,8 @@
 """The price with its forecasts and trades: data of the interactive chart, a still for paper, and a table in its place.
 
 Notation: c close, f forecast of the log return after a bar, p = c[i-1]·exp(f[i-1]) the price forecast for bar i,
-c/p - 1 its error.
+c/p - 1 its error. Of very many bars the chart has candles of several each, never across a session; the forecast and the
+error of a candle are those of its last bar.
 """
 
 from __future__ import annotations
@@ -13,23 +14,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtests.data.calendars import session_starts
 from backtests.result import Result
 from backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned
 from backtests.sheet.words import day, number, percent
 
+MOST_CANDLES = 50_000  # more than any browser scrolls well
+TOGETHER = (5, 10, 15, 30, 60, 120, 240)  # bars to a candle
 MOST_ROWS = 120  # of the table that stands in for the chart
-OHLC = {"open": "first", "high": "max", "low": "min", "close": "last", "forecast": "last", "error": "last"}
+OHLC = {"open": "first", "high": "max", "low": "min", "close": "last", "forecast": "last"}
 
 
 @dataclass(frozen=True)
 class Price:
-    """What the section shows. data: read by price.js; rows: date, open, high, low, close, forecast, error, as text."""
+    """What the section shows.
+
+    data: read by price.js; rows: date, open, high, low, close, forecast, error, as text; together: bars to a candle.
+    """
 
     label: str
     data: dict[str, Any]
     still: Chart
     rows: list[tuple[str, ...]]
     every: str
+    together: int
 
 
 def price(result: Result) -> Price:
@@ -40,7 +48,8 @@ def price(result: Result) -> Price:
         f"forecast for each bar, {len(result.trades):,} trades and the error of each forecast below"
     )
     every, rows = _table(result)
-    return Price(label, chart_data(result), _still(result), rows, every)
+    together, _ = _candles(pd.DatetimeIndex(dates))
+    return Price(label, chart_data(result), _still(result), rows, every, together)
 
 
 def price_forecast(result: Result) -> pd.Series:
@@ -64,29 +73,51 @@ def chart_data(result: Result) -> dict[str, Any]:
     first: bar of the first forecast in f. r: bars of the refits. m: [bar, 1 long or -1 short entry or 0 exit].
     p: [bar, side held from its close on].
     """
-    bars, dates = result.bars, result.bars.index
-    seconds = dates.as_unit("s").asi8
+    together, candle = _candles(pd.DatetimeIndex(result.bars.index))
+    bars, forecasts = _joined(result, candle) if together > 1 else (result.bars, result.forecasts)
+    seconds = pd.DatetimeIndex(bars.index).as_unit("s").asi8
     unit = next(each for each in (86_400, 60, 1) if not (seconds % each).any())
     digits = min(10, max(2, 3 - math.floor(math.log10(float(bars["close"].min())))))
     whole = (bars[["open", "high", "low", "close"]] * 10.0**digits).round().astype("int64")
     close = whole["close"].to_numpy()
-    first = int(dates.get_loc(result.forecasts.index[0]))
-    forecasts = (result.forecasts * 1e6).round().clip(-1e9, 1e9).astype("int64")
+    first = int(result.bars.index.get_loc(result.forecasts.index[0]))
     side = np.sign(result.history["units"]).astype(int).to_numpy()
     change = np.flatnonzero(np.diff(np.r_[0, side]))
     return {
         "unit": unit,
         "digits": digits,
-        "year": result.metrics["bars_per_year"],
+        "year": round(result.metrics["bars_per_year"] * len(bars) / len(result.bars)),
         "t": np.diff(seconds // unit, prepend=0).tolist(),
         "c": np.diff(close, prepend=0).tolist(),
         **{column[0]: (whole[column].to_numpy() - close).tolist() for column in ("open", "high", "low")},
-        "first": first,
-        "f": forecasts.tolist(),
-        "m": _markers(result),
-        "p": [[first + int(i), int(side[i])] for i in change],
-        "r": refits(result).tolist(),
+        "first": int(candle[first]),
+        "f": (forecasts * 1e6).round().clip(-1e9, 1e9).astype("int64").tolist(),
+        "m": [[int(candle[i]), kind] for i, kind in _markers(result)],
+        "p": [[int(candle[first + i]), int(side[i])] for i in change],
+        "r": np.unique(candle[refits(result)]).tolist(),
     }
+
+
+def _candles(dates: pd.DatetimeIndex) -> tuple[int, np.ndarray]:
+    """Bars to a candle, 1 unless there are very many, and the candle of every bar."""
+    place = np.arange(len(dates))
+    starts = np.flatnonzero(session_starts(dates))
+    begins = np.r_[0, starts[starts > 0]]
+    within = place - np.repeat(begins, np.diff(np.r_[begins, len(dates)]))
+    for together in (1, *TOGETHER):
+        candle = np.cumsum(within % together == 0) - 1
+        if candle[-1] < MOST_CANDLES:
+            break
+    return together, candle
+
+
+def _joined(result: Result, candle: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:
+    """The bars by candle, dated by their last, and the forecast that the close before a candle needs for its last p."""
+    bars = result.bars.assign(date=result.bars.index, forecast=price_forecast(result))
+    joined = bars.groupby(candle).agg(OHLC | {"date": "last"}).set_index("date")
+    expected = np.log(joined["forecast"] / joined["close"].shift(1)).shift(-1)
+    first = candle[result.bars.index.get_loc(result.forecasts.index[0])]
+    return joined, expected.iloc[first:].fillna(0.0)
 
 
 def _markers(result: Result) -> list[list[int]]:
@@ -130,7 +161,9 @@ def _table(result: Result) -> tuple[str, list[tuple[str, ...]]]:
     frame = result.bars.assign(forecast=forecast, error=result.bars["close"] / forecast - 1, date=result.bars.index)
     every = "bar"
     for name, rule in (("bar", ""), ("day", "D"), ("week", "W"), ("month", "ME"), ("quarter", "QE"), ("year", "YE")):
-        table = frame.resample(rule).agg(OHLC | {"date": "last"}).dropna(subset="close") if rule else frame
+        table = (
+            frame.resample(rule).agg(OHLC | {"error": "last", "date": "last"}).dropna(subset="close") if rule else frame
+        )
         every = name
         if len(table) <= MOST_ROWS:
             break

@@ -1,0 +1,190 @@
+"""Coarser bars made of finer ones: minutes as hours or days, days as weeks or months, never across a session.
+
+A bar opens at its first source bar, closes at its last, and is dated by it, so that no date lies in the future. It is
+there once nothing can be added to it: source bars that come later change no bar made before.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from backtests.data.calendars import guess_exchange, schedule
+from backtests.data.gaps import partial_last
+from predictors.bars import COLUMNS
+
+DAY, WEEK, MONTH = (pd.Timedelta(days=n) for n in (1, 7, 28))  # no month is shorter
+NAMED = {"1d": DAY, "1wk": WEEK, "1mo": MONTH}
+LONG = pd.Timedelta(hours=23)  # bars of this and more are of whole days
+INSTANT = pd.Timedelta(1, "ns")
+
+
+def width_of(bar: str) -> pd.Timedelta:
+    """The length a bar size stands for, 28 days for a month. Raises ValueError for a text that is none."""
+    if bar in NAMED:
+        return NAMED[bar]
+    found = re.fullmatch(r"([1-9]\d{0,3})([mh])", bar)
+    width = pd.Timedelta(minutes=int(found[1]) * (60 if found[2] == "h" else 1)) if found else DAY
+    if width >= DAY:
+        raise ValueError(f"{bar!r} is no bar size; write it as 5m, 15m, 30m, 1h, 1d, 1wk or 1mo")
+    return width
+
+
+def name_of(width: pd.Timedelta) -> str:
+    """A length as a bar size is written."""
+    minutes = round(width / pd.Timedelta(minutes=1))
+    short = f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
+    named = {length: name for name, length in NAMED.items()}
+    return short if width < LONG else named.get(width, f"{width.days} days")
+
+
+def resample(
+    bars: pd.DataFrame, actions: pd.DataFrame, bar: str, exchange: str | None = None, name: str = "the data"
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """Bars and the actions on them as bars of another size, and sentences that say how; of their own size as they are.
+
+    actions: `dividend` and `split` by date of a source bar; they move to the bar that holds it.
+    exchange: whose sessions they are; None where nobody knows, and the bars' own days are taken.
+
+    Raises ValueError for a size that is finer than the source, or that its bars do not fill.
+    """
+    index = pd.DatetimeIndex(bars.index)
+    width, source = width_of(bar), _source_width(index, name)
+    if width == source:
+        return bars, actions, ()
+    _refuse(width, source, name)
+    days = index.normalize() if source >= LONG else (index - INSTANT).normalize().as_unit(index.unit)
+    hours = None if source >= LONG else _hours(exchange, days)
+    bins, whole = (
+        _within(index, days, hours, width, source) if width < DAY else _over(index, days, hours, bar, exchange)
+    )
+    first = np.flatnonzero(np.r_[True, np.diff(bins) != 0])
+    last = np.r_[first[1:], len(index)] - 1
+    dates = (index if width < DAY else days)[last].rename(index.name)
+    said = [f"bars of {bar} made of {len(index):,} of {name_of(source)}"]
+    if hours is None and source < LONG:
+        said.append("a session is a day from its first bar on, since no calendar is known for them")
+    if not whole:
+        until = str(dates[-1]).removesuffix(" 00:00:00")
+        said.append(f"left out: the last {last[-1] - first[-1] + 1}, to {until}, which may not be a whole bar")
+        first, last, dates = first[:-1], last[:-1], dates[:-1]
+    if dates.empty:
+        raise ValueError(f"{name}: its {len(index)} bars do not make one whole bar of {bar}")
+    return _joined(bars, first, last, dates), _moved(actions, index, last, dates), tuple(said)
+
+
+def _joined(bars: pd.DataFrame, first: np.ndarray, last: np.ndarray, dates: pd.DatetimeIndex) -> pd.DataFrame:
+    """One bar for the source bars from each of `first` to each of `last`."""
+    values = {column: bars[column].to_numpy()[: last[-1] + 1] for column in COLUMNS}
+    return pd.DataFrame(
+        {
+            "open": values["open"][first],
+            "high": np.maximum.reduceat(values["high"], first),
+            "low": np.minimum.reduceat(values["low"], first),
+            "close": values["close"][last],
+            "volume": np.add.reduceat(values["volume"], first),
+        },
+        index=dates,
+    )
+
+
+def _source_width(index: pd.DatetimeIndex, name: str) -> pd.Timedelta:
+    """The commonest distance of two bars; that of weeks and months by their names."""
+    if len(index) < 3:
+        raise ValueError(f"{name}: {len(index)} bars are too few to make coarser ones of")
+    step = pd.Series(index).diff().mode().iloc[0]
+    if step < LONG or step > pd.Timedelta(days=31):
+        return step
+    return max(length for length in (DAY, WEEK, MONTH) if length <= max(step, DAY))
+
+
+def _refuse(width: pd.Timedelta, source: pd.Timedelta, name: str) -> None:
+    bar, held = name_of(width), name_of(source)
+    if width < source:
+        raise ValueError(f"{name} has bars of {held}, and none finer than that can be made; {bar} is")
+    if (width < DAY and width % source) or (width == MONTH and source == WEEK):
+        raise ValueError(f"{name} has bars of {held}, which do not fill bars of {bar} without a rest")
+
+
+def _hours(exchange: str | None, days: pd.DatetimeIndex) -> pd.DataFrame | None:
+    """`open` and `close` of every bar's session, NaT on days without one; None where there is no calendar."""
+    try:
+        return None if exchange is None else schedule(exchange, days[0], days[-1]).reindex(days)
+    except (LookupError, ValueError):
+        return None
+
+
+def _within(
+    index: pd.DatetimeIndex, days: pd.DatetimeIndex, hours: pd.DataFrame | None, width: pd.Timedelta, step: pd.Timedelta
+) -> tuple[np.ndarray, bool]:
+    """The bin of every bar, bins counted from the opening and anew from the closing, and whether the last is whole."""
+    stamps = index.to_numpy("datetime64[ns]")
+    begins = np.r_[True, np.diff(days.asi8) != 0]
+    own = (stamps[begins] - step.to_timedelta64())[np.cumsum(begins) - 1]
+    if hours is None:
+        anchor, closing = own, np.full(len(stamps), np.datetime64("NaT", "ns"))
+    else:
+        opening, closing = (hours[side].to_numpy("datetime64[ns]") for side in ("open", "close"))
+        anchor = np.where(np.isnat(opening), own, opening)
+    late = stamps > closing  # never where there is no closing
+    anchor = np.where(late, closing, anchor)
+    place = -((anchor - stamps) // width.to_timedelta64())  # ceil
+    begins |= np.r_[False, (np.diff(place) != 0) | np.diff(late)]
+    end = anchor[-1] + place[-1] * width.to_timedelta64()
+    if not late[-1] and end > closing[-1]:
+        end = closing[-1]
+    return np.cumsum(begins), bool(stamps[-1] >= end)
+
+
+def _over(
+    index: pd.DatetimeIndex, days: pd.DatetimeIndex, hours: pd.DataFrame | None, bar: str, exchange: str | None
+) -> tuple[np.ndarray, bool]:
+    """The number of every bar's day, week or month, and whether the last is whole."""
+    last = days[-1]
+    if bar == "1d":
+        bins, end = days.as_unit("s").asi8 // 86_400, last
+    elif bar == "1wk":
+        bins, end = (days.as_unit("s").asi8 // 86_400 + 3) // 7, last + pd.Timedelta(days=6 - last.day_of_week)
+    else:
+        bins, end = days.year.to_numpy() * 12 + days.month.to_numpy(), last + pd.offsets.MonthEnd(0)
+    return bins, _day_over(index, days, hours, exchange) and not _sessions_left(days, end, exchange)
+
+
+def _day_over(
+    index: pd.DatetimeIndex, days: pd.DatetimeIndex, hours: pd.DataFrame | None, exchange: str | None
+) -> bool:
+    """Whether the last bar is its day's last: by the closing, else by the latest that a day before it went on to."""
+    if (index == days).all():
+        return not partial_last(index, exchange or guess_exchange(index))
+    close = None if hours is None else hours["close"].to_numpy("datetime64[ns]")
+    if close is not None and not np.isnat(close[-1]) and not (index.to_numpy() > close).any():
+        return bool(index[-1] >= close[-1])
+    times, before = index - days, days < days[-1]
+    return bool(before.any() and times[-1] >= times[before].max())
+
+
+def _sessions_left(days: pd.DatetimeIndex, end: pd.Timestamp, exchange: str | None) -> bool:
+    """Whether a session may follow up to a day: by the calendar, else on weekdays, and on weekends with bars."""
+    rest = pd.date_range(days[-1] + DAY, end)
+    if rest.empty:
+        return False
+    try:
+        if exchange is not None:
+            return len(schedule(exchange, rest[0], rest[-1])) > 0
+    except (LookupError, ValueError):
+        pass
+    return bool((rest.day_of_week < 5).any() or (days.day_of_week >= 5).any())
+
+
+def _moved(actions: pd.DataFrame, index: pd.DatetimeIndex, last: np.ndarray, dates: pd.DatetimeIndex) -> pd.DataFrame:
+    """Actions on the bar they fall in, a dividend after a split of the same bar as of a share before it."""
+    if actions.empty:
+        return actions
+    place = np.searchsorted(last, index.get_indexer(pd.DatetimeIndex(actions.index)))
+    before = actions["split"].groupby(place).cumprod() / actions["split"]
+    moved = pd.DataFrame({"dividend": actions["dividend"] * before, "split": actions["split"]})
+    moved = moved.groupby(place).agg({"dividend": "sum", "split": "prod"})
+    moved = moved[moved.index < len(dates)]
+    return moved.set_index(dates[moved.index])
