@@ -73,10 +73,10 @@ def report(run: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def verify(run: Path) -> None:
     """Make a saved run again from its recipe, and say whether forecasts, orders and equity are the same to the bit."""
-    from backtests import Result
+    from backtests.portfolio.result import load_result
     from backtests.verify import changes, check
 
-    saved = Result.load(run)
+    saved = load_result(run)
     with training_bar() as progress:
         parts = check(saved, progress)
     for part in parts:

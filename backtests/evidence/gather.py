@@ -30,13 +30,16 @@ def with_evidence(
 ) -> Result:
     """The result with skill, luck, stress and verdict among its metrics; the arguments are those it was `run` with.
 
+    A portfolio is not stressed: nothing is said of later fills, other costs and random times.
+
     trials: how many were made on these bars, as `Ledger.trials` counts them.
     """
     forecast = result.forecasts.reindex(result.bars.index)
     metrics = dict(result.metrics)
     metrics["forecast"] = skill(result.forecasts, result.bars["close"].loc[result.forecasts.index[0] :])
     metrics["luck"] = luck_of(result, trials)
-    metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
+    if "panel" not in metrics:
+        metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
     entries = verdict(metrics, result.recipe)
     metrics["verdict"], metrics["conclusion"] = entries, conclusion(entries)
     return replace(result, metrics=metrics)
