@@ -73,11 +73,11 @@ def _ranks(across: Mapping[str, Any]) -> Entry:
         f"Across names, the correlation of their ranks with those of the next returns is {mean:.4f} on average of "
         f"{across['dates']:,} dates, {_ratio(t)} standard errors from none."
     )
-    return _entry("forecast", answer, sentence, "panel")
+    return _entry("forecast", answer, sentence, "across")
 
 
 def _untested(check: str, section: str) -> Entry:
-    return _entry(check, "untested", "Not tested: there is no such test of a portfolio yet.", section)
+    return _entry(check, "untested", "There is no such test of a portfolio yet.", section)
 
 
 def _holding(ours: Mapping[str, Any], held: Mapping[str, Any], against: Mapping[str, Any]) -> Entry:
