@@ -62,8 +62,12 @@ def rebuild(run: Path) -> Result:
 
 def label(request: Request) -> str:
     """What a run's folder is called after its time: the predictor, or its file's name, and the symbol."""
-    symbol = called(request.symbol, _short) if request.is_portfolio else _short(request.symbol)
-    return f"{Path(request.predictor.partition(':')[0]).stem}-{symbol}"
+    return f"{Path(request.predictor.partition(':')[0]).stem}-{symbol_label(request)}"
+
+
+def symbol_label(request: Request) -> str:
+    """What a folder is called after what was traded."""
+    return called(request.symbol, _short) if request.is_portfolio else _short(request.symbol)
 
 
 def _short(symbol: str) -> str:
