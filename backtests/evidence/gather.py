@@ -16,6 +16,8 @@ from backtests.evidence.skill import skill
 from backtests.evidence.stress import stress
 from backtests.evidence.verdict import conclusion, verdict
 from backtests.ledger import Trials
+from backtests.portfolio.result import PanelResult
+from backtests.portfolio.stress import stress_panel
 from backtests.result import Result
 
 ALONE = Trials(count=1, effective=1, sharpe_variance=0.0, runs=1)
@@ -30,15 +32,15 @@ def with_evidence(
 ) -> Result:
     """The result with skill, luck, stress and verdict among its metrics; the arguments are those it was `run` with.
 
-    A portfolio is not stressed: nothing is said of later fills, other costs and random times.
-
     trials: how many were made on these bars, as `Ledger.trials` counts them.
     """
-    forecast = result.forecasts.reindex(result.bars.index)
     metrics = dict(result.metrics)
     metrics["forecast"] = skill(result.forecasts, result.bars["close"].loc[result.forecasts.index[0] :])
     metrics["luck"] = luck_of(result, trials)
-    if "panel" not in metrics:
+    if isinstance(result, PanelResult):
+        metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account or Account())
+    else:
+        forecast = result.forecasts.reindex(result.bars.index)
         metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
     entries = verdict(metrics, result.recipe)
     metrics["verdict"], metrics["conclusion"] = entries, conclusion(entries)

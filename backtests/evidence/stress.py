@@ -5,7 +5,7 @@ Notation: T bars in the evaluation window, which begins at the first forecast, N
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,15 +29,15 @@ SLOW_DRAWS = 19
 
 
 @dataclass(frozen=True)
-class _Variant:
-    """What is traded: the forecast at every bar, and the account it is traded in."""
+class Variant:
+    """What is traded: the forecast at every bar, of a panel (T, N), and the account it is traded in."""
 
     forecast: np.ndarray
     account: Account
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     """How a variant did: its equity (T,), NaN from where it was wiped out, and the value it bought and sold."""
 
     equity: np.ndarray
@@ -92,22 +92,26 @@ def stress(
     grid = FINE if fast else COARSE
     taxed = [replace(account, commission_bps=bps, slippage_bps=0) for bps in grid]
     rotated = rotations(values, first, draws if fast else min(draws, SLOW_DRAWS), seed)
-    groups = _variants(values, account, taxed) | {"random": [_Variant(each, account) for each in rotated]}
+    groups = variants(values, account, taxed, _shifted) | {"random": [Variant(each, account) for each in rotated]}
     everything = [variant for group in groups.values() for variant in group]
     done = iter((_fast if fast else _slow)(bars, first, strategy, dict(parameters or {}), everything))
     told = {name: [next(done) for _ in group] for name, group in groups.items()}
-    held = _fast(bars, first, BuyAndHold, {}, [_Variant(values, each) for each in taxed])
-    growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
+    held = _fast(bars, first, BuyAndHold, {}, [Variant(values, each) for each in taxed])
     yearly = bars_per_year(pd.DatetimeIndex(bars.index[first:]))
-    (gross,), (net,), (naive,) = ([each.scores(yearly) for each in told[name]] for name in ("gross", "net", "naive"))
-    late = [net, *(each.scores(yearly) for each in told["delay"])]
+    return {"engine": "fast" if fast else "backtrader"} | figures(told, held, grid, yearly)
+
+
+def figures(
+    told: Mapping[str, Sequence[Outcome]], held: Sequence[Outcome], grid: Sequence[float], yearly: int
+) -> dict[str, Any]:
+    """What `stress` returns, of the outcomes of `variants` and "random" and of holding at each cost of the grid."""
+    growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
+    alone = {name: told[name][0].scores(yearly) for name in ("gross", "net", "naive") if name in told}
+    late = [alone["net"], *(each.scores(yearly) for each in told["delay"])]
     return {
-        "engine": "fast" if fast else "backtrader",
-        "gross": gross,
-        "net": net,
-        "naive": naive,
+        **alone,
         "delay": [{"bars": k} | scores for k, scores in enumerate(late)],
-        "costs": [{"bps": b} | told["costs"][grid.index(b)].scores(yearly) for b in COSTS],
+        "costs": [{"bps": b} | told["costs"][grid.index(b)].scores(yearly) for b in COSTS if b in grid],
         "break_even_bps": break_even(grid, growth),
         "break_even_hold_bps": break_even(grid, growth - holding),
         "random": _random(told["net"][0], told["random"], yearly),
@@ -124,9 +128,13 @@ def rotations(forecast: np.ndarray, first: int, draws: int, seed: int) -> list[n
     Evidence-Based Technical Analysis, chapter 5, for trading rules at random times.
     """
     window = forecast[first:]
-    offsets = np.arange(1, len(window))
-    chosen = np.random.default_rng(seed).choice(offsets, min(draws, len(offsets)), replace=False)
-    return [np.r_[forecast[:first], np.roll(window, offset)] for offset in chosen]
+    return [np.r_[forecast[:first], np.roll(window, offset)] for offset in offsets(len(window), draws, seed)]
+
+
+def offsets(bars: int, draws: int, seed: int) -> np.ndarray:
+    """So many different offsets within a window, fewer where it is shorter."""
+    every = np.arange(1, bars)
+    return np.random.default_rng(seed).choice(every, min(draws, len(every)), replace=False)
 
 
 def break_even(bps: Sequence[float], growth: np.ndarray) -> float | None:
@@ -146,18 +154,20 @@ def rank(ours: float, theirs: Any) -> float:
     return float(np.mean((others < ours) + 0.5 * (others == ours))) if len(others) else np.nan
 
 
-def _variants(values: np.ndarray, account: Account, taxed: list[Account]) -> dict[str, list[_Variant]]:
-    """All but the rotations, by name."""
+def variants(
+    values: np.ndarray, account: Account, taxed: list[Account], later: Callable[[np.ndarray, int], np.ndarray]
+) -> dict[str, list[Variant]]:
+    """All but the rotations, by name; `later` holds forecasts back by so many bars."""
     return {
-        "net": [_Variant(values, account)],
-        "gross": [_Variant(values, replace(account, commission_bps=0, slippage_bps=0, borrow_bps=0))],
-        "naive": [_Variant(np.where(np.isnan(values), np.nan, 0.0), account)],
-        "delay": [_Variant(_shifted(values, late), account) for late in range(1, LATEST + 1)],
-        "costs": [_Variant(values, each) for each in taxed],
+        "net": [Variant(values, account)],
+        "gross": [Variant(values, replace(account, commission_bps=0, slippage_bps=0, borrow_bps=0))],
+        "naive": [Variant(np.where(np.isnan(values), np.nan, 0.0), account)],
+        "delay": [Variant(later(values, late), account) for late in range(1, LATEST + 1)],
+        "costs": [Variant(values, each) for each in taxed],
     }
 
 
-def _random(net: _Outcome, drawn: list[_Outcome], yearly: int) -> dict[str, Any]:
+def _random(net: Outcome, drawn: Sequence[Outcome], yearly: int) -> dict[str, Any]:
     ours, *theirs = ([*each.scores(yearly).values(), each.ruined] for each in (net, *drawn))
     cagr, sharpe, _, ruined = (list(column) for column in zip(ours, *theirs, strict=True))
     # An account that never moved has a Sharpe ratio of 0 here, and one that was wiped out the lowest.
@@ -183,13 +193,13 @@ def _fast(
     first: int,
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
-    variants: Sequence[_Variant],
-) -> list[_Outcome]:
+    variants: Sequence[Variant],
+) -> list[Outcome]:
     """All variants at once."""
     forecasts = np.column_stack([each.forecast for each in variants])
     done = evaluate(bars, forecasts, strategy, parameters, [each.account for each in variants])
     equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
-    return [_Outcome(equity[i], float(done.traded[i]), bool(done.ruined[i])) for i in range(len(variants))]
+    return [Outcome(equity[i], float(done.traded[i]), bool(done.ruined[i])) for i in range(len(variants))]
 
 
 def _slow(
@@ -197,8 +207,8 @@ def _slow(
     first: int,
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
-    variants: Sequence[_Variant],
-) -> list[_Outcome]:
+    variants: Sequence[Variant],
+) -> list[Outcome]:
     """One variant after another, in backtrader."""
     outcomes = []
     for variant in variants:
@@ -208,9 +218,9 @@ def _slow(
         except ValueError as error:
             if "wiped out" not in str(error):
                 raise
-            outcomes.append(_Outcome(np.full(len(bars) - first, np.nan), np.nan, True))
+            outcomes.append(Outcome(np.full(len(bars) - first, np.nan), np.nan, True))
         else:
             within = done.orders["date"] >= bars.index[first]
             traded = float(done.orders["value"].abs()[within].sum())
-            outcomes.append(_Outcome(done.history["equity"].to_numpy(float)[first:], traded, False))
+            outcomes.append(Outcome(done.history["equity"].to_numpy(float)[first:], traded, False))
     return outcomes

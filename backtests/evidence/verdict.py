@@ -13,15 +13,15 @@ Entry = dict[str, str]
 
 
 def verdict(metrics: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[Entry]:
-    """The questions a sceptic asks, with an answer (yes, no, unclear, untested), a sentence and a section."""
-    stress, across = metrics.get("stress"), metrics.get("panel")
+    """The questions a sceptic asks, with an answer (yes, no, unclear), a sentence and a section."""
+    across = metrics.get("panel")
     return [
         _look_ahead(recipe["look_ahead"]),
         _ranks(across) if across and across["dates"] else _forecast(metrics["forecast"]),
         _holding(metrics["strategy"], metrics["benchmark"], metrics["luck"]["against_hold"]),
-        _timing(stress["random"]) if stress else _untested("timing", "luck"),
+        _timing(metrics["stress"]["random"]),
         _deflation(metrics["luck"], metrics["strategy"]),
-        _costs(stress) if stress else _untested("costs", "costs"),
+        _costs(metrics["stress"]),
     ]
 
 
@@ -32,8 +32,6 @@ def conclusion(entries: list[Entry]) -> str:
         return "This predictor looks ahead. Nothing below is evidence of anything."
     if len(yes) == len(entries):
         return "Every check here is passed. That is rare: look for what the checks cannot see before you trust it."
-    if len(yes) == sum(entry["answer"] != "untested" for entry in entries):
-        return "Every check that was made is passed. Look for what the others would have seen before you trust it."
     edge = bool(yes & {"holding", "timing"})
     if {"forecast", "deflation"} <= yes and edge:
         return "The forecasts carry information, and the result is more than luck; but not every check is passed."
@@ -74,10 +72,6 @@ def _ranks(across: Mapping[str, Any]) -> Entry:
         f"{across['dates']:,} dates, {_ratio(t)} standard errors from none."
     )
     return _entry("forecast", answer, sentence, "across")
-
-
-def _untested(check: str, section: str) -> Entry:
-    return _entry(check, "untested", "There is no such test of a portfolio yet.", section)
 
 
 def _holding(ours: Mapping[str, Any], held: Mapping[str, Any], against: Mapping[str, Any]) -> Entry:
