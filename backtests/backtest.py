@@ -57,6 +57,11 @@ class Forecasts:
     training: Training | None
     seconds: float
 
+    @property
+    def first(self) -> pd.Timestamp:
+        """The date of the first forecast."""
+        return pd.Timestamp(self.series.first_valid_index())
+
     def since(self, date: pd.Timestamp | None) -> Forecasts:
         """The same without those before a date, so that predictors with different warm-ups are traded on the same bars.
 

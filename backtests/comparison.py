@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.backtest import check_strategy
 from backtests.evidence.confidence_set import confidence_set, pairwise
+from backtests.portfolio.result import PanelResult
 from backtests.request import Request
 from backtests.result import Result, RunFolder
 from backtests.workspace import label, ledger_of, write
@@ -39,20 +39,19 @@ class Entrant:
     results: tuple[Result, ...] = ()
     folders: tuple[Path, ...] = ()
 
-    def losses(self) -> pd.Series:
-        """Squared error of the forecast of every bar's next log return, the mean over seeds."""
-        close = self.results[0].bars["close"]
-        outcome = np.log(close).diff().shift(-1)
-        each = [(outcome.loc[one.forecasts.index] - one.forecasts) ** 2 for one in self.results]
-        return pd.concat(each, axis=1).mean(axis=1).dropna()
+    def losses(self) -> pd.DataFrame:
+        """Squared error of the forecast of every bar's next log return, the mean over seeds: bars × names."""
+        outcome = _outcomes(self.results[0])
+        return sum((outcome - _said(one)) ** 2 for one in self.results) / len(self.results)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """What came of it.
 
-    scores:   a row each entrant, columns (score, "mean" or "sd" over its seeds), the sd NaN for one seed.
-    losses:   squared forecast errors, bars × entrants and the naive forecast of zero.
+    scores:   a row each entrant, columns (score, "mean" or "sd" over its seeds), the sd NaN for one seed. Of a panel,
+              `rank_ic` too, the mean over its dates.
+    losses:   squared forecast errors, bars × entrants and the naive forecast of zero; of a panel, means over its names.
     pairs:    Diebold-Mariano between all pairs, as `pairwise` returns them.
     survival: model confidence set p-value of each; below 0.1 it is not among the best at 90 %.
     """
@@ -106,9 +105,8 @@ def compare(
     in `out` if one fails. Raises what `Request.run` raises.
     """
     base = entrants[0].requests[0]
-    strategy, parameters = base.rule()
-    check_strategy(strategy, parameters)
-    data = base.load()
+    base.check_rule()
+    data = base.market()
     report = progress or (lambda name, done, total: None)
     with ExitStack() as stack:
         requests = [(entrant, request) for entrant in entrants for request in entrant.requests]
@@ -116,7 +114,7 @@ def compare(
         ledger = ledger_of(out)
         ledger.runs(limit=1)
         said = [request.predict(data.bars, partial(report, entrant.name)) for entrant, request in requests]
-        since = max(forecasts.series.first_valid_index() for forecasts in said)
+        since = max(forecasts.first for forecasts in said)
         since = since if base.since is None else max(since, pd.Timestamp(base.since))
         date = f"{since:%Y-%m-%d}" if since == since.normalize() else since.isoformat()
         asked = [replace(request, since=date) for _, request in requests]
@@ -136,17 +134,35 @@ def compare(
 def summarise(entrants: Sequence[Entrant]) -> Comparison:
     """The tables of a comparison."""
     scores = pd.DataFrame({entrant.name: _scores(entrant.results) for entrant in entrants}).T
-    losses = pd.DataFrame({entrant.name: entrant.losses() for entrant in entrants})
-    close = entrants[0].results[0].bars["close"]
-    losses["no forecast"] = np.log(close).diff().shift(-1) ** 2
-    losses = losses.dropna()
+    errors = {entrant.name: entrant.losses() for entrant in entrants}
+    errors["no forecast"] = _outcomes(entrants[0].results[0]) ** 2
+    # Of a panel, the mean over the names for which all have a forecast.
+    known = np.logical_and.reduce([each.notna() for each in errors.values()])
+    losses = pd.DataFrame({name: each.where(known).mean(axis=1) for name, each in errors.items()}).dropna()
     return Comparison(tuple(entrants), scores, losses, pairwise(losses), confidence_set(losses)["p"])
 
 
+def _outcomes(result: Result) -> pd.DataFrame:
+    """The log return from each bar of the window to the name's own next one, bars × names."""
+    closes = {s: b["close"] for s, b in result.panel.bars.items()} if isinstance(result, PanelResult) else {}
+    closes = closes or {"forecast": result.bars["close"]}
+    index = result.forecasts.index
+    return pd.DataFrame({name: np.log(close).diff().shift(-1).reindex(index) for name, close in closes.items()})
+
+
+def _said(result: Result) -> pd.DataFrame:
+    """The forecasts, bars × names."""
+    return result.table if isinstance(result, PanelResult) else result.forecasts.to_frame("forecast")
+
+
 def _scores(results: Sequence[Result]) -> pd.Series:
-    values: dict[tuple[str, str], Any] = {}
+    found: dict[str, list[Any]] = {}
     for part, names in SCORES.items():
-        for name in names:
-            each = pd.Series([result.metrics[part][name] for result in results], dtype=float)
-            values[name, "mean"], values[name, "sd"] = each.mean(), each.std(ddof=1)
+        found |= {name: [result.metrics[part][name] for result in results] for name in names}
+    if isinstance(results[0], PanelResult):
+        found["rank_ic"] = [result.metrics["panel"]["rank_ic"]["mean"] for result in results]
+    values: dict[tuple[str, str], Any] = {}
+    for name, each in found.items():
+        numbers = pd.Series(each, dtype=float)
+        values[name, "mean"], values[name, "sd"] = numbers.mean(), numbers.std(ddof=1)
     return pd.Series(values)

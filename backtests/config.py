@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from backtests.request import Request
 
 # What only some commands take, and no mistake in a file that serves them all.
-SOME = frozenset({"predictor", "param", "params", "symbol", "out", "open", "seeds", "json", "no_skill", "snapshot"})
+SOME = frozenset(
+    {"predictor", "param", "params", "symbol", "universe", "pooled", "out", "open", "seeds", "json", "no_skill"}
+    | {"snapshot"}
+)
 
 Kind = Literal["flag", "whole number", "number", "text", "list", "table"]
 

@@ -78,29 +78,33 @@ def simulate(
     check_bars(bars)
     if not forecast.index.equals(bars.index):
         raise ValueError("the forecast must have the same dates as the bars")
-    known = np.flatnonzero(forecast.notna())
-    first = date_numbers(bars.index)[known[0]] if len(known) else math.inf
     # One thing at a time: the default observers cost a sixth of the run and nobody reads them.
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=True, **modes)
-    cerebro.broker = Broker(  # type: ignore[call-arg]  # backtrader turns params into arguments
+    cerebro.broker = broker_for(account, forecast.notna())
+    cerebro.adddata(ForecastFeed(dataname=bars.assign(forecast=forecast.to_numpy(float))))
+    cerebro.addstrategy(strategy, **(parameters or {}))
+    cerebro.addanalyzer(_History, _name="history")
+    cerebro.addanalyzer(Orders, _name="orders")
+    (run,) = cerebro.run()
+    history = pd.DataFrame(run.analyzers.history.rows, columns=["equity", "cash", "units"], index=bars.index)
+    refuse_ruin(history["equity"])
+    orders = run.analyzers.orders.table(bars.index)[ORDER_COLUMNS]
+    return Simulation(history, orders, getattr(run, "too_small", 0))
+
+
+def broker_for(account: Account, known: pd.Series) -> Broker:
+    """The broker of this account, whose cash earns interest from the first date on which a forecast is `known`."""
+    first = np.flatnonzero(known)
+    broker = Broker(  # type: ignore[call-arg]  # backtrader turns params into arguments
         commission=account.commission_bps / 1e4,
         slippage=account.slippage_bps / 1e4,
         borrow=account.borrow_bps / 1e4,
         interest=account.interest_bps / 1e4,
-        interest_from=first,
+        interest_from=date_numbers(pd.DatetimeIndex(known.index))[first[0]] if len(first) else math.inf,
         fractional=account.fractional,
     )
-    cerebro.broker.setcash(account.cash)
-    cerebro.adddata(ForecastFeed(dataname=bars.assign(forecast=forecast.to_numpy(float))))
-    cerebro.addstrategy(strategy, **(parameters or {}))
-    cerebro.addanalyzer(_History, _name="history")
-    cerebro.addanalyzer(_Orders, _name="orders")
-    (run,) = cerebro.run()
-    history = pd.DataFrame(run.analyzers.history.rows, columns=["equity", "cash", "units"], index=bars.index)
-    refuse_ruin(history["equity"])
-    orders = pd.DataFrame(run.analyzers.orders.rows, columns=ORDER_COLUMNS)
-    orders["date"] = bars.index[orders["date"].to_numpy(int)]
-    return Simulation(history, orders, getattr(run, "too_small", 0))
+    broker.setcash(account.cash)
+    return broker
 
 
 def refuse_ruin(equity: pd.Series) -> None:
@@ -128,8 +132,8 @@ class _History(bt.Analyzer):
         self.rows.append((broker.getvalue(), broker.getcash(), broker.getposition(self.data).size))
 
 
-class _Orders(bt.Analyzer):
-    """Every order that ended, filled or not."""
+class Orders(bt.Analyzer):
+    """Every order that ended, filled or not, with the name of the feed it was for."""
 
     FINAL = (bt.Order.Completed, bt.Order.Margin, bt.Order.Rejected, bt.Order.Canceled, bt.Order.Expired)
 
@@ -141,7 +145,7 @@ class _Orders(bt.Analyzer):
             return
         done = order.executed
         filled = done.size != 0
-        opening = self.data.open[0]
+        opening = order.data.open[0]
         self.rows.append(
             (
                 len(self.strategy) - 1,  # the bar it ended on
@@ -152,5 +156,12 @@ class _Orders(bt.Analyzer):
                 done.comm,
                 abs(done.size) * abs(done.price - opening) if filled and order.exectype == bt.Order.Market else 0.0,
                 order.getstatusname().lower(),
+                order.data._name,
             )
         )
+
+    def table(self, index: pd.DatetimeIndex) -> pd.DataFrame:
+        """A row each, with its `symbol`; `index` has the dates of the bars."""
+        orders = pd.DataFrame(self.rows, columns=[*ORDER_COLUMNS, "symbol"])
+        orders["date"] = index[orders["date"].to_numpy(int)]
+        return orders

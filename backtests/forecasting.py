@@ -143,17 +143,22 @@ def _with_history(
     return float(series.iloc[-1]), found
 
 
+def after_last(bars: pd.DataFrame) -> pd.DataFrame:
+    """One bar more, flat at the last close, at the usual distance."""
+    close = float(bars["close"].iloc[-1])
+    step = pd.Timedelta(np.median(np.diff(bars.index[-21:]))) if len(bars) > 1 else pd.Timedelta(days=1)
+    return pd.DataFrame(
+        {"open": close, "high": close, "low": close, "close": close, "volume": 0.0}, index=[bars.index[-1] + step]
+    )
+
+
 def next_position(request: Request, bars: pd.DataFrame, forecast: pd.Series) -> Position:
     """What the request's strategy holds at the last close, and what it orders there.
 
     The strategy itself trades all forecasts in the engine, over the bars and one bar more: flat at the last close, so
     that the order decided there fills. What it decides at that last bar would fill after it, and so never does.
     """
-    close = float(bars["close"].iloc[-1])
-    step = pd.Timedelta(np.median(np.diff(bars.index[-21:]))) if len(bars) > 1 else pd.Timedelta(days=1)
-    flat = pd.DataFrame(
-        {"open": close, "high": close, "low": close, "close": close, "volume": 0.0}, index=[bars.index[-1] + step]
-    )
+    flat = after_last(bars)
     # A number, because a forecast is never NaN again once it has begun; it is not traded.
     once_more = pd.Series([forecast.iloc[-1]], index=flat.index)
     columns = list(flat.columns)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Self, overload
 
 import backtrader as bt
 import pandas as pd
 
-from backtests.backtest import STRATEGIES, Forecasts, check_strategy, predict, trade
+from backtests.backtest import Forecasts, check_strategy, predict, trade
 from backtests.data.load import load
 from backtests.data.table import Loaded
 from backtests.engine import Account
+from backtests.portfolio.asked import LoadedPanel, find_rule, load_asked, names_many
+from backtests.portfolio.backtest import check_rule, trade_panel
+from backtests.portfolio.forecasts import PanelForecasts, predict_panel
+from backtests.portfolio.panel import Panel
 from backtests.result import Result
 from predictors import Learner, Predictor, WalkForward
 from predictors.registry import PREDICTORS
@@ -23,9 +27,11 @@ from predictors.registry import PREDICTORS
 class Request:
     """One backtest, asked for.
 
-    predictor, strategy: a name or file, as `PREDICTORS` and `STRATEGIES` find them.
+    predictor, strategy: a name or file, as `PREDICTORS`, `STRATEGIES` and `PORTFOLIO_STRATEGIES` find them.
     symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot, bar: the bars, as
-        `backtests.data.load` takes them; raw for adjust="none".
+        `backtests.data.load` takes them; raw for adjust="none". A symbol that means many makes it a portfolio:
+        sp20, us5, `AAPL,MSFT`, @FILE with a symbol a line.
+    pooled: for a portfolio, one model for all names.
     train, every: the walk-forward of a learner; None for its defaults.
     params, strategy_params: texts, typed by the class that takes them.
     seed, device: parameters of the predictor that have options of their own.
@@ -55,6 +61,20 @@ class Request:
     seed: int | None = None
     device: str = "auto"
     allow_lookahead: bool = False
+    pooled: bool = False
+
+    @property
+    def is_portfolio(self) -> bool:
+        """Whether it is for many names on one account."""
+        return names_many(self.symbol)
+
+    def check(self) -> None:
+        """Raises ValueError for what goes with one name only, or with many only, and is asked of the other."""
+        if self.is_portfolio and self.snapshot:
+            raise ValueError(f"a snapshot is of one symbol, and {self.symbol} means several")
+        if self.pooled and not self.is_portfolio:
+            raise ValueError(f"pooled is one model for several names, and {self.symbol} is one")
+        find_rule(self.strategy, many=self.is_portfolio)
 
     def model(self) -> Predictor:
         """The predictor, a learner wrapped in its walk-forward. Raises LookupError, TypeError or ValueError."""
@@ -76,37 +96,68 @@ class Request:
 
     def rule(self) -> tuple[type[bt.Strategy], dict[str, Any]]:
         """The strategy and its parameters."""
-        cls = STRATEGIES.find(self.strategy)
-        return cls, STRATEGIES.coerce(cls, self.strategy_params, self.strategy)
+        cls, registry = find_rule(self.strategy, many=self.is_portfolio)
+        return cls, registry.coerce(cls, self.strategy_params, self.strategy)
+
+    def check_rule(self) -> None:
+        """Raises for a strategy or parameters of it that cannot be run, before anything is trained."""
+        self.check()
+        (check_rule if self.is_portfolio else check_strategy)(*self.rule())
 
     def load(self) -> Loaded:
-        """The bars it is run on, and how they came to be."""
+        """The bars of one name, and how they came to be. Raises ValueError for a portfolio."""
+        if self.is_portfolio:
+            raise ValueError(f"{self.symbol} is a portfolio, and this takes one name")
         names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot", "bar")
         told = {name: getattr(self, name) for name in names}
         return load(self.symbol, columns=self.columns or None, adjust="none" if self.raw else "full", **told)
 
     def bars(self) -> pd.DataFrame:
-        """The bars alone."""
+        """The bars of one name alone."""
         return self.load().bars
 
-    def run(self, bars: pd.DataFrame | None = None, progress: Callable[[int, int], None] | None = None) -> Result:
-        """The backtest, on these bars instead of its own where they are given; its recipe holds this request."""
-        strategy, parameters = self.rule()
-        check_strategy(strategy, parameters)
-        data = self.load() if bars is None else Loaded(bars, pd.DataFrame(), "given")
+    def market(self) -> Loaded | LoadedPanel:
+        """What it is run on, of one name or of many: each of those is loaded as it would be alone."""
+        if not self.is_portfolio:
+            return self.load()
+        alone = replace(self, pooled=False)
+        return load_asked(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
+
+    def run(
+        self, bars: pd.DataFrame | Panel | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> Result:
+        """The backtest, on these bars instead of its own where they are given; its recipe holds this request.
+
+        A `PanelResult` for a portfolio, whose bars are a `Panel`.
+        """
+        self.check_rule()
+        data = self.market() if bars is None else given(bars)
         return self.trade(self.predict(data.bars, progress), data)
 
-    def predict(self, bars: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> Forecasts:
-        """The first half of `run`: forecasts that passed the gate."""
-        model = self.model()
-        return predict(bars, model, symbol=self.symbol, allow_lookahead=self.allow_lookahead, progress=progress)
+    @overload
+    def predict(self, bars: Panel, progress: Callable[[int, int], None] | None = None) -> PanelForecasts: ...
 
-    def trade(self, forecasts: Forecasts, data: Loaded) -> Result:
+    @overload
+    def predict(self, bars: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> Forecasts: ...
+
+    def predict(
+        self, bars: pd.DataFrame | Panel, progress: Callable[[int, int], None] | None = None
+    ) -> Forecasts | PanelForecasts:
+        """The first half of `run`: forecasts that passed the gate."""
+        model, allowed = self.model(), self.allow_lookahead
+        if isinstance(bars, Panel):
+            return predict_panel(bars, model, pooled=self.pooled, allow_lookahead=allowed, progress=progress)
+        return predict(bars, model, symbol=self.symbol, allow_lookahead=allowed, progress=progress)
+
+    def trade(self, forecasts: Forecasts | PanelForecasts, data: Loaded | LoadedPanel) -> Result:
         """The second half of `run`; the recipe says where the data came from."""
         traded = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
-        result = trade(traded, *self.rule(), self.account, symbol=self.symbol)
-        told = {name: getattr(data, name) for name in ("origin", "statements", "findings", "repairs", "pin")}
-        return result.with_recipe(command=self.command(), request=asdict(self), data=told)
+        result: Result
+        if isinstance(traded, PanelForecasts):
+            result = trade_panel(traded, *self.rule(), self.account)
+        else:
+            result = trade(traded, *self.rule(), self.account, symbol=self.symbol)
+        return result.with_recipe(command=self.command(), request=asdict(self), data=data.told())
 
     def command(self) -> str:
         """The command that asks for this; what is left at its default is left out."""
@@ -132,6 +183,11 @@ class Request:
             )
         kept = dict(recipe["request"])
         return cls(**kept | {"account": Account(**kept["account"])})
+
+
+def given(bars: pd.DataFrame | Panel) -> Loaded | LoadedPanel:
+    """Bars that came from nowhere a recipe could say."""
+    return LoadedPanel(bars, {}) if isinstance(bars, Panel) else Loaded(bars, pd.DataFrame(), "given")
 
 
 def _options(value: Account, default: Account) -> list[str]:

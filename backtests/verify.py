@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.backtest import sources_of, versions
+from backtests.portfolio.result import PanelResult
 from backtests.request import Request
 from backtests.result import Result
 from backtests.sources import digest
@@ -33,11 +34,10 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
     raises.
     """
     request = Request.from_recipe(saved.recipe)
-    if digest(saved.bars) != saved.recipe["bars"]["sha256"]:
-        raise ValueError("bars.parquet is not what this run was made on: its SHA-256 is not the recipe's")
-    again = request.run(saved.bars, progress)
+    _check_bars(saved)
+    again = request.run(saved.panel if isinstance(saved, PanelResult) else saved.bars, progress)
     pairs = {
-        "forecasts": (saved.forecasts.to_frame(), again.forecasts.to_frame()),
+        "forecasts": (_forecasts(saved), _forecasts(again)),
         "orders": (saved.orders, again.orders),
         "equity": (saved.history, again.history),
     }
@@ -45,6 +45,23 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
         Part(part, fingerprint(before), fingerprint(after), first_difference(before, after))
         for part, (before, after) in pairs.items()
     ]
+
+
+def _check_bars(saved: Result) -> None:
+    """Raises ValueError unless the saved bars, of every name of a panel, are those of the recipe."""
+    kept = saved.recipe["bars"]
+    if digest(saved.bars) != kept["sha256"]:
+        raise ValueError("bars.parquet is not what this run was made on: its SHA-256 is not the recipe's")
+    if isinstance(saved, PanelResult):
+        found = {symbol: digest(bars) for symbol, bars in saved.panel.bars.items()}
+        wrong = [name for name, one in kept["symbols"].items() if found.pop(name, None) != one["sha256"]]
+        if wrong or found:
+            names = ", ".join([*wrong, *found])
+            raise ValueError(f"panel.parquet is not what this run was made on: {names} is not the recipe's")
+
+
+def _forecasts(result: Result) -> pd.DataFrame:
+    return result.table if isinstance(result, PanelResult) else result.forecasts.to_frame()
 
 
 def changes(saved: Result) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from backtests.backtest import check_strategy
 from backtests.data.load import is_file
 from backtests.evidence.gather import with_evidence
 from backtests.ledger import NAME, Ledger
+from backtests.portfolio.asked import called
+from backtests.portfolio.result import load_result
 from backtests.request import Request
 from backtests.result import Result, RunFolder
 from backtests.sheet.index import SHEET, write_index
@@ -21,7 +22,7 @@ def backtest(request: Request, out: Path, progress: Callable[[int, int], None] |
     Nothing is left of a run that fails or is interrupted.
     """
     request.model()
-    check_strategy(*request.rule())
+    request.check_rule()
     with RunFolder(out, label(request)) as folder:
         ledger = ledger_of(out)
         ledger.runs(limit=1)  # an unreadable ledger is found out before hours of training
@@ -46,7 +47,7 @@ def rebuild(run: Path) -> Result:
 
     Raises FileNotFoundError or ValueError for a folder that is not a whole run.
     """
-    result = Result.load(run)
+    result = load_result(run)
     request = Request.from_recipe(result.recipe)
     result = with_evidence(result, *request.rule(), request.account, ledger_of(run.absolute().parent).trials(result))
     draft = run / f".unfinished-{SHEET}"
@@ -61,8 +62,17 @@ def rebuild(run: Path) -> Result:
 
 def label(request: Request) -> str:
     """What a run's folder is called after its time: the predictor, or its file's name, the symbol, the bars."""
-    symbol = Path(request.symbol).stem if is_file(request.symbol) else request.symbol
-    return "-".join(filter(None, (Path(request.predictor.partition(":")[0]).stem, symbol, request.bar)))
+    predictor = Path(request.predictor.partition(":")[0]).stem
+    return "-".join(filter(None, (predictor, symbol_label(request), request.bar)))
+
+
+def symbol_label(request: Request) -> str:
+    """What a folder is called after what was traded."""
+    return called(request.symbol, _short) if request.is_portfolio else _short(request.symbol)
+
+
+def _short(symbol: str) -> str:
+    return Path(symbol).stem if is_file(symbol) else symbol
 
 
 def ledger_of(out: Path) -> Ledger:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from backtests.config import Config, Kind
@@ -156,12 +157,18 @@ CONFIG = click.option(
 )
 
 
-SYMBOL = click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`.")
+SYMBOL = click.option(
+    "--symbol",
+    default="SPY",
+    show_default=True,
+    help="A file, a symbol from `data list`; for a portfolio AAPL,MSFT,…, sp20 or us5.",
+)
+UNIVERSE = click.option("--universe", metavar="FILE", help="A portfolio of the symbols in a file, one a line.")
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options every command that backtests has; their names are those of `backtests.request.Request`."""
-    return CONFIG(SYMBOL(account_options(OUT(command))))
+    return CONFIG(SYMBOL(UNIVERSE(account_options(OUT(command)))))
 
 
 def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,6 +185,7 @@ def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--since", metavar="DATE", callback=date, help="Trade and count no forecast before this."),
         click.option("--train", type=int, help="Bars each refit of a learner sees.  [default: 1000]"),
         click.option("--every", type=int, help="Bars between two refits of a learner.  [default: 21]"),
+        click.option("--pooled", is_flag=True, help="Train one model for all names of a portfolio."),
         click.option("-s", "--strategy-param", "strategy_params", help="Of the strategy.", **PAIRS),
         click.option("--cash", type=float, default=100_000.0, show_default=True, help="What the account starts with."),
         click.option("--commission-bps", type=float, default=1.0, show_default=True, help="Of the value traded."),
@@ -200,11 +208,39 @@ def request_of(options: dict[str, Any]) -> Request:
     if options["start"] and options["end"] and options["start"] > options["end"]:
         raise click.UsageError(f"--start {options['start']} is after --end {options['end']}")
     from backtests.engine import Account
+    from backtests.portfolio.asked import universe_of
     from backtests.request import Request
 
+    options = options | {"symbol": universe_of(_symbol(options))}
     names = {field.name for field in fields(Account)} & set(options)
     account = Account(**{name: options[name] for name in names})
-    return Request(account=account, **{name: value for name, value in options.items() if name not in names})
+    taken = {*names, "universe"}
+    request = Request(account=account, **{name: value for name, value in options.items() if name not in taken})
+    try:
+        request.check()
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    return request
+
+
+def _symbol(options: dict[str, Any]) -> str:
+    """The symbol asked for; --universe FILE is the symbol @FILE, and one in a config file gives way to --symbol."""
+    universe, symbol = options.get("universe"), str(options["symbol"])
+    if universe is None:
+        return symbol
+    asked = click.get_current_context().get_parameter_source("symbol") is ParameterSource.COMMANDLINE
+    if not asked:
+        return f"@{universe}"
+    if click.get_current_context().get_parameter_source("universe") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("give --symbol or --universe, not both")
+    return symbol
+
+
+def one_name(request: Request, command: str) -> Request:
+    """The same request, unless it is for many names."""
+    if request.is_portfolio:
+        raise click.UsageError(f"{command} takes one name, and {request.symbol} is a portfolio")
+    return request
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import PAIRS, request_of, run_options, training_bar
+from backtests.commands.options import PAIRS, one_name, request_of, run_options, training_bar
 
 if TYPE_CHECKING:
     from backtests.placebo import Placebo
@@ -37,7 +37,7 @@ def placebo(
 
     p is how likely one of those does at least as well.
     """
-    request = request_of(options)
+    request = one_name(request_of(options), "placebo")
     from backtests import placebo as markets_without_edge
     from backtests import workspace
     from backtests.placebo.chance import enough

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import BAR, OUT, PAIRS, SOURCE, date, reading, request_of
+from backtests.commands.options import BAR, OUT, PAIRS, SOURCE, date, one_name, reading, request_of
 
 if TYPE_CHECKING:
     from predictors import Learner, Predictor
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 def list_plugins() -> None:
     """List the predictors and strategies, where each comes from, and their parameters."""
     from backtests.backtest import STRATEGIES
+    from backtests.portfolio import PORTFOLIO_STRATEGIES
     from predictors.registry import PREDICTORS, PluginError
 
-    for registry in (PREDICTORS, STRATEGIES):
-        click.secho(f"--{registry.kind}", bold=True)
+    for registry in (PREDICTORS, STRATEGIES, PORTFOLIO_STRATEGIES):
+        only = ", of a portfolio only" if registry is PORTFOLIO_STRATEGIES else ""
+        click.secho(f"--{registry.kind}{only}", bold=True)
         for name, source in registry.names().items():
             try:
                 lines = _described(registry, registry.find(name))
@@ -97,7 +99,7 @@ def new(kind: str, name: str, package: bool) -> None:
 @OUT
 def explain(name: str, train: int, out: Path, **options: Any) -> None:
     """Fit a recurrent net on the last bars and draw what it does inside."""
-    request = request_of(options | {"predictor": name})
+    request = one_name(request_of(options | {"predictor": name}), "explain")
     from backtests import RunFolder
     from backtests.explain import recurrent, write_explanation
     from backtests.workspace import label

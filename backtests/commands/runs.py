@@ -73,10 +73,10 @@ def report(run: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def verify(run: Path) -> None:
     """Make a saved run again from its recipe, and say whether forecasts, orders and equity are the same to the bit."""
-    from backtests import Result
+    from backtests.portfolio.result import load_result
     from backtests.verify import changes, check
 
-    saved = Result.load(run)
+    saved = load_result(run)
     with training_bar() as progress:
         parts = check(saved, progress)
     for part in parts:
@@ -127,10 +127,12 @@ def _print_result(result: Result) -> None:
 
 def _print_comparison(comparison: Comparison) -> None:
     """A line for each entrant, the best Sharpe ratio first: means over seeds."""
-    shown = (("sharpe", "Sharpe", "{:.2f}"), ("cagr", "CAGR", "{:.2%}"), ("max_drawdown", "Drawdown", "{:.1%}"),
-             ("turnover", "Turnover", "{:.1f}x"), ("r2", "R²", "{:+.2%}"), ("ic", "IC", "{:+.3f}"))  # fmt: skip
-    click.echo(f"\n{'':<28}{'seeds':>6}" + "".join(f"{title:>11}" for _, title, _ in shown) + f"{'among best':>12}")
+    titles = (("sharpe", "Sharpe", "{:.2f}"), ("cagr", "CAGR", "{:.2%}"), ("max_drawdown", "Drawdown", "{:.1%}"),
+             ("turnover", "Turnover", "{:.1f}x"), ("r2", "R²", "{:+.2%}"), ("ic", "IC", "{:+.3f}"),
+             ("rank_ic", "Rank IC", "{:+.4f}"))  # fmt: skip
     scores = comparison.scores
+    shown = [one for one in titles if one[0] in scores]  # a rank IC only of a panel
+    click.echo(f"\n{'':<28}{'seeds':>6}" + "".join(f"{title:>11}" for _, title, _ in shown) + f"{'among best':>12}")
     for name in scores.sort_values(("sharpe", "mean"), ascending=False).index:
         (entrant,) = (one for one in comparison.entrants if one.name == name)
         cells = "".join(f"{form.format(scores.loc[name, (key, 'mean')]):>11}" for key, _, form in shown)

@@ -6,13 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import request_of, run_options
+from backtests.commands.options import one_name, request_of, run_options
 
 if TYPE_CHECKING:
     from backtests.sweep.live import Progress
@@ -25,7 +24,7 @@ WORDS: Any = {"multiple": True, "metavar": "NAME=VALUES"}
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a backtest, but for those a sweep takes several of, and look-ahead, which it never allows."""
     command = run_options(command)
-    taken = ("symbol", "strategy_params", "allow_lookahead")
+    taken = ("symbol", "universe", "pooled", "strategy_params", "allow_lookahead")
     command.__click_params__ = [p for p in command.__click_params__ if p.name not in taken]  # type: ignore[attr-defined]
     return command
 
@@ -54,16 +53,16 @@ def sweep(
 
     Every point is a trial in the ledger. The same command goes on with a sweep that was stopped.
     """
-    fixed = {"params": {}, "strategy_params": {}, "symbol": symbols[0], "allow_lookahead": False}
-    base = request_of(options | fixed)
+    fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False}
+    bases = [one_name(request_of(options | fixed | {"symbol": symbol}), "sweep") for symbol in dict.fromkeys(symbols)]
     from backtests.sheet.index import write_index
     from backtests.sheet.sweep import write_sweep
     from backtests.sweep import run
     from backtests.sweep.points import sweep_of
 
     pages = []
-    for symbol in dict.fromkeys(symbols):
-        asked = sweep_of(replace(base, symbol=symbol), params, rule_params, method=method, draws=draws, seeds=seeds)
+    for base in bases:
+        asked = sweep_of(base, params, rule_params, method=method, draws=draws, seeds=seeds)
         with live([axis.column for axis in asked.axes]) as report:
             swept = run.sweep(asked, out, report, every=reselect, past=past, select=nested)
         pages.append(write_sweep(swept))

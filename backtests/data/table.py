@@ -49,3 +49,7 @@ class Loaded:
     findings: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     pin: dict[str, Any] = field(default_factory=dict)
+
+    def told(self) -> dict[str, Any]:
+        """What a recipe keeps of it."""
+        return {name: getattr(self, name) for name in ("origin", "statements", "findings", "repairs", "pin")}

@@ -16,6 +16,8 @@ from backtests.evidence.skill import skill
 from backtests.evidence.stress import stress
 from backtests.evidence.verdict import conclusion, verdict
 from backtests.ledger import Trials
+from backtests.portfolio.result import PanelResult
+from backtests.portfolio.stress import stress_panel
 from backtests.result import Result
 
 ALONE = Trials(count=1, effective=1, sharpe_variance=0.0, runs=1)
@@ -32,11 +34,14 @@ def with_evidence(
 
     trials: how many were made on these bars, as `Ledger.trials` counts them.
     """
-    forecast = result.forecasts.reindex(result.bars.index)
     metrics = dict(result.metrics)
     metrics["forecast"] = skill(result.forecasts, result.bars["close"].loc[result.forecasts.index[0] :])
     metrics["luck"] = luck_of(result, trials)
-    metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
+    if isinstance(result, PanelResult):
+        metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account or Account())
+    else:
+        forecast = result.forecasts.reindex(result.bars.index)
+        metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
     entries = verdict(metrics, result.recipe)
     metrics["verdict"], metrics["conclusion"] = entries, conclusion(entries)
     return replace(result, metrics=metrics)

@@ -116,17 +116,18 @@ def outcomes(
     grid: Sequence[float],
     trade: Trade,
     hold: Trade,
+    naive: bool = True,
 ) -> dict[str, Any]:
     """All that `stress` says but the engine, of forecasts as they are, late, and at the wrong times.
 
     grid: the costs in basis points among which the break-even is looked for; trade, hold: run variants of the strategy
-    and of the benchmark.
+    and of the benchmark; naive: whether a forecast of zero means anything to the strategy.
     """
     taxed = [replace(account, commission_bps=bps, slippage_bps=0) for bps in grid]
     groups = {
         "net": [Variant(values, account)],
         "gross": [Variant(values, replace(account, commission_bps=0, slippage_bps=0, borrow_bps=0))],
-        "naive": [Variant(np.where(np.isnan(values), np.nan, 0.0), account)],
+        "naive": [Variant(np.where(np.isnan(values), np.nan, 0.0), account)] * naive,
         "delay": [Variant(each, account) for each in late],
         "costs": [Variant(values, each) for each in taxed],
         "random": [Variant(each, account) for each in rotated],
@@ -135,14 +136,12 @@ def outcomes(
     told = {name: [next(done) for _ in group] for name, group in groups.items()}
     held = hold([Variant(values, each) for each in taxed])
     growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
-    (gross,), (net,), (naive,) = ([each.scores for each in told[name]] for name in ("gross", "net", "naive"))
-    delayed = [net, *(each.scores for each in told["delay"])]
+    alone = {name: told[name][0].scores for name in ("gross", "net", "naive") if told[name]}
+    delayed = [alone["net"], *(each.scores for each in told["delay"])]
     return {
-        "gross": gross,
-        "net": net,
-        "naive": naive,
+        **alone,
         "delay": [{"bars": k} | scores for k, scores in enumerate(delayed)],
-        "costs": [{"bps": b} | told["costs"][list(grid).index(b)].scores for b in COSTS],
+        "costs": [{"bps": b} | told["costs"][list(grid).index(b)].scores for b in COSTS if b in grid],
         "break_even_bps": break_even(grid, growth),
         "break_even_hold_bps": break_even(grid, growth - holding),
         "random": _random(told["net"][0], told["random"]),
@@ -159,9 +158,13 @@ def rotations(forecast: np.ndarray, first: int, draws: int, seed: int) -> list[n
     Evidence-Based Technical Analysis, chapter 5, for trading rules at random times.
     """
     window = forecast[first:]
-    offsets = np.arange(1, len(window))
-    chosen = np.random.default_rng(seed).choice(offsets, min(draws, len(offsets)), replace=False)
-    return [np.r_[forecast[:first], np.roll(window, offset)] for offset in chosen]
+    return [np.r_[forecast[:first], np.roll(window, offset)] for offset in offsets(len(window), draws, seed)]
+
+
+def offsets(bars: int, draws: int, seed: int) -> np.ndarray:
+    """So many different offsets within a window, fewer where it is shorter."""
+    every = np.arange(1, bars)
+    return np.random.default_rng(seed).choice(every, min(draws, len(every)), replace=False)
 
 
 def break_even(bps: Sequence[float], growth: np.ndarray) -> float | None:

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 SURE = 0.95  # a probability from which on an answer is yes
+SURE_T = 1.645  # the same of a normal t, one-sided
 
 Entry = dict[str, str]
 
 
 def verdict(metrics: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[Entry]:
     """The questions a sceptic asks, with an answer (yes, no, unclear), a sentence and a section."""
+    across = metrics.get("panel")
     return [
         _look_ahead(recipe["look_ahead"]),
-        _forecast(metrics["forecast"]),
+        _ranks(across) if across and across["dates"] else _forecast(metrics["forecast"]),
         _holding(metrics["strategy"], metrics["benchmark"], metrics["luck"]["against_hold"]),
         _timing(metrics["stress"]["random"]),
         _deflation(metrics["luck"], metrics["strategy"]),
@@ -59,6 +61,17 @@ def _forecast(skill: Mapping[str, Any]) -> Entry:
         f"knowing nothing and looking as well is {_p(p)} (Clark-West)."
     )
     return _entry("forecast", answer, sentence, "skill")
+
+
+def _ranks(across: Mapping[str, Any]) -> Entry:
+    """Of a portfolio: whether the names were ranked better than by lot, one-sided, on the dates' rank correlations."""
+    mean, t = _number(across["rank_ic"]["mean"]), _number(across["rank_ic"]["t"])
+    answer = "yes" if t > SURE_T else "unclear" if mean > 0 else "no"
+    sentence = (
+        f"Across names, the correlation of their ranks with those of the next returns is {mean:.4f} on average of "
+        f"{across['dates']:,} dates, {_ratio(t)} standard errors from none."
+    )
+    return _entry("forecast", answer, sentence, "across")
 
 
 def _holding(ours: Mapping[str, Any], held: Mapping[str, Any], against: Mapping[str, Any]) -> Entry:

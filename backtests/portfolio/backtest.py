@@ -77,7 +77,7 @@ def trade_panel(
     account, parameters = account or Account(), dict(parameters or {})
     check_rule(strategy, parameters)
     panel, first = forecasts.panel, forecasts.first
-    rule, given = _portfolio(strategy, parameters)
+    rule, given = rule_for_many(strategy, parameters)
     traded = simulate_panel(panel, forecasts.table, rule, given, account)
     held = simulate_panel(panel, forecasts.table, EqualWeight, {}, account)
     history = traded.history.loc[first:].assign(benchmark=held.history["equity"].loc[first:])
@@ -104,7 +104,7 @@ def trade_panel(
     )
 
 
-def _portfolio(
+def rule_for_many(
     strategy: type[bt.Strategy], parameters: dict[str, Any]
 ) -> tuple[type[PortfolioStrategy], dict[str, Any]]:
     """The rule for many names, a rule for one name wrapped."""

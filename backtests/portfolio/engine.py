@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,8 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from backtests.engine import ORDER_COLUMNS, Account, refuse_ruin
+from backtests.engine import Account, Orders, broker_for, refuse_ruin
 from backtests.portfolio.panel import Panel
-from strategies.broker import Broker
-from strategies.feed import date_numbers
 from strategies.portfolio.base import PortfolioStrategy
 from strategies.portfolio.feed import NameFeed, on_calendar
 
@@ -51,35 +48,20 @@ def simulate_panel(
     """
     account = account or Account()
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=True, **modes)
-    cerebro.broker = broker_for(account, forecasts)
+    cerebro.broker = broker_for(account, forecasts.notna().any(axis=1))
     for symbol, bars in panel.bars.items():
         rows = on_calendar(bars, forecasts[symbol].reindex(bars.index), panel.calendar)
         cerebro.adddata(NameFeed(dataname=rows), name=symbol)
     cerebro.addstrategy(strategy, **(parameters or {}))
     cerebro.addanalyzer(_History, _name="history")
-    cerebro.addanalyzer(_Orders, _name="orders")
+    cerebro.addanalyzer(Orders, _name="orders")
     (run,) = cerebro.run()
     return PanelSimulation(
         _history(run.analyzers.history, panel.calendar),
         pd.DataFrame(run.analyzers.history.units, columns=panel.symbols, index=panel.calendar),
-        _ended(run.analyzers.orders.rows, panel.calendar),
+        run.analyzers.orders.table(panel.calendar),
         getattr(run, "too_small", 0),
     )
-
-
-def broker_for(account: Account, forecasts: pd.DataFrame) -> Broker:
-    """The broker of this account, whose cash earns interest from the first forecast of any name on."""
-    known = np.flatnonzero(forecasts.notna().any(axis=1))
-    broker = Broker(  # type: ignore[call-arg]  # backtrader turns params into arguments
-        commission=account.commission_bps / 1e4,
-        slippage=account.slippage_bps / 1e4,
-        borrow=account.borrow_bps / 1e4,
-        interest=account.interest_bps / 1e4,
-        interest_from=date_numbers(forecasts.index)[known[0]] if len(known) else math.inf,
-        fractional=account.fractional,
-    )
-    broker.setcash(account.cash)
-    return broker
 
 
 class _History(bt.Analyzer):
@@ -98,42 +80,8 @@ class _History(bt.Analyzer):
     prenext = nextstart = next
 
 
-class _Orders(bt.Analyzer):
-    """Every order that ended, filled or not, with its symbol."""
-
-    FINAL = (bt.Order.Completed, bt.Order.Margin, bt.Order.Rejected, bt.Order.Canceled, bt.Order.Expired)
-
-    def start(self) -> None:
-        self.rows: list[tuple[Any, ...]] = []
-
-    def notify_order(self, order: bt.Order) -> None:
-        if order.status not in self.FINAL:
-            return
-        done = order.executed
-        filled = done.size != 0
-        self.rows.append(
-            (
-                len(self.strategy) - 1,  # the date it ended on
-                "buy" if order.isbuy() else "sell",
-                done.size if filled else order.created.size,
-                done.price if filled else math.nan,
-                done.size * done.price if filled else 0.0,
-                done.comm,
-                abs(done.size) * abs(done.price - order.data.open[0]) if filled else 0.0,
-                order.getstatusname().lower(),
-                order.data._name,
-            )
-        )
-
-
 def _history(analyzer: _History, calendar: pd.DatetimeIndex) -> pd.DataFrame:
     history = pd.DataFrame(analyzer.rows, columns=["equity", "cash"], index=calendar)
     refuse_ruin(history["equity"])
     history["units"] = (np.array(analyzer.units) != 0).sum(axis=1).astype(float)
     return history
-
-
-def _ended(rows: list[tuple[Any, ...]], calendar: pd.DatetimeIndex) -> pd.DataFrame:
-    orders = pd.DataFrame(rows, columns=[*ORDER_COLUMNS, "symbol"])
-    orders["date"] = calendar[orders["date"].to_numpy(int)]
-    return orders

@@ -71,7 +71,7 @@ def load_panel(
     adjusted: bool = True,
     load: Callable[..., pd.DataFrame] = load_bars,
 ) -> Panel:
-    """The panel that `universe` names: a bundled panel, `AAPL,MSFT`, a file with a symbol a line, or a list of symbols.
+    """The panel that `universe` names: a bundled one, `AAPL,MSFT`, a file with a symbol a line (@FILE), or symbols.
 
     load: what makes a symbol into bars, called with the other arguments.
 
@@ -92,9 +92,12 @@ def _named(universe: str | Path | Sequence[str]) -> tuple[str, list[str]]:
         return "sp20", [symbol for symbol in list_bars().index if symbol.endswith(".sp20")]
     if universe == "us5":
         return "us5", list(US5)
-    path = Path(universe)
+    path = Path(str(universe).removeprefix("@"))
+    if str(universe).startswith("@") and not path.is_file():
+        raise FileNotFoundError(f"no such file of symbols: {path}")
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines()
         symbols = [line.partition("#")[0].strip() for line in lines]
         return path.stem, [symbol for symbol in symbols if symbol]
-    return str(universe), [symbol.strip() for symbol in str(universe).split(",") if symbol.strip()]
+    symbols = [symbol.strip() for symbol in str(universe).split(",") if symbol.strip()]
+    return ",".join(symbols), symbols

@@ -16,23 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests import fast
 from backtests.engine import Account, refuse_ruin
 from backtests.portfolio.panel import Panel
 from strategies.feed import date_numbers
-from strategies.portfolio import BUILT_IN
 from strategies.portfolio.base import PortfolioStrategy
 from strategies.portfolio.feed import on_calendar
-from strategies.portfolio.per_name import PerName
 
-COLUMNS = ("open", "close", "status")
-
-
-def supports(strategy: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> bool:
-    """Whether the rule is one of ours: one of a user's may ask backtrader for anything."""
-    if strategy is PerName:
-        return fast.supports(parameters["rule"])
-    return f"{strategy.__module__}:{strategy.__name__}" in BUILT_IN.values()
+COLUMNS = ("open", "high", "low", "close", "volume", "status")
 
 
 @dataclass(frozen=True)
@@ -65,16 +55,16 @@ class Stage:
 
 def replay(
     stage: Stage,
-    forecasts: pd.DataFrame,
+    values: np.ndarray,
     strategy: type[PortfolioStrategy],
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
 ) -> Replay:
-    """What `simulate_panel` gives for the same arguments, to the last bit; for a strategy that `supports` says yes to.
+    """What `simulate_panel` gives for forecasts (T, N), to the last bit.
 
-    Raises ValueError if the account is wiped out.
+    The strategy may read what `PortfolioStrategy` says that `decide` may, its feeds and its broker's cash and value;
+    one that asks for more of backtrader raises whatever it then raises. Raises ValueError if the account is wiped out.
     """
-    values = forecasts.to_numpy(float)
     known = np.flatnonzero(~np.isnan(values).all(axis=1))
     desk = _Desk(stage, account or Account(), int(known[0]) if len(known) else len(values))
     rule = _seated(strategy, dict(parameters or {}), stage, values, desk)

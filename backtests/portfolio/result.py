@@ -46,6 +46,11 @@ class PanelResult(Result):
         return cls(**kept, panel=Panel(plain.recipe["symbol"], bars), table=table, positions=positions)
 
 
+def load_result(folder: Path) -> Result:
+    """The result saved in a folder, of one name or of a panel; raises as `Result.load`."""
+    return (PanelResult if (folder / "panel.parquet").exists() else Result).load(folder)
+
+
 def _table(folder: Path, name: str) -> pd.DataFrame:
     try:
         return pd.read_parquet(folder / f"{name}.parquet")

@@ -1,6 +1,6 @@
-"""Stress of a portfolio: the figures of `backtests.evidence.stress` for many names in one account.
+"""Stress of a portfolio: its own rule at other costs, filled late and at random times.
 
-Notation: T dates of the panel, N names; the evaluation window begins at the first forecast of any name.
+Notation: T dates of the panel, N names, forecasts (T, N).
 """
 
 from __future__ import annotations
@@ -8,104 +8,109 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import backtrader as bt
 import numpy as np
 import pandas as pd
 
 from backtests.engine import Account
-from backtests.evidence.stress import COARSE, LATEST, SLOW_DRAWS, Outcome, Trade, Variant, outcomes, unless_ruined
+from backtests.evidence.stress import LATEST, SLOW_DRAWS, Outcome, Trade, Variant, offsets, outcomes, unless_ruined
+from backtests.portfolio.backtest import rule_for_many
 from backtests.portfolio.engine import simulate_panel
-from backtests.portfolio.panel import Panel
-from backtests.portfolio.replay import Stage, replay, supports
-from backtests.sources import bars_per_year
+from backtests.portfolio.replay import Stage, replay
+from backtests.portfolio.result import PanelResult
 from strategies.portfolio.base import PortfolioStrategy
 from strategies.portfolio.equal_weight import EqualWeight
 
-One = Callable[[Variant], tuple[np.ndarray, float]]
+GRID = (0, 1, 2, 5, 10, 20, 50, 200, 1000)  # basis points each way: log growth is all but straight between two
+
+# A variant's equity at every close (T,), and the value traded from the first forecast on.
+Run = Callable[[Variant], tuple[np.ndarray, float]]
 
 
 def stress_panel(
-    panel: Panel,
-    table: pd.DataFrame,
-    strategy: type[PortfolioStrategy],
+    result: PanelResult,
+    strategy: type[bt.Strategy],
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
     *,
     draws: int = SLOW_DRAWS,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """What `stress` says, of a portfolio; `hold` is to hold every name with a forecast alike.
+    """How a portfolio's result changes with its costs, its delay and its timing; keys as `evidence.stress.stress`'s.
 
-    table: the forecasts, dates × symbols, NaN where there is none.
-
-    A rule of the user's is run by backtrader, ten times as long. Raises ValueError if there is no forecast.
+    A delay is counted in a name's own bars. At random times the forecasts of all names are turned together, each
+    within the bars it has forecasts for, so that who is compared with whom stays. There is no `naive`: forecasts of
+    zero rank nobody. A rule that the replay cannot give the result's own equity of is run by backtrader, ten times as
+    long.
     """
-    account, parameters = account or Account(), dict(parameters or {})
-    table = table.reindex(panel.calendar)
-    values = table.to_numpy(float)
-    known = np.flatnonzero(~np.isnan(values).all(axis=1))
-    if not len(known):
-        raise ValueError("there is no forecast to trade")
-    first, stage = int(known[0]), Stage(panel)
-    yearly = bars_per_year(panel.calendar[first:])
-
-    def trader(rule: type[PortfolioStrategy], given: Mapping[str, Any]) -> Trade:
-        one = (_replayed if supports(rule, given) else _simulated)(stage, first, rule, given)
-        return lambda variants: [unless_ruined(lambda v: Outcome.of(*one(v), yearly), each) for each in variants]
-
-    own = [panel.calendar.get_indexer(bars.index) for bars in panel.bars.values()]
-    return {"engine": "fast" if supports(strategy, parameters) else "backtrader"} | outcomes(
+    account = account or Account()
+    rule, given = rule_for_many(strategy, dict(parameters or {}))
+    stage = Stage(result.panel)
+    values = result.table.reindex(result.panel.calendar).to_numpy(float)
+    first = len(values) - len(result.history)
+    quick = _replays(stage, first, rule, given)
+    fast = _agrees(quick, Variant(values, account), result)
+    window = len(values) - first
+    told = outcomes(
         values,
-        [late(values, own, k) for k in range(1, LATEST + 1)],
-        rotations(values, draws, seed),
-        *(account, COARSE, trader(strategy, parameters), trader(EqualWeight, {})),
+        [late(values, bars) for bars in range(1, LATEST + 1)],
+        [turned(values, offset / window) for offset in offsets(window, draws, seed)],
+        *(account, GRID),
+        _trade(quick if fast else _simulations(stage, first, rule, given), first, result.metrics["bars_per_year"]),
+        _trade(_replays(stage, first, EqualWeight, {}), first, result.metrics["bars_per_year"]),
+        naive=False,
     )
+    return {"engine": "fast" if fast else "backtrader"} | told
 
 
-def late(values: np.ndarray, own: list[np.ndarray], bars: int) -> np.ndarray:
-    """The forecasts (T, N) so many bars later, each by its name's `own` bars, which are positions among the dates."""
+def late(values: np.ndarray, bars: int) -> np.ndarray:
+    """Each name's forecasts so many of its own bars later."""
     moved = np.full_like(values, np.nan)
-    for i, at in enumerate(own):
-        moved[at[bars:], i] = values[at[:-bars], i]
+    for column, known in enumerate(~np.isnan(values.T)):
+        at = np.flatnonzero(known)
+        moved[at[bars:], column] = values[at[:-bars], column]
     return moved
 
 
-def rotations(values: np.ndarray, draws: int, seed: int) -> list[np.ndarray]:
-    """The forecasts (T, N) at the wrong times: those of each name turned within its own, the end coming to the front.
-
-    All names are turned by the same part of their forecasts, so that what was said of them on one date stays together
-    where they have the same dates: not who is ranked first, but when, is what is destroyed.
-
-    Reference: as `backtests.evidence.stress.rotations`.
-    """
-    known = [np.flatnonzero(~np.isnan(column)) for column in values.T]
-    longest = max(map(len, known))
-    offsets = np.arange(1, longest)
-    turned = []
-    for offset in np.random.default_rng(seed).choice(offsets, min(draws, len(offsets)), replace=False):
-        each = values.copy()
-        for i, at in enumerate(known):
-            each[at, i] = np.roll(values[at, i], round(int(offset) * len(at) / longest))
-        turned.append(each)
-    return turned
+def turned(values: np.ndarray, share: float) -> np.ndarray:
+    """Each name's forecasts moved on by this share of them, the end coming round to the front."""
+    moved = np.full_like(values, np.nan)
+    for column, known in enumerate(~np.isnan(values.T)):
+        at = np.flatnonzero(known)
+        moved[at, column] = np.roll(values[at, column], round(share * len(at)))
+    return moved
 
 
-def _replayed(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> One:
-    def one(variant: Variant) -> tuple[np.ndarray, float]:
-        done = replay(stage, _frame(stage, variant), rule, parameters, variant.account)
-        within = done.orders[:, 0] >= first
-        return done.equity[first:], float(np.abs(done.orders[within, 3]).sum())
+def _agrees(quick: Run, net: Variant, result: PanelResult) -> bool:
+    """Whether the replay of the run itself is the run to the last bit."""
+    try:
+        equity, _ = quick(net)
+    except Exception:  # a rule of a user's may ask for anything of backtrader, which then runs it
+        return False
+    return bool((equity[-len(result.history) :] == result.equity.to_numpy()).all())
 
-    return one
+
+def _trade(run: Run, first: int, yearly: int) -> Trade:
+    def one(variant: Variant) -> Outcome:
+        equity, traded = run(variant)
+        return Outcome.of(equity[first:], traded, yearly)
+
+    return lambda variants: [unless_ruined(one, variant) for variant in variants]
 
 
-def _simulated(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> One:
-    def one(variant: Variant) -> tuple[np.ndarray, float]:
-        done = simulate_panel(stage.panel, _frame(stage, variant), rule, parameters, variant.account)
+def _replays(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> Run:
+    def run(variant: Variant) -> tuple[np.ndarray, float]:
+        done = replay(stage, variant.forecast, rule, parameters, variant.account)
+        return done.equity, float(np.abs(done.orders[done.orders[:, 0] >= first, 3]).sum())
+
+    return run
+
+
+def _simulations(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> Run:
+    def run(variant: Variant) -> tuple[np.ndarray, float]:
+        table = pd.DataFrame(variant.forecast, stage.panel.calendar, stage.panel.symbols)
+        done = simulate_panel(stage.panel, table, rule, parameters, variant.account)
         within = done.orders["date"] >= stage.panel.calendar[first]
-        return done.history["equity"].to_numpy(float)[first:], float(done.orders["value"].abs()[within].sum())
+        return done.history["equity"].to_numpy(float), float(done.orders["value"].abs()[within].sum())
 
-    return one
-
-
-def _frame(stage: Stage, variant: Variant) -> pd.DataFrame:
-    return pd.DataFrame(variant.forecast, stage.panel.calendar, stage.panel.symbols)
+    return run

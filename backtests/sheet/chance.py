@@ -91,7 +91,7 @@ def _intervals(luck: Mapping[str, Any], result: Result) -> list[dict[str, Any]]:
             "value": percent(value) if kind == "percent" else number(value),
             "interval": interval(bounds, 1 if kind == "percent" else 2, of=kind),
             "p": "" if p is None else probability(p),
-            "strip": _strip(value, bounds),
+            "strip": strip(value, bounds, spanned([value, *(bounds or [])], zero=True)),
         }
         for name, value, bounds, kind, p in rows
     ]
@@ -106,11 +106,11 @@ def _less(a: float | None, b: float | None) -> float:
     return math.nan if a is None or b is None else a - b
 
 
-def _strip(value: float, bounds: Any) -> dict[str, str] | None:
-    """An interval on a line of 200 × 16 units that reaches from the least to the greatest of it and zero."""
+def strip(value: float, bounds: Any, scale: tuple[float, float]) -> dict[str, str] | None:
+    """An interval, a value and zero on a line of 200 × 16 units, which is the scale's; None where one is no number."""
     if bounds is None or any(b is None or not math.isfinite(b) for b in (value, *bounds)):
         return None
-    low, high = spanned([value, *bounds], zero=True)
+    low, high = scale
     at = {
         key: 4 + 192 * (v - low) / (high - low or 1)
         for key, v in (("l", bounds[0]), ("h", bounds[1]), ("v", value), ("z", 0.0))

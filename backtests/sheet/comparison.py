@@ -19,6 +19,7 @@ from backtests.sheet.page import render
 from backtests.sheet.recipe import facts
 from backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned, wide
 from backtests.sheet.words import basis_points, number, percent
+from backtests.workspace import symbol_label
 
 COLOURS = ("accent", "third", "fourth", "fifth", "ink", "bad")
 ALPHA = 0.1  # below it a forecast is not in the 90 % model confidence set
@@ -33,6 +34,7 @@ COLUMNS: dict[str, tuple[str, Write]] = {
     "cost_bps": ("Cost a year", basis_points),
     "r2": ("R²", lambda value: percent(value, 2)),
     "ic": ("IC", lambda value: number(value, 3)),
+    "rank_ic": ("Rank IC", lambda value: number(value, 4)),
     "hit_rate": ("Hit rate", percent),
     "dsr": ("Deflated", percent),
 }
@@ -40,8 +42,7 @@ COLUMNS: dict[str, tuple[str, Write]] = {
 
 def save_comparison(comparison: Comparison, out: Path) -> Path:
     """Writes the page and comparison.json into a folder of the workspace; returns the page."""
-    first = comparison.entrants[0].results[0]
-    with RunFolder(out, f"compare-{first.recipe['symbol']}") as folder:
+    with RunFolder(out, f"compare-{symbol_label(comparison.entrants[0].requests[0])}") as folder:
         page = render("comparison.html", **context(comparison, folder.final))
         (folder.path / COMPARISON).write_text(page, encoding="utf-8", newline="\n")
         text = json.dumps(plain(as_json(comparison)), indent=2, allow_nan=False)
@@ -76,7 +77,7 @@ def context(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "title": f"{len(entrants)} predictors · {strategy} · {symbol}",
         "nav": [("scores", "Scores"), ("equity", "Equity"), ("pairs", "Forecasts"), ("recipe", "Recipe")],
         "window": first.returns.index,
-        "head": [title for title, _ in COLUMNS.values()],
+        "head": [COLUMNS[key][0] for key in _shown(comparison)],
         "rows": [_row(comparison, one, folder) for one in _ranked(comparison)],
         "naive": {"p": comparison.survival["no forecast"]},
         "alpha": ALPHA,
@@ -88,6 +89,11 @@ def context(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "trials": first.metrics["luck"]["trials"],
         "stamp": first.recipe["created"],
     }
+
+
+def _shown(comparison: Comparison) -> list[str]:
+    """The scores there are: a rank IC only across the names of a panel."""
+    return [key for key in COLUMNS if key in comparison.scores]
 
 
 def _ranked(comparison: Comparison) -> list[Entrant]:
@@ -106,6 +112,7 @@ def _row(comparison: Comparison, one: Entrant, folder: Path) -> dict[str, Any]:
                 "sd": None if np.isnan(scores[key]["sd"]) else write(scores[key]["sd"]),
             }
             for key, (_, write) in COLUMNS.items()
+            if key in scores
         ],
         "p": comparison.survival[one.name],
         "sheets": [

@@ -83,11 +83,12 @@ def _gross(result: Result, stress: Any) -> list[tuple[str, str, str, str]]:
 def _delay(rows: list[dict[str, Any]]) -> Chart:
     bars, sharpe = (np.array([row[k] for row in rows], float) for k in ("bars", "sharpe"))
     titles = [f"{row['bars']} bars late: Sharpe {number(row['sharpe'])}, CAGR {percent(row['cagr'])}" for row in rows]
+    low, high = spanned(sharpe, zero=True)
     plot = Plot(
         (-0.2, bars.max() + 0.2),
-        spanned(sharpe, zero=True),
+        (low, high),
         [(float(k), str(int(k))) for k in bars],
-        lambda v: number(v, 1),
+        lambda v: number(v, 1 if high - low > 0.5 else 2),
     )
     plot.rule(y=0).line(bars, sharpe).dots(bars, sharpe, titles)
     return plot.chart(

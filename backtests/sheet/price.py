@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.data.calendars import session_starts
+from backtests.portfolio.result import PanelResult
 from backtests.result import Result
 from backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned
 from backtests.sheet.words import day, number, percent
@@ -29,7 +30,8 @@ OHLC = {"open": "first", "high": "max", "low": "min", "close": "last", "forecast
 class Price:
     """What the section shows.
 
-    data: read by price.js; rows: date, open, high, low, close, forecast, error, as text; together: bars to a candle.
+    data: read by price.js; rows: date, open, high, low, close, forecast, error, as text; together: bars to a candle;
+    index: whether it is the equal-weight index of a panel, on which nothing was traded.
     """
 
     label: str
@@ -38,18 +40,21 @@ class Price:
     rows: list[tuple[str, ...]]
     every: str
     together: int
+    index: bool
 
 
 def price(result: Result) -> Price:
     """The price section of a result."""
     bars, dates = result.bars, result.bars.index
+    many = isinstance(result, PanelResult)
+    trades = "" if many else f", {len(result.trades):,} trades"
     label = (
         f"Candlestick chart of {len(bars):,} bars from {day(dates[0])} to {day(dates[-1])}, with the price "
-        f"forecast for each bar, {len(result.trades):,} trades and the error of each forecast below"
+        f"forecast for each bar{trades} and the error of each forecast below"
     )
     every, rows = _table(result)
     together, _ = _candles(pd.DatetimeIndex(dates))
-    return Price(label, chart_data(result), _still(result), rows, every, together)
+    return Price(label, chart_data(result), _still(result), rows, every, together, many)
 
 
 def price_forecast(result: Result) -> pd.Series:
@@ -59,9 +64,9 @@ def price_forecast(result: Result) -> pd.Series:
 
 
 def refits(result: Result) -> np.ndarray:
-    """Positions of the bars at whose close a learner was refitted; none for a predictor that never is."""
+    """Positions of the bars at whose close a learner was refitted; none for one that never is, or by name."""
     model = result.recipe["predictor"]
-    if "learner" not in model:
+    if "learner" not in model or isinstance(result, PanelResult):
         return np.empty(0, int)
     return np.arange(model["train"] - 1, len(result.bars), model["every"])
 
@@ -81,7 +86,7 @@ def chart_data(result: Result) -> dict[str, Any]:
     whole = (bars[["open", "high", "low", "close"]] * 10.0**digits).round().astype("int64")
     close = whole["close"].to_numpy()
     first = int(result.bars.index.get_loc(result.forecasts.index[0]))
-    side = np.sign(result.history["units"]).astype(int).to_numpy()
+    side = _sides(result).astype(int).to_numpy()
     change = np.flatnonzero(np.diff(np.r_[0, side]))
     return {
         "unit": unit,
@@ -92,10 +97,15 @@ def chart_data(result: Result) -> dict[str, Any]:
         **{column[0]: (whole[column].to_numpy() - close).tolist() for column in ("open", "high", "low")},
         "first": int(candle[first]),
         "f": (forecasts * 1e6).round().clip(-1e9, 1e9).astype("int64").tolist(),
-        "m": [[int(candle[i]), kind] for i, kind in _markers(result)],
+        "m": [] if isinstance(result, PanelResult) else [[int(candle[i]), kind] for i, kind in _markers(result)],
         "p": [[int(candle[first + i]), int(side[i])] for i in change],
         "r": np.unique(candle[refits(result)]).tolist(),
     }
+
+
+def _sides(result: Result) -> pd.Series:
+    """1 long, -1 short, 0 flat at every close; of an index nothing is ever held."""
+    return np.sign(result.history["units"] * (not isinstance(result, PanelResult)))
 
 
 def _candles(dates: pd.DatetimeIndex) -> tuple[int, np.ndarray]:
@@ -144,15 +154,14 @@ def _still(result: Result) -> Chart:
         height=300,
         y_ticks=log_ticks(*bounds),
     )
-    held = result.history["units"].reindex(close.index).fillna(0)
+    held = _sides(result).reindex(close.index).fillna(0)
     for sign, colour in ((1, "accent"), (-1, "bad")):
-        plot.line(x, np.where(np.sign(held) == sign, bounds[0], np.nan), colour, "position")
+        plot.line(x, np.where(held == sign, bounds[0], np.nan), colour, "position")
     plot.line(x, np.log10(close), "ink")
     plot.rule(x=float(close.index.get_loc(result.forecasts.index[0])))
     alt = f"The close from {number(close.iloc[0])} to {number(close.iloc[-1])}, lowest {number(close.min())}, highest "
-    reading = (
-        "Close, on a logarithmic axis. The strip at the foot: long (blue), short (red). Dashed: the first forecast."
-    )
+    strip = "" if isinstance(result, PanelResult) else "The strip at the foot: long (blue), short (red). "
+    reading = f"Close, on a logarithmic axis. {strip}Dashed: the first forecast."
     return plot.chart("still", "Price", reading, alt + number(close.max()))
 
 

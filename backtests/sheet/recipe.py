@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ def facts(result: Result) -> dict[str, str]:
     rows = {
         "Predictor": _described(recipe["predictor"]),
         "Strategy": _described(recipe["strategy"]),
-        "Bars": f"{recipe['symbol']}, {bars['count']:,} from {bars['first']:%Y-%m-%d} to {bars['last']:%Y-%m-%d}",
+        "Bars": f"{recipe['symbol']}, {_counted(bars)} from {bars['first']:%Y-%m-%d} to {bars['last']:%Y-%m-%d}",
         "Evaluated": f"{window['bars']:,} bars from {window['first']:%Y-%m-%d}, the first forecast; "
         f"the {window['warm_up']:,} before it are not counted",
         "Look-ahead": recipe["look_ahead"]["finding"],
@@ -35,11 +36,33 @@ def facts(result: Result) -> dict[str, str]:
     return rows
 
 
+def _counted(bars: Mapping[str, Any]) -> str:
+    """How many bars there are, and of a panel names."""
+    return f"{len(bars['symbols'])} names, {bars['count']:,} dates" if "symbols" in bars else f"{bars['count']:,}"
+
+
 def _data(data: Mapping[str, Any]) -> dict[str, str]:
     """Where the bars came from, how they were read, what is doubtful about them and what was mended."""
+    if "symbols" in data:
+        data = _together(data["symbols"])
     names = {"origin": "Data", "statements": "Read as", "repairs": "Repaired", "findings": "Doubtful"}
     found = {name: data.get(key) for key, name in names.items()}
     return {k: v if isinstance(v, str) else "; ".join(v) for k, v in found.items() if v and v != "given"}
+
+
+def _together(each: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The same of many symbols: from which sources, and each sentence once, after the symbols it was said of."""
+    sources = Counter(one["pin"].get("source", "given") for one in each.values())
+    found: dict[str, Any] = {"origin": ", ".join(f"{count} {source}" for source, count in sources.items())}
+    for key in ("statements", "repairs", "findings"):
+        said: dict[str, list[str]] = {}
+        for symbol, one in each.items():
+            for sentence in one[key]:
+                said.setdefault(sentence, []).append(symbol)
+        found[key] = [
+            f"{', '.join(names) if len(names) < len(each) else 'all'}: {sentence}" for sentence, names in said.items()
+        ]
+    return found
 
 
 def alarm(result: Result) -> str | None:
@@ -84,5 +107,7 @@ def _parameters(role: str, values: Mapping[str, Any]) -> list[tuple[str, str, st
 def _described(model: Mapping[str, Any]) -> str:
     """`Class(field=value, …)`, a wrapped learner first and its schedule after it."""
     if "learner" in model:
-        return f"{_described(model['learner'])}, refitted every {model['every']} bars on the last {model['train']}"
+        many = ", one for all names," if model["class"] == "Pooled" else ","
+        schedule = f"refitted every {model['every']} bars on the last {model['train']}"
+        return f"{_described(model['learner'])}{many} {schedule}"
     return f"{model['class']}({', '.join(f'{k}={v!r}' for k, v in model.items() if k != 'class')})"

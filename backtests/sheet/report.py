@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from backtests.portfolio.result import PanelResult
 from backtests.result import Result
+from backtests.sheet.across import across
 from backtests.sheet.audit import audit, compared
 from backtests.sheet.chance import chance
 from backtests.sheet.costs import costs
@@ -23,6 +25,7 @@ from backtests.sheet.words import basis_points, number, percent
 SECTIONS = {
     "verdict": "Verdict",
     "performance": "Performance",
+    "across": "Across names",
     "price": "Price and trades",
     "skill": "Forecast quality",
     "costs": "Trades and costs",
@@ -53,9 +56,11 @@ def context(result: Result) -> dict[str, Any]:
         benchmark_name=f"{symbol} buy and hold",
         periods_per_year=result.metrics["bars_per_year"],
     )
+    names = SECTIONS | ({"price": "The index"} if isinstance(result, PanelResult) else {})
     sections: dict[str, Any] = {
         "verdict": result.metrics.get("verdict"),
         "performance": shown,
+        "across": across(result),
         "price": price(result),
         "skill": quality(result),
         "costs": costs(result),
@@ -75,7 +80,7 @@ def context(result: Result) -> dict[str, Any]:
         "notes": audit(shown.rows, result.metrics, result.returns, result.benchmark_returns),
         "compared": compared(shown.rows),
         "months": _months(shown),
-        "nav": [(id, name) for id, name in SECTIONS.items() if sections[id] is not None],
+        "nav": [(id, name) for id, name in names.items() if sections[id] is not None],
         "stamp": {"created": recipe.get("created"), "seconds": recipe.get("seconds")},
         **sections,
     }

@@ -13,6 +13,7 @@ import numpy as np
 from strategies.portfolio.base import PortfolioStrategy, spread
 
 WEIGHTINGS = ("equal", "inverse_volatility")
+WHOLE = 2.0  # Σ|w - w°| where all that was held is sold and as much bought
 
 
 class TopK(PortfolioStrategy):
@@ -25,7 +26,7 @@ class TopK(PortfolioStrategy):
     exposure:     the sum of the absolute weights, half of it on each side of a long-short.
     rebalance:    bar, daily, weekly, monthly or quarterly: at the first close of each.
     turnover_cap: the most that is bought and sold at one rebalance, over equity; where Σ|w - w°| is more, each weight
-                  goes the same part of its way. 2 replaces the whole of the portfolio.
+                  goes the same part of its way. From 2 on, which can replace the whole of the portfolio, there is none.
 
     Ties go to the name that comes first in the panel.
 
@@ -39,7 +40,7 @@ class TopK(PortfolioStrategy):
         ("span", 60),
         ("exposure", 1.0),
         ("rebalance", "weekly"),
-        ("turnover_cap", 2.0),
+        ("turnover_cap", WHOLE),
     )
     limits: ClassVar = {
         **PortfolioStrategy.limits,
@@ -88,6 +89,8 @@ class TopK(PortfolioStrategy):
 
     def _capped(self, weights: np.ndarray) -> np.ndarray:
         """w° + min(1, cap/Σ|w - w°|) · (w - w°)."""
+        if self.p.turnover_cap >= WHOLE:  # which held weights that have drifted up exceed
+            return weights
         held = self.weights()
         turnover = float(np.abs(weights - held).sum())
         return weights if turnover <= self.p.turnover_cap else held + self.p.turnover_cap / turnover * (weights - held)

@@ -123,7 +123,7 @@ class Twin:
             wanted |= {s: weight * share[s] / sum(share.values()) for s in side}
         held = {s: n * self.known.at[today, s] / equity if n else 0.0 for s, n in units.items()}
         turnover = sum(abs(wanted[s] - held[s]) for s in wanted)
-        part = min(1.0, self.cap / turnover) if turnover else 1.0
+        part = min(1.0, self.cap / turnover) if turnover and self.cap < 2 else 1.0
         return {s: held[s] + part * (wanted[s] - held[s]) for s in wanted}
 
     def trade(self, today: pd.Timestamp, cash: float, units: dict, target: dict, due: set) -> float:

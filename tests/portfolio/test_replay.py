@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtests.engine import Account
-from backtests.portfolio import Panel, load_panel
+from backtests.portfolio import Panel, PanelResult, load_panel, run_panel
 from backtests.portfolio.engine import simulate_panel
-from backtests.portfolio.replay import Stage, replay, supports
-from backtests.portfolio.stress import late, rotations, stress_panel
+from backtests.portfolio.replay import Stage, replay
+from backtests.portfolio.stress import GRID, late, stress_panel, turned
 from backtests.scores import return_scores
 from backtests.sources import bars_per_year
 from predictors.bars import random_walk
@@ -49,7 +49,7 @@ def three_calendars(seed: int) -> Panel:
 
 def assert_equal(panel: Panel, table: pd.DataFrame, rule: type, parameters: dict, account: Account) -> None:
     slow = simulate_panel(panel, table, rule, parameters, account)
-    fast = replay(Stage(panel), table, rule, parameters, account)
+    fast = replay(Stage(panel), table.to_numpy(), rule, parameters, account)
     assert np.array_equal(slow.history["equity"], fast.equity)
     assert np.array_equal(slow.history["cash"], fast.cash)
     assert np.array_equal(slow.positions, fast.units)
@@ -90,59 +90,72 @@ def test_a_ruin_is_the_same_error_in_both():
     with pytest.raises(ValueError, match="wiped out") as slow:
         simulate_panel(panel, table, TopK, parameters)
     with pytest.raises(ValueError, match="wiped out") as fast:
-        replay(Stage(panel), table, TopK, parameters)
+        replay(Stage(panel), table.to_numpy(), TopK, parameters)
     assert str(slow.value) == str(fast.value)
 
 
-def test_a_rule_of_a_users_is_left_to_backtrader():
-    class Mine(TopK):
-        pass
+def test_a_delay_counts_a_names_own_bars_and_a_turn_keeps_names_together():
+    nan = np.nan
+    values = np.array([[nan, 1], [10, nan], [20, 2], [30, 3], [40, 4.0]])
+    np.testing.assert_array_equal(late(values, 1), [[nan, nan], [nan, nan], [10, 1], [20, 2], [30, 3]])
+    np.testing.assert_array_equal(turned(values, 0.25), [[nan, 4], [40, nan], [10, 1], [20, 2], [30, 3]])
 
-    assert not supports(Mine, {})
-    assert not supports(PerName, {"rule": type("Own", (LongShort,), {}), "parameters": {}})
+
+def test_a_turn_keeps_every_names_forecasts_and_the_ranking_of_a_date():
+    values = forecasts_of(load_panel("sp20", "2001", "2001")).to_numpy()
+    known = ~np.isnan(values).any(axis=1)
+    for share in (0.1, 0.5, 0.9):
+        again = turned(values, share)
+        assert np.array_equal(np.isnan(again), np.isnan(values))
+        assert {tuple(row) for row in again[known]} == {tuple(row) for row in values[known]}
+        assert not np.array_equal(again, values, equal_nan=True)
 
 
-def scored(panel: Panel, table: pd.DataFrame, account: Account) -> dict[str, float]:
-    history = simulate_panel(panel, table, TopK, {"k": 2}, account).history["equity"]
-    returns = history.loc[table.first_valid_index() :].pct_change().fillna(0.0)
+def scored(panel: Panel, table: pd.DataFrame, first: pd.Timestamp, account: Account) -> dict[str, float]:
+    history = simulate_panel(panel, table, TopK, {"k": 2, "short": True}, account).history["equity"]
+    returns = history.loc[first:].pct_change().fillna(0.0)
     scores = return_scores(returns, bars_per_year(returns.index))
     return {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
 
 
-def test_every_figure_of_the_stress_is_a_run_of_its_own():
-    panel = load_panel("us5", "2011", "2012")
-    table = forecasts_of(panel)
+@pytest.fixture(scope="module")
+def five() -> PanelResult:
+    return run_panel(load_panel("us5", "2011", "2012"), EMA(50), TopK, {"k": 2, "short": True}, DEAR)
+
+
+def test_every_figure_of_the_stress_is_a_run_of_its_own(five):
+    told = stress_panel(five, TopK, {"k": 2, "short": True}, DEAR)
+    panel, first = five.panel, five.table.index[0]
+    table = five.table.reindex(panel.calendar)
+
+    def again(forecasts: np.ndarray, **changes: float) -> dict[str, float]:
+        return scored(panel, pd.DataFrame(forecasts, panel.calendar, panel.symbols), first, replace(DEAR, **changes))
+
     values = table.to_numpy()
-    own = [panel.calendar.get_indexer(bars.index) for bars in panel.bars.values()]
-    told = stress_panel(panel, table, TopK, {"k": 2}, DEAR, draws=3)
-    assert told["net"] == scored(panel, table, DEAR) == {k: told["delay"][0][k] for k in told["net"]}
-    assert told["gross"] == scored(panel, table, replace(DEAR, commission_bps=0, slippage_bps=0, borrow_bps=0))
-    later = pd.DataFrame(late(values, own, 2), panel.calendar, panel.symbols)
-    # Both are scored from the first forecast that is not late.
-    history = simulate_panel(panel, later, TopK, {"k": 2}, DEAR).history["equity"].loc[table.first_valid_index() :]
-    assert told["delay"][2]["total_return"] == pytest.approx(history.iloc[-1] / history.iloc[0] - 1, rel=1e-12)
-    (taxed,) = (row for row in told["costs"] if row["bps"] == 20)
-    assert taxed["cagr"] == scored(panel, table, replace(DEAR, commission_bps=20, slippage_bps=0))["cagr"]
-    assert told["random"]["draws"] == 3
+    assert told["engine"] == "fast"
+    assert told["net"] == again(values)
+    assert told["net"] == {key: five.metrics["strategy"][key] for key in told["net"]}
+    assert told["gross"] == again(values, commission_bps=0, slippage_bps=0, borrow_bps=0)
+    assert told["delay"][0] == {"bars": 0} | told["net"]
+    assert told["delay"][2] == {"bars": 2} | again(late(values, 2))
+    assert [row["bps"] for row in told["costs"]] == [bps for bps in GRID if bps <= 50]
+    assert told["costs"][4] == {"bps": 10} | again(values, commission_bps=10, slippage_bps=0)
+    assert np.all(np.diff([row["total_return"] for row in told["costs"]]) < 0)
+    assert told["random"]["draws"] == 19
+    assert told["random"]["turnover_ratio"] == pytest.approx(1, abs=0.2)
+    assert "naive" not in told
 
 
-def test_a_rotation_keeps_every_names_forecasts_and_the_ranking_of_a_date():
-    panel = load_panel("sp20", "2001", "2001")
-    values = forecasts_of(panel).to_numpy()
-    for turned in rotations(values, 5, seed=0):
-        assert np.array_equal(np.isnan(turned), np.isnan(values))
-        assert np.array_equal(np.sort(turned, axis=0), np.sort(values, axis=0), equal_nan=True)
-        known = ~np.isnan(values).any(axis=1)
-        assert {tuple(row) for row in turned[known]} == {tuple(row) for row in values[known]}
-        assert not np.array_equal(turned, values, equal_nan=True)
+def test_a_rule_that_asks_for_what_only_backtrader_has_is_stressed_in_backtrader():
+    class Careful(TopK):
+        """Looks at the account's history, which only backtrader keeps."""
 
+        def decide(self):
+            assert self.broker.startingcash
+            return super().decide()
 
-def test_a_late_forecast_is_heard_at_a_bar_of_its_own_name():
-    panel = three_calendars(1)
-    table = forecasts_of(panel, 5)
-    own = [panel.calendar.get_indexer(bars.index) for bars in panel.bars.values()]
-    moved = pd.DataFrame(late(table.to_numpy(), own, 1), panel.calendar, panel.symbols)
-    for name, bars in panel.bars.items():
-        heard = moved[name].reindex(bars.index)
-        assert heard.equals(table[name].reindex(bars.index).shift(1))
-        assert moved[name].drop(bars.index).isna().all()
+    panel = load_panel("AAPL,IBM", "2012-06", "2013")
+    result = run_panel(panel, EMA(50), Careful, {"k": 1})
+    slow, fast = (stress_panel(result, rule, {"k": 1}, draws=3) for rule in (Careful, TopK))
+    assert (slow.pop("engine"), fast.pop("engine")) == ("backtrader", "fast")
+    assert slow == fast

@@ -166,3 +166,8 @@ def test_a_minimum_variance_portfolio_is_quieter_than_equal_weights(panel, table
     weights = (found.positions * longer.table("close")).div(found.history["equity"], axis=0)
     days = sorted(set(found.orders["date"]))
     assert weights.loc[days].max().max() < 0.151
+
+
+def test_without_a_turnover_cap_nothing_is_left_of_what_was_dropped(panel, table):
+    found = simulate_panel(panel, table, TopK, {"k": 1, "short": True})
+    assert set(found.history["units"]) == {0.0, 2.0}
