@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,9 @@ import click
 from backtests.commands.options import request_of, run_options
 
 if TYPE_CHECKING:
+    from backtests.sweep.aside import Begin
     from backtests.sweep.live import Progress
+    from backtests.sweep.points import Sweep
     from backtests.sweep.run import Swept
 
 SECONDS = 10.0  # between two lines where the output is no terminal
@@ -56,23 +59,37 @@ def sweep(
     """
     fixed = {"params": {}, "strategy_params": {}, "symbol": symbols[0], "allow_lookahead": False}
     base = request_of(options | fixed)
-    from backtests.sheet.index import write_index
-    from backtests.sheet.sweep import write_sweep
-    from backtests.sweep import run
     from backtests.sweep.points import sweep_of
 
+    choice: Any = {"method": method, "draws": draws, "seeds": seeds}
+    asked = [sweep_of(replace(base, symbol=symbol), params, rule_params, **choice) for symbol in dict.fromkeys(symbols)]
     pages = []
-    for symbol in dict.fromkeys(symbols):
-        asked = sweep_of(replace(base, symbol=symbol), params, rule_params, method=method, draws=draws, seeds=seeds)
-        with live([axis.column for axis in asked.axes]) as report:
-            swept = run.sweep(asked, out, report, every=reselect, past=past, select=nested)
-        pages.append(write_sweep(swept))
-        _print_sweep(swept)
-        click.echo(f"Sweep: {pages[-1]}")
+    with _winners(asked[0]) as begin:
+        # After the other process has started: they take a second.
+        from backtests.sheet.index import write_index
+        from backtests.sheet.sweep import write_sweep
+        from backtests.sweep import run
+
+        for each in asked:
+            with live([axis.column for axis in each.axes]) as report:
+                swept = run.sweep(each, out, report, every=reselect, past=past, select=nested, begin=begin)
+            pages.append(write_sweep(swept))
+            _print_sweep(swept)
+            click.echo(f"Sweep: {pages[-1]}")
     write_index(out)
     if open_page:
         for page in pages:
             click.launch(str(page))
+
+
+def _winners(asked: Sweep) -> AbstractContextManager[Begin]:
+    """Where winners are run: in a second process, where there is a core for it and no learner that wants all of them."""
+    from backtests.sweep.aside import aside, here
+    from predictors import Learner
+    from predictors.registry import PREDICTORS
+
+    learns = issubclass(PREDICTORS.find(asked.base.predictor), Learner)
+    return nullcontext(here) if learns or (os.cpu_count() or 1) < 2 else aside()
 
 
 @contextmanager

@@ -17,16 +17,21 @@ from backtests.sheet.figures import tidy_and_save
 def mended(quantstats: ModuleType) -> Iterator[None]:
     """Replaces what is wrong or slow in quantstats, and puts the originals back."""
     import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     stats, utils, core = quantstats.stats, quantstats.utils, quantstats._plotting.core
     swaps: list[tuple[Any, str, Any]] = [
         # pyplot.savefig repaints a screen nobody looks at, after a rehearsal: two draws of three.
         (plt, "savefig", tidy_and_save),
+        # Margins are set there again, whatever these were.
+        (Figure, "tight_layout", lambda *_, **__: None),
         # The page has its own, a table; drawing this one is an eighth of the time.
         (quantstats.plots, "monthly_heatmap", lambda *_, **__: None),
         (core, "plot_histogram", _density_if_any(core.plot_histogram)),
         (core, "plot_timeseries", _bar_by_bar(core.plot_timeseries)),
         (stats, "comp", compounded),
+        (utils, "group_returns", _grouped(utils.group_returns)),
+        *((module, "safe_resample", _resampled(module.safe_resample)) for module in (stats, core)),
         (stats, "drawdown_details", drawdown_details),
         (stats, "monthly_returns", _within_window(stats.monthly_returns)),
         (stats, "r_squared", _undefined_when_constant(stats.r_squared)),
@@ -50,6 +55,26 @@ def compounded(returns: pd.Series | pd.DataFrame) -> Any:
     """The compound return; as quantstats.stats.comp, ten times sooner, and it is called once per month and week."""
     total = np.nanprod(returns.to_numpy(float) + 1, axis=0) - 1
     return pd.Series(total, index=returns.columns) if isinstance(returns, pd.DataFrame) else float(total)
+
+
+def _grouped(group_returns: Callable[..., Any]) -> Callable[..., Any]:
+    """Compound returns of all groups in one product; quantstats takes one group after another, weeks and all."""
+
+    def group(returns: Any, groupby: Any, compounded: bool = False) -> Any:
+        return (1 + returns).groupby(groupby).prod() - 1 if compounded else group_returns(returns, groupby)
+
+    return group
+
+
+def _resampled(safe_resample: Callable[..., Any]) -> Callable[..., Any]:
+    """Likewise of all stretches of the calendar."""
+
+    def resample(data: Any, freq: str, func_name: Any = None, **options: Any) -> Any:
+        if func_name is compounded:
+            return safe_resample(1 + data, freq, "prod", **options) - 1
+        return safe_resample(data, freq, func_name, **options)
+
+    return resample
 
 
 def drawdown_details(drawdown: pd.Series | pd.DataFrame) -> pd.DataFrame:
