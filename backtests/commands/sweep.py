@@ -28,7 +28,7 @@ WORDS: Any = {"multiple": True, "metavar": "NAME=VALUES"}
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a backtest, but for those a sweep takes several of, and look-ahead, which it never allows."""
     command = run_options(command)
-    taken = ("symbol", "strategy_params", "allow_lookahead")
+    taken = ("symbol", "strategy_params", "train", "every", "allow_lookahead")
     command.__click_params__ = [p for p in command.__click_params__ if p.name not in taken]  # type: ignore[attr-defined]
     return command
 
@@ -37,6 +37,8 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
 @click.option("-p", "--param", "params", help="Of the predictor: 10:500:10, 10|20|50, 2..500, 1e-4..1e-1:log.", **WORDS)
 @click.option("-s", "--strategy-param", "rule_params", help="Of the strategy, likewise.", **WORDS)
+@click.option("--train", metavar="VALUES", help="Bars each refit of a learner sees, likewise.  [default: 1000]")
+@click.option("--every", metavar="VALUES", help="Bars between two refits of a learner, likewise.  [default: 21]")
 @click.option("--symbol", "symbols", multiple=True, default=["SPY"], show_default=True, help="Repeat for several.")
 @click.option("--draws", type=click.IntRange(min=1), help="Points drawn, instead of all combinations.")
 @click.option(
@@ -57,12 +59,16 @@ def sweep(
 
     Every point is a trial in the ledger. The same command goes on with a sweep that was stopped.
     """
+    schedule = [f"{name}={options[name]}" for name in ("train", "every") if options[name] is not None]
     fixed = {"params": {}, "strategy_params": {}, "symbol": symbols[0], "allow_lookahead": False}
-    base = request_of(options | fixed)
+    base = request_of(options | fixed | {"train": None, "every": None})
     from backtests.sweep.points import sweep_of
 
     choice: Any = {"method": method, "draws": draws, "seeds": seeds}
-    asked = [sweep_of(replace(base, symbol=symbol), params, rule_params, **choice) for symbol in dict.fromkeys(symbols)]
+    asked = [
+        sweep_of(replace(base, symbol=symbol), params, rule_params, schedule, **choice)
+        for symbol in dict.fromkeys(symbols)
+    ]
     pages = []
     with _winners(asked[0]) as begin:
         # After the other process has started: they take a second.
@@ -83,7 +89,7 @@ def sweep(
 
 
 def _winners(asked: Sweep) -> AbstractContextManager[Begin]:
-    """Where winners are run: in a second process, where there is a core for it and no learner that wants all of them."""
+    """Where winners are run: in a second process where there is a core for it, and no learner that takes them all."""
     from backtests.sweep.aside import aside, here
     from predictors import Learner
     from predictors.registry import PREDICTORS

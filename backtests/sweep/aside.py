@@ -40,7 +40,8 @@ def aside() -> Iterator[Begin]:
     """
     command = [sys.executable, "-c", _SERVE.format(path=sys.path)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin and process.stdout  # they are pipes
+    assert process.stdin is not None  # a pipe
+    assert process.stdout is not None
     asked, answers, waited = process.stdin, process.stdout, [0]
 
     def begin(request: Request, out: Path) -> Callable[[], Path]:

@@ -128,7 +128,8 @@ def _winner(
     waiting = partial(Path, made) if made else begin(asked.request(points[at], date_of(desk.since)), out)
 
     def winner() -> Winner:
-        desk.report(Progress("winner", 0, 1, 0.0))
+        if made is None:
+            desk.report(Progress("winner", 0, 1, 0.0))
         folder = waiting()
         result = Result.load(folder)
         ours, again = returns[:, at], result.returns.to_numpy(float)
