@@ -39,7 +39,8 @@ def aside() -> Iterator[Begin]:
     A run's folder appears whole or not at all there too. What is raised there is raised by the waiting.
     """
     command = [sys.executable, "-c", _SERVE.format(path=sys.path)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # Out of the terminal's Ctrl-C, which ends this process, which ends that one.
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert process.stdin is not None  # a pipe
     assert process.stdout is not None
     asked, answers, waited = process.stdin, process.stdout, [0]
