@@ -182,8 +182,13 @@ def _write_json(path: Path, values: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
+_PLAIN = (str, int, bool, type(None))
+
+
 def plain(value: Any) -> Any:
     """JSON's types: NaN and infinity become null, dates ISO text, tuples lists."""
+    if type(value) in _PLAIN:  # most are: asked first, since a sweep has a hundred thousand
+        return value
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -194,7 +199,7 @@ def plain(value: Any) -> Any:
         return None
     if isinstance(value, date):
         return value.isoformat()
-    if value is None or isinstance(value, str | int | float):
+    if isinstance(value, str | int | float):
         return value
     if isinstance(value, set | frozenset):
         return sorted(map(plain, value), key=str)

@@ -6,6 +6,7 @@ Notation: r simple return per bar, N trials, B blocks of 2^k minutes since 1970.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,9 @@ def sketch(returns: pd.Series) -> bytes:
     while (minutes[-1] >> k) - (minutes[0] >> k) >= BLOCKS:
         k += 1
     block = minutes >> k
-    number, first = np.unique(block, return_index=True)
+    first = np.flatnonzero(np.r_[True, block[1:] != block[:-1]])  # the dates are sorted
     sums = np.full(block[-1] - block[0] + 1, np.nan, "<f4")
-    sums[number - block[0]] = np.add.reduceat(np.log1p(returns.to_numpy(float)), first)
+    sums[block[first] - block[0]] = np.add.reduceat(np.log1p(returns.to_numpy(float)), first)
     return struct.pack("<Bq", k, block[0]) + sums.tobytes()
 
 
@@ -34,6 +35,11 @@ def effective(sketches: list[bytes]) -> float:
 
     Beyond 500 trials the clusters of the first 500 are scaled up in proportion, which can only overstate.
     """
+    return _effective(tuple(sketches))
+
+
+@lru_cache(maxsize=4)  # a run's sheet and the index ask for the same
+def _effective(sketches: tuple[bytes, ...]) -> float:
     from backtests.evidence.luck import effective_trials
 
     if len(sketches) < 2:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 import pandas as pd
@@ -50,11 +51,11 @@ def list_bars() -> pd.DataFrame:
 
 def frequency(index: pd.DatetimeIndex) -> str:
     """The usual distance of two bars: 5min, hourly, daily, weekly, monthly, …"""
-    step = pd.Series(index).diff().median()
+    minutes = _usual_minutes(index)
     for name, days in (("monthly", 28), ("weekly", 6), ("daily", 0.99)):
-        if step >= pd.Timedelta(days=days):
+        if minutes >= days * 1440:
             return name
-    minutes = round(step / pd.Timedelta(minutes=1))
+    minutes = round(minutes)
     return "hourly" if minutes == 60 else f"{minutes}min"
 
 
@@ -64,11 +65,16 @@ def bars_per_year(index: pd.DatetimeIndex) -> int:
     Bars per session times `sessions_per_year`; for bars further apart than a few days, the year over their usual
     distance.
     """
-    step = pd.Series(index).diff().median() / pd.Timedelta(days=1)
+    step = _usual_minutes(index) / 1440
     if step > 4:
         return max(round(365.25 / step), 1)
     sessions = index.normalize().nunique()
     return round(len(index) / sessions * sessions_per_year(index))
+
+
+def _usual_minutes(index: pd.DatetimeIndex) -> float:
+    """The median distance of two bars; NaN for a bar alone."""
+    return float(np.median(np.diff(index.as_unit("ns").asi8))) / 60e9 if len(index) > 1 else math.nan
 
 
 def digest(bars: pd.DataFrame) -> str:

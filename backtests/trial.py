@@ -54,6 +54,8 @@ def row_of(result: Result) -> dict[str, Any]:
 
 def _canonical(value: Any) -> Any:
     """JSON's types in one spelling: whole floats integers as in RFC 8785."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return {str(k): _canonical(v) for k, v in value.items()}
     simple = [_canonical(v) for v in value] if isinstance(value, list | tuple) else plain(value)

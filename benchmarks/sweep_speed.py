@@ -2,19 +2,23 @@
 
     python benchmarks/sweep_speed.py [points] [one by one]
 
-Moving averages of 2 to 1,001 bars, traded by long_flat on SPY. The sweep: specification, forecasts, the look-ahead gate
-of a sample, accounts, scores, the table on disk, every point in the ledger, probability of overfitting, nested
-selection, and the winner run again in backtrader with its tear sheet. Beside it some of the points one by one, half of
-them before and half after, so that a busy machine slows both, their time multiplied up to all: once as `backtest` runs
-them but for the sheet (forecast, gate, backtrader for the strategy and for holding, scores), and once by backtrader
-alone. Their returns must be the sweep's to the last bit. CPU seconds are those of the process; where the machine is
-busy, they are what to go by.
+Moving averages of 2 to 1,001 bars, traded by long_flat on SPY. The sweep is the whole command in a process of its own,
+from starting Python to the last page: specification, forecasts, the look-ahead gate of a sample, accounts, scores, the
+table on disk, every point in the ledger, probability of overfitting, nested selection, the winner run again in
+backtrader with its tear sheet, and the index. Beside it some of the points one by one, half of them before and half
+after, so that a busy machine slows both, their time multiplied up to all, in three ways: the command `backtest`, sheet
+and all; what is left of it in a process that has its imports and makes no sheet (forecast, gate, backtrader for the
+strategy and for holding, scores); and backtrader alone for the strategy. Their returns must be the sweep's to the last
+bit. CPU seconds are those of all processes; wall seconds are what to go by on an idle machine, CPU seconds on a busy
+one. The steps are those of a sweep in one process that has its imports, but for those of a sheet.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -35,19 +39,20 @@ from backtests.sweep.points import sweep_of
 from backtests.sweep.run import sweep
 from strategies.long_flat import LongFlat
 
+CLI = Path(__file__).resolve().parents[1] / "cli.py"
 TARGET_SECONDS, TARGET_RATIO = 10, 100
 
 
 @dataclass
 class Clock:
-    """Wall and CPU seconds since it was made."""
+    """Wall and CPU seconds since it was made; children's CPU seconds once they have ended."""
 
     wall: float = field(default_factory=time.perf_counter)
-    cpu: float = field(default_factory=time.process_time)
+    cpu: float = field(default_factory=lambda: sum(os.times()[:4]))
 
     def spent(self) -> np.ndarray:
         """Both, so far."""
-        return np.array([time.perf_counter() - self.wall, time.process_time() - self.cpu])
+        return np.array([time.perf_counter() - self.wall, sum(os.times()[:4]) - self.cpu])
 
 
 def one_by_one(
@@ -66,8 +71,34 @@ def one_by_one(
     return returns, whole, engine
 
 
-def swept(request: Request, points: int) -> tuple[dict[int, np.ndarray], dict[str, np.ndarray]]:
-    """The returns of every point, and what had been spent when each step was done."""
+def commanded(folder: str, *words: str) -> np.ndarray:
+    """What a command took, which writes into this folder."""
+    clock = Clock()
+    subprocess.run([sys.executable, str(CLI), *words, "--out", folder], check=True, capture_output=True)
+    return clock.spent()
+
+
+def swept(points: int) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """The returns of every point of the sweep, and what it took."""
+    with tempfile.TemporaryDirectory() as folder:
+        spent = commanded(folder, "sweep", "--predictor", "sma", "-p", f"window=2:{points + 1}:1")
+        (made,) = Path(folder).glob("sweep-*")
+        if not json.loads((made / "winner.json").read_text())["same"]:
+            raise SystemExit("the winner's run in backtrader is not what the sweep had")
+        table, rows = (pd.read_parquet(made / f"{name}.parquet") for name in ("returns", "results"))
+    keys = zip(rows["p.window"].astype(int), rows["key"], strict=True)
+    return {window: table[key].to_numpy() for window, key in keys}, spent
+
+
+def sheets(windows: list[int], since: str) -> np.ndarray:
+    """What the command `backtest` takes for these points."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ("backtest", "--predictor", "sma", "--since", since)
+        return np.sum([commanded(folder, *words, "-p", f"window={window}") for window in windows], axis=0)
+
+
+def steps(request: Request, points: int) -> dict[str, np.ndarray]:
+    """What had been spent when each step was done, in one process."""
     marks: dict[str, np.ndarray] = {}
     with tempfile.TemporaryDirectory() as folder:
         clock = Clock()
@@ -76,14 +107,9 @@ def swept(request: Request, points: int) -> tuple[dict[int, np.ndarray], dict[st
             ended = "begun" if progress.done == 0 else "done"
             marks[f"{progress.stage} {ended}"] = clock.spent()
 
-        found = sweep(sweep_of(request, [f"window=2:{points + 1}:1"], []), Path(folder), note)
-        write_sweep(found)
+        write_sweep(sweep(sweep_of(request, [f"window=2:{points + 1}:1"], []), Path(folder), note))
         marks["all"] = clock.spent()
-        table = pd.read_parquet(found.folder / "returns.parquet")
-    if not found.winner.same:
-        raise SystemExit("the winner's run in backtrader is not what the sweep had")
-    keys = zip(found.rows["p.window"].astype(int), found.rows["key"], strict=True)
-    return {window: table[key].to_numpy() for window, key in keys}, marks
+    return marks
 
 
 def main(points: int = 1000, sample: int = 10) -> None:
@@ -94,8 +120,11 @@ def main(points: int = 1000, sample: int = 10) -> None:
     since = f"{bars.index[points]:%Y-%m-%d}"  # the longest average's first forecast
     one_by_one(request, windows[:1], since)  # imports and caches are not its speed
     before, *first = one_by_one(request, windows[::2], since)
-    ours, marks = swept(request, points)
+    commands = sheets(windows[:2], since)
+    ours, whole = swept(points)
+    commands += sheets(windows[-2:], since)
     after, *second = one_by_one(request, windows[1::2], since)
+    marks = steps(request, points)
     for window, returns in (before | after).items():
         if not np.array_equal(ours[window], returns):
             raise SystemExit(f"the two sides disagree about window {window}")
@@ -104,18 +133,26 @@ def main(points: int = 1000, sample: int = 10) -> None:
     print(f"{os.cpu_count()} cores{load}; Python {platform.python_version()}, numpy {np.__version__}")
     print(f"{points:,} × sma × long_flat on {len(bars):,} bars\n\n{'':44}{'wall s':>8}{'CPU s':>8}")
     rows = {
-        "forecasts and gate, until": marks["forecasts done"],
-        "points traded, kept, counted, until": marks["points done"],
-        "judged, nested selection, until": marks["winner begun"],
-        f"winner, tear sheet, page: all (target {TARGET_SECONDS})": marks["all"],
-        f"backtests one by one (from {len(windows)})": backtests,
+        f"the command, all of it (target {TARGET_SECONDS})": whole,
+        "the command backtest, one by one (from 4)": commands / 4 * points,
+        f"backtests without sheets (from {len(windows)})": backtests,
         "of which the strategy in backtrader": engine,
+        "in one process: forecasts and gate, until": marks["forecasts done"],
+        "  points traded, kept, counted, until": marks["points done"],
+        "  judged, nested selection, until": marks["winner begun"],
+        "  winner, tear sheet, page, until": marks["all"],
     }
     for name, (wall, cpu) in rows.items():
         print(f"{name:44}{wall:8.2f}{cpu:8.2f}")
-    for name, slow in (("backtests", backtests), ("backtrader alone", engine)):
-        ratios = f"{slow[1] / marks['all'][1]:.0f}, without the winner's sheet {slow[1] / marks['winner begun'][1]:.0f}"
-        print(f"CPU ratio to {name}: {ratios} (target {TARGET_RATIO})")
+    ratios = {
+        "command to commands": (commands / 4 * points, whole),
+        "no sheets on either side, imports loaded": (backtests, marks["winner begun"]),
+        "the winner's sheet on one side only": (backtests, marks["all"]),
+        "all of the command to those without sheets": (backtests, whole),
+    }
+    print(f"\n{f'times as fast (target {TARGET_RATIO})':44}{'wall':>8}{'CPU':>8}")
+    for name, (slow, fast) in ratios.items():
+        print(f"{name:44}{slow[0] / fast[0]:8.0f}{slow[1] / fast[1]:8.0f}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -48,6 +49,7 @@ class Parameter:
     default: Any
 
 
+@cache  # a sweep asks for every point
 def dataclass_parameters(cls: type) -> list[Parameter]:
     """The fields of a dataclass as parameters."""
     if not is_dataclass(cls):

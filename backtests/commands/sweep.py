@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,9 @@ import click
 from backtests.commands.options import one_name, request_of, run_options
 
 if TYPE_CHECKING:
+    from backtests.sweep.aside import Begin
     from backtests.sweep.live import Progress
+    from backtests.sweep.points import Sweep
     from backtests.sweep.run import Swept
 
 SECONDS = 10.0  # between two lines where the output is no terminal
@@ -24,7 +27,7 @@ WORDS: Any = {"multiple": True, "metavar": "NAME=VALUES"}
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of a backtest, but for those a sweep takes several of, and look-ahead, which it never allows."""
     command = run_options(command)
-    taken = ("symbol", "universe", "pooled", "strategy_params", "allow_lookahead")
+    taken = ("symbol", "universe", "pooled", "strategy_params", "train", "every", "allow_lookahead")
     command.__click_params__ = [p for p in command.__click_params__ if p.name not in taken]  # type: ignore[attr-defined]
     return command
 
@@ -33,6 +36,8 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
 @click.option("-p", "--param", "params", help="Of the predictor: 10:500:10, 10|20|50, 2..500, 1e-4..1e-1:log.", **WORDS)
 @click.option("-s", "--strategy-param", "rule_params", help="Of the strategy, likewise.", **WORDS)
+@click.option("--train", metavar="VALUES", help="Bars each refit of a learner sees, likewise.  [default: 1000]")
+@click.option("--every", metavar="VALUES", help="Bars between two refits of a learner, likewise.  [default: 21]")
 @click.option("--symbol", "symbols", multiple=True, default=["SPY"], show_default=True, help="Repeat for several.")
 @click.option("--draws", type=click.IntRange(min=1), help="Points drawn, instead of all combinations.")
 @click.option(
@@ -53,25 +58,40 @@ def sweep(
 
     Every point is a trial in the ledger. The same command goes on with a sweep that was stopped.
     """
-    fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False}
+    schedule = [f"{name}={options[name]}" for name in ("train", "every") if options[name] is not None]
+    fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False, "train": None, "every": None}
     bases = [one_name(request_of(options | fixed | {"symbol": symbol}), "sweep") for symbol in dict.fromkeys(symbols)]
-    from backtests.sheet.index import write_index
-    from backtests.sheet.sweep import write_sweep
-    from backtests.sweep import run
     from backtests.sweep.points import sweep_of
 
+    choice: Any = {"method": method, "draws": draws, "seeds": seeds}
+    asked = [sweep_of(base, params, rule_params, schedule, **choice) for base in bases]
     pages = []
-    for base in bases:
-        asked = sweep_of(base, params, rule_params, method=method, draws=draws, seeds=seeds)
-        with live([axis.column for axis in asked.axes]) as report:
-            swept = run.sweep(asked, out, report, every=reselect, past=past, select=nested)
-        pages.append(write_sweep(swept))
-        _print_sweep(swept)
-        click.echo(f"Sweep: {pages[-1]}")
+    with _winners(asked[0]) as begin:
+        # After the other process has started: they take a second.
+        from backtests.sheet.index import write_index
+        from backtests.sheet.sweep import write_sweep
+        from backtests.sweep import run
+
+        for each in asked:
+            with live([axis.column for axis in each.axes]) as report:
+                swept = run.sweep(each, out, report, every=reselect, past=past, select=nested, begin=begin)
+            pages.append(write_sweep(swept))
+            _print_sweep(swept)
+            click.echo(f"Sweep: {pages[-1]}")
     write_index(out)
     if open_page:
         for page in pages:
             click.launch(str(page))
+
+
+def _winners(asked: Sweep) -> AbstractContextManager[Begin]:
+    """Where winners are run: in a second process where there is a core for it, and no learner that takes them all."""
+    from backtests.sweep.aside import aside, here
+    from predictors import Learner
+    from predictors.registry import PREDICTORS
+
+    learns = issubclass(PREDICTORS.find(asked.base.predictor), Learner)
+    return nullcontext(here) if learns or (os.cpu_count() or 1) < 2 else aside()
 
 
 @contextmanager

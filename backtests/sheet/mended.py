@@ -17,17 +17,22 @@ from backtests.sheet.figures import tidy_and_save
 def mended(quantstats: ModuleType) -> Iterator[None]:
     """Replaces what is wrong or slow in quantstats, and puts the originals back."""
     import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     stats, utils, core = quantstats.stats, quantstats.utils, quantstats._plotting.core
     swaps: list[tuple[Any, str, Any]] = [
         # pyplot.savefig repaints a screen nobody looks at, after a rehearsal: two draws of three.
         (plt, "savefig", tidy_and_save),
+        # Margins are set there again, whatever these were.
+        (Figure, "tight_layout", lambda *_, **__: None),
         # The page has its own, a table; drawing this one is an eighth of the time.
         (quantstats.plots, "monthly_heatmap", lambda *_, **__: None),
         (core, "plot_distribution", _beside_last_bars(core)),
         (core, "plot_histogram", _density_if_any(core.plot_histogram)),
         (core, "plot_timeseries", _bar_by_bar(core.plot_timeseries)),
         (stats, "comp", compounded),
+        (utils, "group_returns", _grouped(utils.group_returns)),
+        *((module, "safe_resample", _resampled(module.safe_resample)) for module in (stats, core)),
         (stats, "drawdown_details", drawdown_details),
         (stats, "monthly_returns", _within_window(stats.monthly_returns)),
         (stats, "r_squared", _undefined_when_constant(stats.r_squared)),
@@ -70,6 +75,26 @@ def rolling_sortino(
     downside = (window.sum().clip(lower=0) / rolling_period).where(any_fall | window.sum().isna(), 0.0)
     ratio = returns.rolling(rolling_period).mean() / np.sqrt(downside)
     return ratio * np.sqrt(periods_per_year) if annualize else ratio
+
+
+def _grouped(group_returns: Callable[..., Any]) -> Callable[..., Any]:
+    """Compound returns of all groups in one product; quantstats takes one group after another, weeks and all."""
+
+    def group(returns: Any, groupby: Any, compounded: bool = False) -> Any:
+        return (1 + returns).groupby(groupby).prod() - 1 if compounded else group_returns(returns, groupby)
+
+    return group
+
+
+def _resampled(safe_resample: Callable[..., Any]) -> Callable[..., Any]:
+    """Likewise of all stretches of the calendar."""
+
+    def resample(data: Any, freq: str, func_name: Any = None, **options: Any) -> Any:
+        if func_name is compounded:
+            return safe_resample(1 + data, freq, "prod", **options) - 1
+        return safe_resample(data, freq, func_name, **options)
+
+    return resample
 
 
 def drawdown_details(drawdown: pd.Series | pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import logging
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -131,6 +133,12 @@ def performance(
     )
 
 
+def warm() -> None:
+    """Loads what draws a report, so that the first is as quick as the next."""
+    with _drawing():
+        pass
+
+
 def _check_returns(returns: pd.Series, name: str) -> None:
     """Raises unless `returns` is a finite series above -100 % on sorted, unique, tz-naive dates."""
     if not isinstance(returns, pd.Series):
@@ -156,6 +164,16 @@ def _check_returns(returns: pd.Series, name: str) -> None:
         )
 
 
+def _quantstats() -> ModuleType:
+    """quantstats, without yfinance, a quarter of its import: that one is loaded when somebody asks it for something."""
+    spec = None if "yfinance" in sys.modules else importlib.util.find_spec("yfinance")
+    if spec and spec.loader:
+        spec.loader = importlib.util.LazyLoader(spec.loader)
+        sys.modules["yfinance"] = lazy = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(lazy)
+    return importlib.import_module("quantstats")
+
+
 @contextlib.contextmanager
 def _drawing() -> Iterator[ModuleType]:
     """quantstats, mended, on the Agg backend; the session's backend, style, figures and log come back afterwards."""
@@ -173,8 +191,7 @@ def _drawing() -> Iterator[ModuleType]:
             for message, category in _NOISE:
                 warnings.filterwarnings("ignore", message, category)
             warnings.filterwarnings("ignore", category=UserWarning, module="quantstats")  # too few data: shown as "-"
-            import quantstats
-
+            quantstats = _quantstats()
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(STYLE)
             # x_compat: from pandas 3 on, quantstats labels the bars of the yearly chart with the wrong years.

@@ -29,7 +29,8 @@ MOST_VALUES = 100_000  # of one range; more is a slip of the keyboard
 class Axis:
     """One parameter that varies: the texts of its values, or the interval they are drawn from.
 
-    side:  "p" of the predictor, "s" of the strategy.   whole: whether an interval has whole numbers only.
+    side:  "p" of the predictor, "w" of its walk-forward, "s" of the strategy.
+    whole: whether an interval has whole numbers only.
     """
 
     side: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ class Judgement:
     variants:    a row each: values by column, sharpe, its sd over seeds, seeds, and the Sharpe ratios of both halves.
     returns:     of the variants, (n, N): an equal share in each seed, evened out at every bar.
     winner:      position of the variant with the highest Sharpe ratio.
-    overfitting: None where there are too few variants or bars for it.
+    overfitting: None until `tested`, and where there are too few variants or bars for it.
     nested:      None where it was not asked for.
     """
 
@@ -31,8 +31,13 @@ class Judgement:
     returns: np.ndarray
     winner: int
     plateau: Plateau
-    overfitting: Overfitting | None
+    overfitting: Overfitting | None = None
     nested: Nested | None = None
+
+    def tested(self) -> Judgement:
+        """The same with the probability of overfitting."""
+        enough = self.returns.shape[1] >= 2 and len(self.returns) >= 2 * BLOCKS
+        return replace(self, overfitting=overfitting(self.returns)) if enough else self
 
     def numbers(self, bars_per_year: int) -> dict[str, Any]:
         """Every number of it under stable keys; Sharpe ratios a year."""
@@ -64,7 +69,7 @@ class Judgement:
 
 
 def judge(axes: Sequence[Axis], rows: pd.DataFrame, returns: np.ndarray, bars_per_year: int) -> Judgement:
-    """The judgement, but for the nested selection; rows in the order of the points, returns (n, points).
+    """The judgement, but for what takes time; rows in the order of the points, returns (n, points).
 
     Raises ValueError where no variant ever traded.
     """
@@ -85,11 +90,7 @@ def judge(axes: Sequence[Axis], rows: pd.DataFrame, returns: np.ndarray, bars_pe
         raise ValueError("no point of the sweep ever traded, so there is no best one")
     winner = int(np.nanargmax(sharpe))
     coordinates = [coordinates_of(variants[name]) for name in columns]
-    enough = together.shape[1] >= 2 and len(together) >= 2 * BLOCKS
-    return Judgement(
-        *(variants, together, winner, plateau(coordinates, sharpe, winner)),
-        overfitting(together) if enough else None,
-    )
+    return Judgement(variants, together, winner, plateau(coordinates, sharpe, winner))
 
 
 def coordinates_of(texts: pd.Series) -> np.ndarray:

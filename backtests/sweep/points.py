@@ -18,7 +18,7 @@ import numpy as np
 from backtests.backtest import STRATEGIES, check_strategy
 from backtests.request import Request
 from backtests.sweep.axes import Axis, axes_of, constants
-from predictors import Predictor, WalkForward
+from predictors import Learner, Predictor, WalkForward
 from predictors.registry import PREDICTORS
 
 METHODS = ("grid", "sobol", "random", "tpe")
@@ -43,9 +43,14 @@ class Point:
         return {column[2:]: text for column, text in self.values if column.startswith(side)}
 
     @property
+    def schedule(self) -> dict[str, Any]:
+        """What varies of a learner's walk-forward, train and every."""
+        return {name: int(text) for name, text in self.texts("w").items()}
+
+    @property
     def model(self) -> tuple[tuple[tuple[str, str], ...], int | None]:
         """What the forecast depends on: points that agree in it share one."""
-        return tuple((c, text) for c, text in self.values if c.startswith("p")), self.seed
+        return tuple((c, text) for c, text in self.values if not c.startswith("s")), self.seed
 
     def __str__(self) -> str:
         words = [f"{column[2:]}={text}" for column, text in self.values]
@@ -58,7 +63,7 @@ class Sweep:
 
     method: grid, all combinations; sobol or random, `draws` points; tpe, `draws` points searched for by Optuna.
     seeds:  runs of each point of a random predictor.
-    words:  the values as they were asked for, (side, NAME=VALUES) each.
+    words:  the values as they were asked for, (side, NAME=VALUES) each; see `Axis` for the sides.
     """
 
     base: Request
@@ -78,6 +83,7 @@ class Sweep:
             self.base,
             params={**self.base.params, **point.texts("p")},
             strategy_params={**self.base.strategy_params, **point.texts("s")},
+            **point.schedule,
             seed=self.base.seed if point.seed is None else point.seed,
             since=since or self.base.since,
         )
@@ -91,8 +97,11 @@ class Sweep:
 
     def command(self) -> str:
         """The command that asks for this sweep."""
-        plain = replace(self.base, params={}, strategy_params={}).command().replace("backtest", "sweep", 1)
-        words = [word for side, text in self.words for word in (f"-{side}", text)]
+        schedule = [text.partition("=")[::2] for side, text in self.words if side == "w"]
+        rest: dict[str, Any] = {name: None for name, _ in schedule}
+        plain = replace(self.base, params={}, strategy_params={}, **rest).command().replace("backtest", "sweep", 1)
+        words = [word for side, text in self.words if side != "w" for word in (f"-{side}", text)]
+        words += [word for name, text in schedule for word in (f"--{name}", text)]
         words += [] if self.draws is None else ["--method", self.method, "--draws", str(self.draws)]
         return " ".join([plain, shlex.join(words), *([f"--seeds {self.seeds}"] if self.seeds > 1 else [])])
 
@@ -105,7 +114,7 @@ class Sweep:
 
     def corners(self, most: int = 64) -> list[Point]:
         """The points of lowest and highest values, where warm-ups are longest; at most so many, evenly taken."""
-        sides = [axis.corners() if axis.side == "p" else axis.corners()[:1] for axis in self.axes]
+        sides = [axis.corners() if axis.side != "s" else axis.corners()[:1] for axis in self.axes]
         every = [Point(tuple(zip(self._columns, texts, strict=True))) for texts in itertools.product(*sides)]
         return [every[k] for k in sorted(set(np.linspace(0, len(every) - 1, most).astype(int).tolist()))]
 
@@ -130,27 +139,34 @@ def sweep_of(
     base: Request,
     params: Sequence[str],
     strategy_params: Sequence[str],
+    schedule: Sequence[str] = (),
     *,
     method: str | None = None,
     draws: int | None = None,
     seeds: int = 1,
 ) -> Sweep:
-    """A sweep from the words of the command line.
+    """A sweep from the words of the command line, NAME=VALUES each; schedule: train and every of a learner.
 
     Without a method: a grid, or Sobol points where `draws` is given. Raises ValueError for settings that do not fit.
     """
     cls, rule = PREDICTORS.find(base.predictor), STRATEGIES.find(base.strategy)
     axes = [
         *axes_of("p", params, cls, PREDICTORS, base.predictor),
+        *axes_of("w", schedule, WalkForward, PREDICTORS, base.predictor),
         *axes_of("s", strategy_params, rule, STRATEGIES, base.strategy),
     ]
+    if schedule and not issubclass(cls, Learner):
+        name = schedule[0].partition("=")[0]
+        raise ValueError(f"{base.predictor} is never refitted, so --{name} does not apply to it")
     method = method or ("sobol" if draws else "grid")
     varying = tuple(axis for axis in axes if len(axis.values) != 1)
     _check(base, varying, method, draws, seeds)
     if seeds > 1 and "seed" not in {parameter.name for parameter in PREDICTORS.parameters(cls)}:
         raise ValueError(f"{base.predictor} is not random, so --seeds does not apply to it")
-    fixed = replace(base, params=dict(constants(axes, "p")), strategy_params=dict(constants(axes, "s")))
-    words = (*(("p", word) for word in params), *(("s", word) for word in strategy_params))
+    held: dict[str, Any] = {name: int(text) for name, text in constants(axes, "w").items()}
+    fixed = replace(base, params=dict(constants(axes, "p")), strategy_params=dict(constants(axes, "s")), **held)
+    sides = {"p": params, "w": schedule, "s": strategy_params}
+    words = tuple((side, word) for side, given in sides.items() for word in given)
     return Sweep(fixed, varying, method, draws, seeds, words)
 
 
@@ -205,12 +221,14 @@ class Maker:
         """The predictor of a point; raises ValueError with the point's name for values it refuses."""
         request = self.sweep.request(point)
         texts = dict(request.params) | ({} if request.seed is None else {"seed": str(request.seed)})
-        model: Any = self.template.learner if isinstance(self.template, WalkForward) else self.template
+        template: Any = self.template
+        wrapped = isinstance(self.template, WalkForward)
+        model = template.learner if wrapped else template
         try:
-            made: Any = replace(model, **PREDICTORS.coerce(type(model), texts, request.predictor))
+            made = replace(model, **PREDICTORS.coerce(type(model), texts, request.predictor))
+            return replace(template, learner=made, **point.schedule) if wrapped else made
         except (ValueError, TypeError) as error:
             raise ValueError(f"{point}: {error}") from error
-        return replace(self.template, learner=made) if isinstance(self.template, WalkForward) else made
 
     def parameters(self, point: Point) -> Mapping[str, Any]:
         """The strategy's parameters of a point; raises ValueError with the point's name for values it refuses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from backtests.fast import supports
 from backtests.result import Result
 from backtests.sheet.index import SHEET
 from backtests.sources import bars_per_year, digest
+from backtests.sweep.aside import Begin, here
 from backtests.sweep.cache import ForecastCache
 from backtests.sweep.desk import Desk
 from backtests.sweep.fingerprint import folder_key
@@ -25,7 +27,7 @@ from backtests.sweep.points import Maker, Point, Sweep, name_of
 from backtests.sweep.store import Store
 from backtests.sweep.trials import Trials, date_of
 from backtests.trial import trial_key
-from backtests.workspace import backtest, ledger_of
+from backtests.workspace import ledger_of
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,11 @@ class Swept:
 
 def sweep(
     asked: Sweep, out: Path, report: Report = silent, *, every: int | None = None, past: int | None = None,
-    select: bool = True,
+    select: bool = True, begin: Begin = here,
 ) -> Swept:  # fmt: skip
     """Runs a sweep in the workspace `out`, or goes on with it where an earlier process stopped.
 
-    every, past: of the nested selection.   select: whether there is one.
+    every, past: of the nested selection.   select: whether there is one.   begin: where the winner's run is made.
 
     Raises ValueError for a point that is refused or whose predictor is seen to look ahead, OSError where the same sweep
     is running.
@@ -86,12 +88,13 @@ def sweep(
         window = pd.DatetimeIndex(bars.index[bars.index.get_loc(desk.since) :])
         report(Progress("judging", 0, 1, 0.0))
         found = judge(asked.axes, rows, returns, bars_per_year(window))
+        winner = _winner(desk, found, points, rows, returns, out, begin)
+        found = found.tested()
         if select and supports(maker.strategy):
             found = replace(found, nested=_nested(desk, found, points, every, past))
         store.merge(rows, pd.DataFrame(returns, window, rows["key"].to_list()))
-        winner = _winner(desk, found, points, rows, returns, out)
-        swept = Swept(asked, store.folder, desk.since, window, rows, found, winner)
-        store.write("judgement.json", found.numbers(swept.bars_per_year) | {"luck": winner.luck})
+        swept = Swept(asked, store.folder, desk.since, window, rows, found, winner())
+        store.write("judgement.json", found.numbers(swept.bars_per_year) | {"luck": swept.winner.luck})
         return swept
 
 
@@ -114,23 +117,28 @@ def _nested(desk: Desk, found: Judgement, points: list[Point], every: int | None
 
 
 def _winner(
-    desk: Desk, found: Judgement, points: list[Point], rows: pd.DataFrame, returns: np.ndarray, out: Path
-) -> Winner:
-    """Runs the winner in backtrader with its sheet, once all points are counted, unless that was done."""
+    desk: Desk, found: Judgement, points: list[Point], rows: pd.DataFrame, returns: np.ndarray, out: Path, begin: Begin
+) -> Callable[[], Winner]:
+    """Begins to run the winner in backtrader with its sheet, once all points are counted, unless that was done."""
     asked = desk.maker.sweep
     columns = [axis.column for axis in asked.axes]
     values = tuple((name, str(found.variants[name].iloc[found.winner])) for name in columns)
     at = next(k for k, point in enumerate(points) if point.values == values)
-    folder = _made_before(desk, points[at], rows.iloc[[at]], returns[:, [at]], rows["created"].max(), out)
-    if folder is None:
-        desk.report(Progress("winner", 0, 1, 0.0))
-        result, folder = backtest(asked.request(points[at], date_of(desk.since)), out)
-    else:
+    made = _made_before(desk, points[at], rows.iloc[[at]], returns[:, [at]], rows["created"].max(), out)
+    waiting = partial(Path, made) if made else begin(asked.request(points[at], date_of(desk.since)), out)
+
+    def winner() -> Winner:
+        if made is None:
+            desk.report(Progress("winner", 0, 1, 0.0))
+        folder = waiting()
         result = Result.load(folder)
-    ours, again = returns[:, at], result.returns.to_numpy(float)
-    apart, same = float(np.abs(ours - again).max()), bool(np.array_equal(ours, again))
-    desk.store.write("winner.json", {"run": folder.name, "point": dict(values), "same": same, "apart": apart})
-    return Winner(points[at], folder, same, apart, dict(result.metrics["luck"]))
+        ours, again = returns[:, at], result.returns.to_numpy(float)
+        apart, same = float(np.abs(ours - again).max()), bool(np.array_equal(ours, again))
+        desk.store.write("winner.json", {"run": folder.name, "point": dict(values), "same": same, "apart": apart})
+        luck = {name: np.nan if value is None else value for name, value in result.metrics["luck"].items()}
+        return Winner(points[at], folder, same, apart, luck)
+
+    return winner
 
 
 def _made_before(

@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from backtests.ledger import NAME, Ledger
 from backtests.request import Request
+from backtests.result import Result
 from backtests.sources import digest
 from backtests.sweep import fingerprint
 from backtests.sweep.cache import ForecastCache, Kept, write_whole
@@ -22,6 +24,7 @@ from backtests.sweep.fingerprint import code_of, folder_key, key_of
 from backtests.sweep.forecasts import Forecaster
 from backtests.sweep.points import Maker, sweep_of
 from backtests.sweep.run import sweep
+from backtests.sweep.trials import date_of
 from predictors import WalkForward, load
 from strategies.long_flat import LongFlat
 
@@ -51,6 +54,7 @@ import sys, json
 sys.path.insert(0, {folder!r})
 from pathlib import Path
 from backtests.request import Request
+from backtests.result import Result
 from backtests.sweep.cache import ForecastCache
 from backtests.sweep.forecasts import Forecaster
 from backtests.sweep.points import Maker, sweep_of
@@ -176,6 +180,22 @@ def test_strategy_variants_share_a_learners_forecast(tmp_path, monkeypatch):
     assert swept.since == swept.sweep.base.load().bars.index[249]
     assert len(Ledger(tmp_path / NAME).runs()) == 7
     assert isinstance(maker.template, WalkForward)
+
+
+def test_schedules_are_scored_from_the_longest_training_on_and_cached_each(tmp_path):
+    asked = sweep_of(Request("ols-features", start="2016"), [], [], ["train=250|400", "every=21|63"])
+    swept = sweep(asked, tmp_path)
+    assert swept.since == asked.base.load().bars.index[399]
+    assert len(list((tmp_path / "cache").iterdir())) == 4
+    table = pd.read_parquet(swept.folder / "returns.parquet")
+    for point in asked.points():
+        result = asked.request(point, date_of(swept.since)).run()
+        assert np.array_equal(result.returns.to_numpy(), table[point.key].to_numpy()), str(point)
+    assert swept.winner.same
+    recipe = Result.load(swept.winner.folder).recipe
+    best = dict(swept.winner.point.values)
+    assert f"--train {best['w.train']}" in recipe["command"]
+    assert str(recipe["predictor"]["train"]) == best["w.train"]
 
 
 def test_the_folder_of_a_sweep_is_of_its_question_and_code(tmp_path):

@@ -20,24 +20,28 @@ ROOT = Path(__file__).parents[2]
 # Small chunks, so that there is much to be killed between.
 SCRIPT = """
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from backtests.request import Request
 from backtests.sheet.sweep import write_sweep
-from backtests.sweep import desk, run
+from backtests.sweep import aside, desk, run
 from backtests.sweep.points import sweep_of
 desk.CHUNK = 2
 asked = sweep_of(Request("sma", start="2015"), ["window=5:124:1"], [])
-write_sweep(run.sweep(asked, Path(sys.argv[1])))
+with aside.aside() if sys.argv[2] == "aside" else nullcontext(aside.here) as begin:
+    write_sweep(run.sweep(asked, Path(sys.argv[1]), begin=begin))
 """
 POINTS = 120
 
 
-def started(out: Path) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+def started(out: Path, where: str = "here") -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(out), where], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
 
 
-def finished(out: Path) -> None:
-    process = started(out)
+def finished(out: Path, where: str = "here") -> None:
+    process = started(out, where)
     _, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
 
@@ -66,11 +70,11 @@ def check_whole(out: Path) -> pd.DataFrame:
     return rows.drop(columns="created")
 
 
-def killed(out: Path, kills: int, reached: object, seed: int = 0) -> int:
+def killed(out: Path, kills: int, reached: object, seed: int = 0, where: str = "here") -> int:
     """Kills the sweep at random moments after `reached(folder)` holds; returns how often it was alive to be killed."""
     rng, alive = random.Random(seed), 0
     for _ in range(kills):
-        process = started(out)
+        process = started(out, where)
         until = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < until and not reached(out):  # type: ignore[operator]
             time.sleep(0.01)
@@ -128,3 +132,20 @@ def test_a_killed_sweep_goes_on_and_a_finished_one_is_not_run_again(tmp_path):
     check_whole(tmp_path)
     assert len(recorded(tmp_path)) == runs
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob(parts)} == after
+
+
+@pytest.mark.slow
+def test_a_second_process_at_the_winners_run_ends_with_the_killed_sweep_and_leaves_no_half(tmp_path):
+    def begun(out: Path) -> list[Path]:
+        return list(out.glob(".unfinished-*"))
+
+    alive = 0
+    for seed in range(6):
+        alive += killed(tmp_path, 1, begun, seed, "aside")
+        until = time.monotonic() + 15
+        while begun(tmp_path) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not begun(tmp_path)
+    assert alive >= 3
+    finished(tmp_path, "aside")
+    check_whole(tmp_path)

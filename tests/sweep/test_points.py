@@ -160,6 +160,32 @@ def test_a_point_is_made_as_its_backtest_would_make_it_and_a_refused_one_is_name
         Maker.of(narrow).parameters(narrow.points()[0])
 
 
+def test_the_walk_forward_of_a_learner_has_axes_of_its_own():
+    sweep = sweep_of(Request("ols-features"), ["lags=5"], ["dead_band_bps=0|1"], ["train=250:750:250", "every=21"])
+    assert [(axis.column, axis.values) for axis in sweep.axes] == [
+        ("w.train", ("250", "500", "750")),
+        ("s.dead_band_bps", ("0", "1")),
+    ]
+    assert sweep.base.every == 21
+    maker = Maker.of(sweep)
+    for point in sweep.points():
+        model = maker.predictor(point)
+        assert model == sweep.request(point).model()
+        assert (str(model.train), model.every, model.learner.lags) == (dict(point.values)["w.train"], 21, 5)
+    assert len({point.model for point in sweep.points()}) == 3, "a forecast each schedule, shared by the strategies"
+    assert {dict(point.values)["w.train"] for point in sweep.corners()} == {"250", "750"}
+    assert sweep.command() == (
+        "rollcast sweep --predictor ols-features -p lags=5 -s 'dead_band_bps=0|1' --train 250:750:250 --every 21"
+    )
+    short = sweep_of(Request("ols-features"), [], [], ["train=500|0"])
+    with pytest.raises(ValueError, match="train=0: train must be at least"):
+        Maker.of(short).predictor(short.points()[1])
+    with pytest.raises(ValueError, match="sma is never refitted, so --train does not apply to it"):
+        sweep_of(Request("sma"), ["window=2|3"], [], ["train=250|500"])
+    with pytest.raises(ValueError, match="train must be a whole number; got 'x'"):
+        sweep_of(Request("ols-features"), [], [], ["train=250|x"])
+
+
 def test_the_command_of_a_sweep_is_what_asked_for_it():
     base = Request("sma", strategy="long_short", start="2005")
     sweep = sweep_of(base, ["window=10..500:log"], ["tolerance=0.1|0.2"], method="random", draws=50)
