@@ -41,7 +41,7 @@ class Entrant:
 
     def losses(self) -> pd.Series:
         """Squared error of the forecast of every bar's next log return, the mean over seeds."""
-        close = self.results[0].bars["close"]
+        close = self.results[0].read["close"]
         outcome = np.log(close).diff().shift(-1)
         each = [(outcome.loc[one.forecasts.index] - one.forecasts) ** 2 for one in self.results]
         return pd.concat(each, axis=1).mean(axis=1).dropna()
@@ -115,7 +115,7 @@ def compare(
         folders = [stack.enter_context(RunFolder(out, label(request))) for _, request in requests]
         ledger = ledger_of(out)
         ledger.runs(limit=1)
-        said = [request.predict(data.bars, partial(report, entrant.name)) for entrant, request in requests]
+        said = [request.predict(data.seen, partial(report, entrant.name)) for entrant, request in requests]
         since = max(forecasts.series.first_valid_index() for forecasts in said)
         since = since if base.since is None else max(since, pd.Timestamp(base.since))
         date = f"{since:%Y-%m-%d}" if since == since.normalize() else since.isoformat()
@@ -137,7 +137,7 @@ def summarise(entrants: Sequence[Entrant]) -> Comparison:
     """The tables of a comparison."""
     scores = pd.DataFrame({entrant.name: _scores(entrant.results) for entrant in entrants}).T
     losses = pd.DataFrame({entrant.name: entrant.losses() for entrant in entrants})
-    close = entrants[0].results[0].bars["close"]
+    close = entrants[0].results[0].read["close"]
     losses["no forecast"] = np.log(close).diff().shift(-1) ** 2
     losses = losses.dropna()
     return Comparison(tuple(entrants), scores, losses, pairwise(losses), confidence_set(losses)["p"])

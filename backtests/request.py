@@ -11,8 +11,8 @@ import backtrader as bt
 import pandas as pd
 
 from backtests.backtest import STRATEGIES, Forecasts, check_strategy, predict, trade
-from backtests.data.load import load
-from backtests.data.table import Loaded
+from backtests.data.load import given, load
+from backtests.data.table import Adjust, Loaded
 from backtests.engine import Account
 from backtests.result import Result
 from predictors import Learner, Predictor, WalkForward
@@ -24,8 +24,8 @@ class Request:
     """One backtest, asked for.
 
     predictor, strategy: a name or file, as `PREDICTORS` and `STRATEGIES` find them.
-    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot: the bars, as
-        `backtests.data.load` takes them; raw for adjust="none".
+    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot, adjust, overnight: the bars, as
+        `backtests.data.load` takes them.
     train, every: the walk-forward of a learner; None for its defaults.
     params, strategy_params: texts, typed by the class that takes them.
     seed, device: parameters of the predictor that have options of their own.
@@ -45,7 +45,8 @@ class Request:
     zone: str | None = None
     repair: bool = False
     snapshot: str | None = None
-    raw: bool = False
+    adjust: Adjust = "full"
+    overnight: bool = False
     train: int | None = None
     every: int | None = None
     params: Mapping[str, str] = field(default_factory=dict)
@@ -81,29 +82,33 @@ class Request:
     def load(self) -> Loaded:
         """The bars it is run on, and how they came to be."""
         names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot")
-        told = {name: getattr(self, name) for name in names}
-        return load(self.symbol, columns=self.columns or None, adjust="none" if self.raw else "full", **told)
+        told = {name: getattr(self, name) for name in (*names, "adjust", "overnight")}
+        return load(self.symbol, columns=self.columns or None, **told)
 
-    def bars(self) -> pd.DataFrame:
-        """The bars alone."""
-        return self.load().bars
+    def data(self, bars: pd.DataFrame | Loaded | None) -> Loaded:
+        """These bars, loaded or not, or its own where there are none."""
+        if bars is None:
+            return self.load()
+        return bars if isinstance(bars, Loaded) else given(bars, self.overnight)
 
-    def run(self, bars: pd.DataFrame | None = None, progress: Callable[[int, int], None] | None = None) -> Result:
+    def run(
+        self, bars: pd.DataFrame | Loaded | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> Result:
         """The backtest, on these bars instead of its own where they are given; its recipe holds this request."""
         strategy, parameters = self.rule()
         check_strategy(strategy, parameters)
-        data = self.load() if bars is None else Loaded(bars, pd.DataFrame(), "given")
-        return self.trade(self.predict(data.bars, progress), data)
+        data = self.data(bars)
+        return self.trade(self.predict(data.seen, progress), data)
 
-    def predict(self, bars: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> Forecasts:
-        """The first half of `run`: forecasts that passed the gate."""
+    def predict(self, seen: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> Forecasts:
+        """The first half of `run`: forecasts that passed the gate, of bars as the predictor reads them."""
         model = self.model()
-        return predict(bars, model, symbol=self.symbol, allow_lookahead=self.allow_lookahead, progress=progress)
+        return predict(seen, model, symbol=self.symbol, allow_lookahead=self.allow_lookahead, progress=progress)
 
     def trade(self, forecasts: Forecasts, data: Loaded) -> Result:
         """The second half of `run`; the recipe says where the data came from."""
         traded = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
-        result = trade(traded, *self.rule(), self.account, symbol=self.symbol)
+        result = trade(traded, *self.rule(), self.account, symbol=self.symbol, bars=data.bars)
         told = {name: getattr(data, name) for name in ("origin", "statements", "findings", "repairs", "pin")}
         return result.with_recipe(command=self.command(), request=asdict(self), data=told)
 
@@ -130,6 +135,9 @@ class Request:
                 "`Request(...).run()` or `cli.py backtest` for it to be repeatable"
             )
         kept = dict(recipe["request"])
+        unknown = sorted(set(kept) - {one.name for one in fields(cls)})
+        if unknown:
+            raise ValueError(f"the recipe asks for {unknown[0]!r}, which is not known here; make the run again")
         return cls(**kept | {"account": Account(**kept["account"])})
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.backtest import sources_of, versions
+from backtests.data.table import Loaded
 from backtests.request import Request
 from backtests.result import Result
 from backtests.sources import digest
@@ -33,9 +34,11 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
     raises.
     """
     request = Request.from_recipe(saved.recipe)
-    if digest(saved.bars) != saved.recipe["bars"]["sha256"]:
-        raise ValueError("bars.parquet is not what this run was made on: its SHA-256 is not the recipe's")
-    again = request.run(saved.bars, progress)
+    kept = {"sha256": ("bars", saved.bars), "seen": ("seen", saved.read)}
+    for name, (file, bars) in kept.items():
+        if digest(bars) != saved.recipe["bars"].get(name, digest(bars)):
+            raise ValueError(f"{file}.parquet is not what this run was made on: its SHA-256 is not the recipe's")
+    again = request.run(Loaded(saved.bars, saved.read, pd.DataFrame(), "saved"), progress)
     pairs = {
         "forecasts": (saved.forecasts.to_frame(), again.forecasts.to_frame()),
         "orders": (saved.orders, again.orders),

@@ -33,7 +33,7 @@ def predict(symbols: tuple[str, ...], no_skill: bool, as_json: bool, **options: 
     requests = [request_of(options | {"symbol": symbol}) for symbol in symbols]
     from backtests.forecasting import forecast_next
 
-    loaded = [request.bars() for request in requests]  # what cannot be read is found out before anything is trained
+    loaded = [request.load() for request in requests]  # what cannot be read is found out before anything is trained
     with training_bar() as report:
         made = [
             forecast_next(request, bars, history=not no_skill, progress=partial(report, name=request.symbol))

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from backtests.data import doctor, store
-from backtests.data.adjust import actions, as_bars
+from backtests.data.adjust import ACTIONS, actions, as_bars
 from backtests.data.bundled import bundled, bundled_table
-from backtests.data.calendars import session_starts
-from backtests.data.table import Loaded, Table
+from backtests.data.sessions import nights, spliced
+from backtests.data.table import ADJUSTMENTS, Adjust, Loaded, Table
 from predictors.bars import check_bars
 from predictors.registry import suggest
 
@@ -27,7 +26,8 @@ def load(
     start: str | None = None,
     end: str | None = None,
     *,
-    adjust: Literal["full", "none"] = "full",
+    adjust: Adjust = "full",
+    overnight: bool = False,
     source: str | None = None,
     columns: Mapping[str, str] | None = None,
     date_format: str | None = None,
@@ -41,7 +41,9 @@ def load(
     source: one of `SOURCES`; None for the first of file, store and bundled that has the symbol. "yahoo" downloads what
             the store lacks first.
     adjust: "full" multiplies prices so that returns include dividends and splits up to the last bar loaded; "none"
-            leaves them as traded, beside the `actions`.
+            leaves them as traded, beside the `actions`; "asof" likewise, with dividends and splits as columns for the
+            account to book on their bars, while the predictor reads what "full" gives.
+    overnight: whether the predictor reads the returns over the nights of bars with sessions.
     columns, date_format, decimal, zone: settle what a file leaves open, as `files.read_file` takes them.
     repair: mend what the doctor would stop for, and say how.
     snapshot: the rows of an earlier download, by its sha256 as a recipe holds it.
@@ -59,7 +61,39 @@ def load(
     findings = _diagnose(table, symbol)
     bars = as_bars(table.rows, adjust, symbol)
     check_bars(bars, symbol)
-    return Loaded(bars, actions(table.rows), table.origin, table.statements, tuple(findings), tuple(repairs), table.pin)
+    whole = as_bars(table.rows, "full", symbol) if adjust == "asof" else bars
+    statements = [*table.statements, *_of_nights(bars, overnight)]
+    if adjust == "asof":
+        statements.append("traded as of then: dividends and splits are booked on their dates")
+    return Loaded(
+        *(bars, as_read(whole, overnight), actions(table.rows), table.origin, tuple(statements)),
+        *(tuple(findings), tuple(repairs), table.pin),
+    )
+
+
+def given(bars: pd.DataFrame, overnight: bool = False) -> Loaded:
+    """Bars of one's own as `load` would hand them on: read adjusted where they carry actions, and without nights."""
+    return Loaded(bars, as_read(adjusted(bars), overnight), pd.DataFrame(), "given")
+
+
+def adjusted(bars: pd.DataFrame) -> pd.DataFrame:
+    """Bars adjusted for the dividends and splits they carry; the very same where they carry none."""
+    return as_bars(bars, "full", "bars") if set(ACTIONS) & set(bars) else bars
+
+
+def as_read(bars: pd.DataFrame, overnight: bool = False) -> pd.DataFrame:
+    """What a predictor reads of adjusted bars: without their nights, unless these are asked for."""
+    return bars if overnight else spliced(bars)
+
+
+def _of_nights(bars: pd.DataFrame, overnight: bool) -> list[str]:
+    """What was done about the nights."""
+    count = len(nights(bars))
+    if not count:
+        return []
+    if overnight:
+        return [f"{count} of {len(bars) - 1} returns are over a night, and read as they are, as asked"]
+    return [f"{count} nights are left out of what the predictor reads; the account holds its position through them"]
 
 
 def _asked(
@@ -67,8 +101,8 @@ def _asked(
 ) -> tuple[pd.Period | None, pd.Period | None]:
     if source not in (None, *SOURCES):
         raise LookupError(f"unknown source {source!r}. {suggest(source or '', SOURCES)}")
-    if adjust not in ("full", "none"):
-        raise ValueError(f"adjust is full or none, and not {adjust!r}")
+    if adjust not in ADJUSTMENTS:
+        raise ValueError(f"adjust is one of {', '.join(ADJUSTMENTS)}, and not {adjust!r}")
     first, last = (None if text is None else period(text) for text in (start, end))
     if first and last and first.start_time > last.end_time:
         raise ValueError(f"start {start} is after end {end}")
@@ -159,9 +193,6 @@ def _diagnose(table: Table, symbol: str) -> list[str]:
         mend = " (--repair mends what it can, and says how)" if fatal[0].check != "empty" else ""
         raise ValueError(f"{symbol}: {fatal[0].sentence(table)}{more}{mend}")
     sentences = [finding.sentence(table) for finding in found]
-    nights = int(session_starts(pd.DatetimeIndex(table.rows.index)).sum())
-    if nights:
-        sentences.append(f"{nights} of {len(table.rows)} returns are over a night, among returns of a bar")
     if table.pin.get("source") == "file":
         sentences += doctor.ask_calendar(table)
     return sentences

@@ -34,7 +34,7 @@ def with_evidence(
     """
     forecast = result.forecasts.reindex(result.bars.index)
     metrics = dict(result.metrics)
-    metrics["forecast"] = skill(result.forecasts, result.bars["close"].loc[result.forecasts.index[0] :])
+    metrics["forecast"] = skill(result.forecasts, result.read["close"].loc[result.forecasts.index[0] :])
     metrics["luck"] = luck_of(result, trials)
     metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
     entries = verdict(metrics, result.recipe)

@@ -17,7 +17,7 @@ from backtests.engine import Account, simulate
 from backtests.fast import evaluate, supports
 from backtests.scores import return_scores
 from backtests.sources import bars_per_year
-from strategies.buy_and_hold import BuyAndHold
+from strategies.buy_and_hold import BuyAndHold, holding
 
 COSTS = (0, 1, 2, 5, 10, 15, 20, 30, 40, 50)
 LATEST = 5  # bars
@@ -96,8 +96,8 @@ def stress(
     everything = [variant for group in groups.values() for variant in group]
     done = iter((_fast if fast else _slow)(bars, first, strategy, dict(parameters or {}), everything))
     told = {name: [next(done) for _ in group] for name, group in groups.items()}
-    held = _fast(bars, first, BuyAndHold, {}, [_Variant(values, each) for each in taxed])
-    growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
+    held = _fast(bars, first, BuyAndHold, holding(bars), [_Variant(values, each) for each in taxed])
+    growth, benchmark = (np.array([each.growth for each in many]) for many in (told["costs"], held))
     yearly = bars_per_year(pd.DatetimeIndex(bars.index[first:]))
     (gross,), (net,), (naive,) = ([each.scores(yearly) for each in told[name]] for name in ("gross", "net", "naive"))
     late = [net, *(each.scores(yearly) for each in told["delay"])]
@@ -109,7 +109,7 @@ def stress(
         "delay": [{"bars": k} | scores for k, scores in enumerate(late)],
         "costs": [{"bps": b} | told["costs"][grid.index(b)].scores(yearly) for b in COSTS],
         "break_even_bps": break_even(grid, growth),
-        "break_even_hold_bps": break_even(grid, growth - holding),
+        "break_even_hold_bps": break_even(grid, growth - benchmark),
         "random": _random(told["net"][0], told["random"], yearly),
     }
 

@@ -40,7 +40,7 @@ def asked_by(command: str) -> Request:
     return request_of(options)
 
 
-@pytest.mark.parametrize("request_", [Request("sma"), FULL, Request("lstm", seed=3, device="cpu", raw=True)])
+@pytest.mark.parametrize("request_", [Request("sma"), FULL, Request("lstm", seed=3, device="cpu", adjust="none")])
 def test_its_command_asks_for_it(request_):
     assert asked_by(request_.command()) == request_
 
