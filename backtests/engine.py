@@ -108,7 +108,7 @@ def simulate(
     history = pd.DataFrame(run.analyzers.history.rows, columns=["equity", "cash", "units"], index=bars.index)
     _refuse_ruin(history["equity"])
     orders = pd.DataFrame(run.analyzers.orders.rows, columns=ORDER_COLUMNS)
-    payments = pd.DataFrame(cerebro.broker.payments, columns=PAYMENT_COLUMNS)
+    payments = pd.DataFrame(cerebro.broker.payments, columns=PAYMENT_COLUMNS, dtype=float)
     for table in (orders, payments):
         table["date"] = bars.index[table["date"].to_numpy(int)]
     return Simulation(history, orders, getattr(run, "too_small", 0), payments)

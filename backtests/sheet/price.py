@@ -1,7 +1,8 @@
 """The price with its forecasts and trades: data of the interactive chart, a still for paper, and a table in its place.
 
-Notation: c close, f forecast of the log return after a bar, p = c[i-1]·exp(f[i-1]) the price forecast for bar i,
-c/p - 1 its error.
+Notation: c close, b the close before a bar in the bar's own terms, f forecast of the log return after a bar,
+p[i] = b[i]·exp(f[i-1]) the price forecast for bar i, c/p - 1 its error. b[i] is c[i-1], but for a night that was left
+out or an ex-date: then it is what makes c/b the return that was read, such as the open after a night.
 """
 
 from __future__ import annotations
@@ -45,8 +46,17 @@ def price(result: Result) -> Price:
 
 def price_forecast(result: Result) -> pd.Series:
     """p on every bar of the result, NaN where nothing was forecast for it."""
+    before = _before(result)
+    return before * np.exp(result.forecasts.reindex(before.index).shift(1))
+
+
+def _before(result: Result) -> pd.Series:
+    """b of every bar, NaN of the first."""
     close = result.bars["close"]
-    return close.shift(1) * np.exp(result.forecasts.reindex(close.index).shift(1))
+    if result.seen is None:
+        return close.shift(1)
+    read = result.seen["close"]
+    return close * (read.shift(1) / read)
 
 
 def refits(result: Result) -> np.ndarray:
@@ -61,7 +71,8 @@ def chart_data(result: Result) -> dict[str, Any]:
     """Whole numbers: prices in units of 10^-digits and, like the dates, as differences; forecasts in 1e-6.
 
     t: dates in `unit` seconds, the first since 1970, then differences; c: closes likewise; o, h, l: less the close.
-    first: bar of the first forecast in f. r: bars of the refits. m: [bar, 1 long or -1 short entry or 0 exit].
+    first: bar of the first forecast in f, which is log(p/c) of the next p. r: bars of the refits.
+    m: [bar, 1 long or -1 short entry or 0 exit].
     p: [bar, side held from its close on].
     """
     bars, dates = result.bars, result.bars.index
@@ -71,7 +82,8 @@ def chart_data(result: Result) -> dict[str, Any]:
     whole = (bars[["open", "high", "low", "close"]] * 10.0**digits).round().astype("int64")
     close = whole["close"].to_numpy()
     first = int(dates.get_loc(result.forecasts.index[0]))
-    forecasts = (result.forecasts * 1e6).round().clip(-1e9, 1e9).astype("int64")
+    step = np.log(_before(result).shift(-1) / bars["close"]).fillna(0.0)
+    forecasts = ((result.forecasts + step.loc[result.forecasts.index]) * 1e6).round().clip(-1e9, 1e9).astype("int64")
     side = np.sign(result.history["units"]).astype(int).to_numpy()
     change = np.flatnonzero(np.diff(np.r_[0, side]))
     return {
