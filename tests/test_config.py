@@ -29,6 +29,7 @@ LINES = {
     "commission-bps = 2.5": ["--commission-bps", "2.5"],
     "borrow_bps = 10": ["--borrow-bps", "10"],
     "fractional = true": ["--fractional"],
+    'adjust = "none"': ["--adjust", "none"],
     "overnight = false": [],
     "seed = 3": ["--seed", "3"],
     'device = "cpu"': ["--device", "cpu"],
