@@ -134,7 +134,8 @@ class Request:
                 "the recipe holds no request, so it was made by `run` with objects of its own; make it by "
                 "`Request(...).run()` or `cli.py backtest` for it to be repeatable"
             )
-        kept = dict(recipe["request"])
+        # `raw` was once what adjust="none" is.
+        kept = {name: value for name, value in recipe["request"].items() if name != "raw" or value}
         unknown = sorted(set(kept) - {one.name for one in fields(cls)})
         if unknown:
             raise ValueError(f"the recipe asks for {unknown[0]!r}, which is not known here; make the run again")
