@@ -53,7 +53,7 @@ def test_an_account_as_of_then_goes_through_a_split_as_the_adjusted_one_does(yah
     assert asof.payments["split"].max() == 2
     pd.testing.assert_series_equal(asof.forecasts, full.forecasts, check_exact=True)
     apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
-    assert (apart < 0.03).all(), apart
+    assert (apart < 0.001).all(), apart
 
 
 def test_only_what_is_lacking_is_downloaded(yahoo):
