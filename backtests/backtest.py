@@ -28,7 +28,8 @@ from predictors.diary import Training
 from predictors.registry import Parameter, Registry
 from strategies import BUILT_IN
 from strategies.base import ForecastStrategy
-from strategies.buy_and_hold import BuyAndHold
+from strategies.buy_and_hold import BuyAndHold, holding
+from strategies.feed import actions_of
 
 PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "quantstats", "torch")
 
@@ -46,6 +47,7 @@ STRATEGIES = Registry("strategy", "rollcast.strategies", BUILT_IN, (bt.Strategy,
 class Forecasts:
     """What a predictor said of some bars before anything was traded on it.
 
+    bars:     what it read.
     series:   the forecast at every bar, NaN while warming up.   verdict: what the look-ahead gate found.
     training: how its windows were trained.                      seconds: what predicting took.
     """
@@ -81,12 +83,15 @@ def run(
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
     *,
+    seen: pd.DataFrame | None = None,
     symbol: str = "bars",
     allow_lookahead: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Result:
     """Backtests a predictor: its forecasts on these bars, traded by this strategy, scored from the first forecast on.
 
+    bars: what the account trades; columns `dividend` and `split`, where they are there, are booked on their bars.
+    seen: what the predictor reads instead, on the same dates, as `backtests.data.load.load` makes it.
     allow_lookahead: trade a predictor that was seen to look ahead all the same; its sheet says so in red.
     progress: called with (refits done, refits in all) while a walk-forward predictor trains.
 
@@ -95,8 +100,9 @@ def run(
     that breaks the contract.
     """
     check_strategy(strategy, parameters or {})
-    forecasts = predict(bars, predictor, symbol=symbol, allow_lookahead=allow_lookahead, progress=progress)
-    return trade(forecasts, strategy, parameters, account, symbol=symbol)
+    read = bars if seen is None else seen
+    forecasts = predict(read, predictor, symbol=symbol, allow_lookahead=allow_lookahead, progress=progress)
+    return trade(forecasts, strategy, parameters, account, symbol=symbol, bars=bars)
 
 
 def predict(
@@ -129,26 +135,31 @@ def trade(
     account: Account | None = None,
     *,
     symbol: str = "bars",
+    bars: pd.DataFrame | None = None,
 ) -> Result:
-    """The second half of `run`: the forecasts traded, and scored from the first one on."""
+    """The second half of `run`: the forecasts traded, and scored from the first one on.
+
+    bars: what the account trades, where that is not what the predictor read.
+    """
     account, parameters = account or Account(), dict(parameters or {})
     check_strategy(strategy, parameters)
-    bars, series, verdict = forecasts.bars, forecasts.series, forecasts.verdict
+    read, series, verdict = forecasts.bars, forecasts.series, forecasts.verdict
+    bars = read if bars is None else bars
     first = check_forecast(series, bars)
     traded = simulate(bars, series, strategy, parameters, account)
-    held = simulate(bars, series, BuyAndHold, {}, account)
+    held = simulate(bars, series, BuyAndHold, holding(bars), account)
     window = slice(bars.index[first], None)
     history = traded.history.loc[window].assign(benchmark=held.history["equity"].loc[window])
     returns, benchmark = simple_returns(history)
     yearly = bars_per_year(history.index)
-    trades = trades_from(traded.orders, traded.history, bars["close"])
+    trades = trades_from(traded.orders, traded.history, bars["close"], traded.payments)
     # A strategy deaf to the forecast may trade before the first one.
     within = traded.orders[traded.orders["date"] >= history.index[0]]
     metrics = {
         "bars_per_year": yearly,
         "strategy": return_scores(returns, yearly) | trading_scores(history, within, trades, yearly),
         "benchmark": return_scores(benchmark, yearly) | _held_scores(held, window, bars["close"], yearly),
-        "forecast": forecast_scores(series.loc[window], bars.loc[window]),
+        "forecast": forecast_scores(series.loc[window], read.loc[window]),
         "unreachable_targets": traded.too_small,
     }
     recipe = {
@@ -158,7 +169,7 @@ def trade(
         "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
         "account": asdict(account),
         "symbol": symbol,
-        "bars": {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)},
+        "bars": span_of(bars, read),
         "evaluation": {"first": bars.index[first], "last": bars.index[-1], "bars": len(history), "warm_up": first},
         "look_ahead": {"passed": verdict.leak is None, "probes": verdict.probes, "finding": str(verdict)},
         "source": sources_of(forecasts.predictor, strategy),
@@ -167,7 +178,15 @@ def trade(
     return Result(
         *(bars, history, returns, benchmark, series.loc[window]),
         *(traded.orders, trades, metrics, recipe, forecasts.training),
+        seen=None if read is bars else read,
+        payments=None if actions_of(bars) is None else traded.payments,
     )
+
+
+def span_of(bars: pd.DataFrame, read: pd.DataFrame) -> dict[str, Any]:
+    """What a recipe says of the bars traded, and of those read where they are others."""
+    span = {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)}
+    return span if read is bars else span | {"seen": digest(read)}
 
 
 def check_strategy(strategy: type[bt.Strategy], parameters: Mapping[str, Any]) -> None:
@@ -198,7 +217,7 @@ def check_forecast(forecast: pd.Series, bars: pd.DataFrame) -> int:
 
 def _held_scores(held: Simulation, window: slice, close: pd.Series, yearly: int) -> dict[str, Any]:
     history = held.history.loc[window]
-    return trading_scores(history, held.orders, trades_from(held.orders, history, close), yearly)
+    return trading_scores(history, held.orders, trades_from(held.orders, history, close, held.payments), yearly)
 
 
 def describe(model: Predictor | Learner) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def compare(
         folders = [stack.enter_context(RunFolder(out, label(request))) for _, request in requests]
         ledger = ledger_of(out)
         ledger.runs(limit=1)
-        said = [request.predict(data.bars, partial(report, entrant.name)) for entrant, request in requests]
+        said = [request.predict(data.seen, partial(report, entrant.name)) for entrant, request in requests]
         since = max(forecasts.first for forecasts in said)
         since = since if base.since is None else max(since, pd.Timestamp(base.since))
         date = f"{since:%Y-%m-%d}" if since == since.normalize() else since.isoformat()
@@ -145,7 +145,7 @@ def summarise(entrants: Sequence[Entrant]) -> Comparison:
 def _outcomes(result: Result) -> pd.DataFrame:
     """The log return from each bar of the window to the name's own next one, bars × names."""
     closes = {s: b["close"] for s, b in result.panel.bars.items()} if isinstance(result, PanelResult) else {}
-    closes = closes or {"forecast": result.bars["close"]}
+    closes = closes or {"forecast": result.read["close"]}
     index = result.forecasts.index
     return pd.DataFrame({name: np.log(close).diff().shift(-1).reindex(index) for name, close in closes.items()})
 

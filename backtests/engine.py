@@ -13,8 +13,9 @@ import pandas as pd
 
 from predictors.bars import check_bars
 from strategies.broker import Broker
-from strategies.feed import ForecastFeed, date_numbers
+from strategies.feed import ActionFeed, ForecastFeed, actions_of, date_numbers
 
+PAYMENT_COLUMNS = ["date", "dividend", "units", "split", "fraction"]
 ORDER_COLUMNS = ["date", "side", "units", "price", "value", "commission", "slippage", "status"]
 
 
@@ -53,11 +54,16 @@ class Simulation:
     orders:  one row per order that ended: date, side, units (sold ones negative), price and value of the fill (NaN and
              0 where there was none), commission and slippage paid, status.
     too_small: targets missed because one whole unit cost more than the account could give it.
+    payments: one row per ex-date with a position: the cash the dividend brought, a short's below 0; the units held
+             after it and the split, new units per old; the cash for the fraction of a unit that was left over.
+
+    At every close, what changed the cash is the payments', the orders' value and commission, borrow cost and interest.
     """
 
     history: pd.DataFrame
     orders: pd.DataFrame
     too_small: int
+    payments: pd.DataFrame
 
 
 def simulate(
@@ -70,6 +76,8 @@ def simulate(
 ) -> Simulation:
     """Trades `forecast` over `bars` with a backtrader strategy; decisions at the close fill at the next open.
 
+    bars:  prices as the account pays them; where they carry `dividend` and `split`, these are booked on their bars.
+
     modes: passed to `bt.Cerebro` (runonce, preload, exactbars); none of them changes the result.
 
     Raises ValueError if the account is wiped out, since no result after that has a meaning.
@@ -81,7 +89,8 @@ def simulate(
     # One thing at a time: the default observers cost a sixth of the run and nobody reads them.
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=True, **modes)
     cerebro.broker = broker_for(account, forecast.notna())
-    cerebro.adddata(ForecastFeed(dataname=bars.assign(forecast=forecast.to_numpy(float))))
+    rows, acted = bars.assign(forecast=forecast.to_numpy(float)), actions_of(bars)
+    cerebro.adddata(ForecastFeed(dataname=rows) if acted is None else ActionFeed(dataname=rows.assign(**acted)))
     cerebro.addstrategy(strategy, **(parameters or {}))
     cerebro.addanalyzer(_History, _name="history")
     cerebro.addanalyzer(Orders, _name="orders")
@@ -89,7 +98,9 @@ def simulate(
     history = pd.DataFrame(run.analyzers.history.rows, columns=["equity", "cash", "units"], index=bars.index)
     refuse_ruin(history["equity"])
     orders = run.analyzers.orders.table(bars.index)[ORDER_COLUMNS]
-    return Simulation(history, orders, getattr(run, "too_small", 0))
+    payments = pd.DataFrame(cerebro.broker.payments, columns=PAYMENT_COLUMNS, dtype=float)
+    payments["date"] = bars.index[payments["date"].to_numpy(int)]
+    return Simulation(history, orders, getattr(run, "too_small", 0), payments)
 
 
 def broker_for(account: Account, known: pd.Series) -> Broker:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.backtest import check_strategy
+from backtests.data.table import Loaded
 from backtests.engine import simulate
 from backtests.evidence.skill import skill
 from backtests.gate import Verdict
@@ -18,6 +19,7 @@ from backtests.request import Request
 from backtests.result import plain
 from predictors import Predictor, WalkForward
 from predictors.bars import check_bars
+from strategies.feed import actions_of
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class NextBar:
 
 def forecast_next(
     request: Request,
-    bars: pd.DataFrame | None = None,
+    bars: pd.DataFrame | Loaded | None = None,
     *,
     history: bool = True,
     progress: Callable[[int, int], None] | None = None,
@@ -110,9 +112,10 @@ def forecast_next(
     """
     model, (strategy, parameters) = request.model(), request.rule()
     check_strategy(strategy, parameters)
-    bars = request.bars() if bars is None else bars
-    made = _with_history(request, bars, progress) if history else (last_forecast(model, bars), None)
-    return NextBar(request.symbol, bars.index[-1], float(bars["close"].iloc[-1]), *made)
+    data = request.load() if bars is None else request.market(bars)
+    assert isinstance(data, Loaded)  # a panel is for `backtests.portfolio.forecasting`
+    made = _with_history(request, data, progress) if history else (last_forecast(model, data.seen), None)
+    return NextBar(request.symbol, data.bars.index[-1], float(data.bars["close"].iloc[-1]), *made)
 
 
 def last_forecast(model: Predictor, bars: pd.DataFrame) -> float:
@@ -131,15 +134,13 @@ def last_forecast(model: Predictor, bars: pd.DataFrame) -> float:
     return forecast
 
 
-def _with_history(
-    request: Request, bars: pd.DataFrame, progress: Callable[[int, int], None] | None
-) -> tuple[float, History]:
+def _with_history(request: Request, data: Loaded, progress: Callable[[int, int], None] | None) -> tuple[float, History]:
     since = None if request.since is None else pd.Timestamp(request.since)
-    forecasts = request.predict(bars, progress).since(since)
+    forecasts = request.predict(data.seen, progress).since(since)
     series = forecasts.series
-    position = next_position(request, bars, series)
+    position = next_position(request, data.bars, series)
     first = pd.Timestamp(series.first_valid_index())
-    found = History(first, skill(series.loc[first:], bars["close"]), forecasts.verdict, position)
+    found = History(first, skill(series.loc[first:], data.seen["close"]), forecasts.verdict, position)
     return float(series.iloc[-1]), found
 
 
@@ -158,7 +159,9 @@ def next_position(request: Request, bars: pd.DataFrame, forecast: pd.Series) -> 
     The strategy itself trades all forecasts in the engine, over the bars and one bar more: flat at the last close, so
     that the order decided there fills. What it decides at that last bar would fill after it, and so never does.
     """
-    flat = after_last(bars)
+    acted, flat = actions_of(bars), after_last(bars)
+    if acted is not None:
+        bars, flat = bars.assign(**acted), flat.assign(dividend=0.0, split=1.0)
     # A number, because a forecast is never NaN again once it has begun; it is not traded.
     once_more = pd.Series([forecast.iloc[-1]], index=flat.index)
     columns = list(flat.columns)

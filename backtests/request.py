@@ -11,8 +11,8 @@ import backtrader as bt
 import pandas as pd
 
 from backtests.backtest import Forecasts, check_strategy, predict, trade
-from backtests.data.load import load
-from backtests.data.table import Loaded
+from backtests.data.load import given, load
+from backtests.data.table import Adjust, Loaded
 from backtests.engine import Account
 from backtests.portfolio.asked import LoadedPanel, find_rule, load_asked, names_many
 from backtests.portfolio.backtest import check_rule, trade_panel
@@ -28,9 +28,9 @@ class Request:
     """One backtest, asked for.
 
     predictor, strategy: a name or file, as `PREDICTORS`, `STRATEGIES` and `PORTFOLIO_STRATEGIES` find them.
-    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot, bar: the bars, as
-        `backtests.data.load` takes them; raw for adjust="none". A symbol that means many makes it a portfolio:
-        sp20, us5, `AAPL,MSFT`, @FILE with a symbol a line.
+    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot, bar, adjust, overnight: the bars,
+        as `backtests.data.load` takes them. A symbol that means many makes it a portfolio: sp20, us5, `AAPL,MSFT`,
+        @FILE with a symbol a line.
     pooled: for a portfolio, one model for all names.
     train, every: the walk-forward of a learner; None for its defaults.
     params, strategy_params: texts, typed by the class that takes them.
@@ -52,7 +52,8 @@ class Request:
     repair: bool = False
     snapshot: str | None = None
     bar: str | None = None
-    raw: bool = False
+    adjust: Adjust = "full"
+    overnight: bool = False
     train: int | None = None
     every: int | None = None
     params: Mapping[str, str] = field(default_factory=dict)
@@ -109,54 +110,56 @@ class Request:
         if self.is_portfolio:
             raise ValueError(f"{self.symbol} is a portfolio, and this takes one name")
         names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot", "bar")
-        told = {name: getattr(self, name) for name in names}
-        return load(self.symbol, columns=self.columns or None, adjust="none" if self.raw else "full", **told)
+        told = {name: getattr(self, name) for name in (*names, "adjust", "overnight")}
+        return load(self.symbol, columns=self.columns or None, **told)
 
-    def bars(self) -> pd.DataFrame:
-        """The bars of one name alone."""
-        return self.load().bars
-
-    def market(self) -> Loaded | LoadedPanel:
-        """What it is run on, of one name or of many: each of those is loaded as it would be alone."""
-        if not self.is_portfolio:
+    def market(self, bars: pd.DataFrame | Panel | Loaded | None = None) -> Loaded | LoadedPanel:
+        """What it is run on: these bars, or its own; of many names, each is loaded as it would be alone."""
+        if bars is None and not self.is_portfolio:
             return self.load()
-        alone = replace(self, pooled=False)
-        return load_asked(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
+        if bars is None:
+            alone = replace(self, pooled=False)
+            return load_asked(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
+        if isinstance(bars, Panel):
+            return LoadedPanel(bars, {symbol: given(one, self.overnight) for symbol, one in bars.bars.items()})
+        return bars if isinstance(bars, Loaded) else given(bars, self.overnight)
 
     def run(
-        self, bars: pd.DataFrame | Panel | None = None, progress: Callable[[int, int], None] | None = None
+        self, bars: pd.DataFrame | Panel | Loaded | None = None, progress: Callable[[int, int], None] | None = None
     ) -> Result:
         """The backtest, on these bars instead of its own where they are given; its recipe holds this request.
 
         A `PanelResult` for a portfolio, whose bars are a `Panel`.
         """
         self.check_rule()
-        data = self.market() if bars is None else given(bars)
-        return self.trade(self.predict(data.bars, progress), data)
+        data = self.market(bars)
+        return self.trade(self.predict(data.seen, progress), data)
 
     @overload
-    def predict(self, bars: Panel, progress: Callable[[int, int], None] | None = None) -> PanelForecasts: ...
+    def predict(self, seen: Panel, progress: Callable[[int, int], None] | None = None) -> PanelForecasts: ...
 
     @overload
-    def predict(self, bars: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> Forecasts: ...
+    def predict(self, seen: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> Forecasts: ...
 
     def predict(
-        self, bars: pd.DataFrame | Panel, progress: Callable[[int, int], None] | None = None
+        self, seen: pd.DataFrame | Panel, progress: Callable[[int, int], None] | None = None
     ) -> Forecasts | PanelForecasts:
-        """The first half of `run`: forecasts that passed the gate."""
+        """The first half of `run`: forecasts that passed the gate, of bars as the predictor reads them."""
         model, allowed = self.model(), self.allow_lookahead
-        if isinstance(bars, Panel):
-            return predict_panel(bars, model, pooled=self.pooled, allow_lookahead=allowed, progress=progress)
-        return predict(bars, model, symbol=self.symbol, allow_lookahead=allowed, progress=progress)
+        if isinstance(seen, Panel):
+            return predict_panel(seen, model, pooled=self.pooled, allow_lookahead=allowed, progress=progress)
+        return predict(seen, model, symbol=self.symbol, allow_lookahead=allowed, progress=progress)
 
     def trade(self, forecasts: Forecasts | PanelForecasts, data: Loaded | LoadedPanel) -> Result:
         """The second half of `run`; the recipe says where the data came from."""
         traded = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
         result: Result
         if isinstance(traded, PanelForecasts):
-            result = trade_panel(traded, *self.rule(), self.account)
+            assert isinstance(data, LoadedPanel)  # what was forecast was of its names
+            result = trade_panel(replace(traded, panel=data.bars), *self.rule(), self.account)
         else:
-            result = trade(traded, *self.rule(), self.account, symbol=self.symbol)
+            assert isinstance(data, Loaded)
+            result = trade(traded, *self.rule(), self.account, symbol=self.symbol, bars=data.bars)
         return result.with_recipe(command=self.command(), request=asdict(self), data=data.told())
 
     def command(self) -> str:
@@ -181,13 +184,12 @@ class Request:
                 "the recipe holds no request, so it was made by `run` with objects of its own; make it by "
                 "`Request(...).run()` or `cli.py backtest` for it to be repeatable"
             )
-        kept = dict(recipe["request"])
+        # `raw` was once what adjust="none" is.
+        kept = {name: value for name, value in recipe["request"].items() if name != "raw" or value}
+        unknown = sorted(set(kept) - {one.name for one in fields(cls)})
+        if unknown:
+            raise ValueError(f"the recipe asks for {unknown[0]!r}, which is not known here; make the run again")
         return cls(**kept | {"account": Account(**kept["account"])})
-
-
-def given(bars: pd.DataFrame | Panel) -> Loaded | LoadedPanel:
-    """Bars that came from nowhere a recipe could say."""
-    return LoadedPanel(bars, {}) if isinstance(bars, Panel) else Loaded(bars, pd.DataFrame(), "given")
 
 
 def _options(value: Account, default: Account) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from backtests.data.adjust import ACTIONS
 from predictors.diary import Training
 
 # Floats as they were written; from pandas 3 on, that is the default and the option is deprecated.
@@ -24,7 +25,7 @@ _EXACT: Any = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
 class Result:
     """One backtest over its evaluation window, which starts at the first forecast.
 
-    bars:          everything it was run on, the warm-up included.
+    bars:          everything that was traded, the warm-up included.
     history:       equity, cash and units at every close; `benchmark` is the equity of buying and holding the same bars.
     returns:       simple return per bar of the equity; the first is 0, since nothing can fill before the second bar.
     benchmark_returns: likewise of buying and holding.
@@ -33,6 +34,8 @@ class Result:
     metrics:       every score, in full precision.
     recipe:        everything needed to make the result again.
     training:      how its windows were trained; None for a predictor that never is.
+    seen:          what the predictor read, where that is not the bars traded.
+    payments:      as `Simulation.payments`; None where the bars carry no dividends and splits to book.
     """
 
     bars: pd.DataFrame
@@ -45,6 +48,13 @@ class Result:
     metrics: Mapping[str, Any]
     recipe: Mapping[str, Any]
     training: Training | None = None
+    seen: pd.DataFrame | None = None
+    payments: pd.DataFrame | None = None
+
+    @property
+    def read(self) -> pd.DataFrame:
+        """The bars the predictor read, whose returns its forecasts are of."""
+        return self.bars if self.seen is None else self.seen
 
     @property
     def equity(self) -> pd.Series:
@@ -62,6 +72,10 @@ class Result:
         self.forecasts.to_frame("forecast").to_parquet(folder / "forecasts.parquet")
         self.orders.to_csv(folder / "orders.csv", index=False)
         self.trades.to_csv(folder / "trades.csv", index=False)
+        if self.seen is not None:
+            self.seen.to_parquet(folder / "seen.parquet")
+        if self.payments is not None:
+            self.payments.to_csv(folder / "payments.csv", index=False)
         self.save_metrics(folder)
         _write_json(folder / "recipe.json", self.recipe)
         if self.training:
@@ -98,6 +112,8 @@ class Result:
             metrics,
             recipe,
             _load_training(folder),
+            _read(folder / "seen.parquet") if "seen" in recipe["bars"] else None,
+            _read(folder / "payments.csv", ["date"]) if set(tables["bars"]) & set(ACTIONS) else None,
         )
 
 

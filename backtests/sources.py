@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 
+from backtests.data.adjust import ACTIONS
 from backtests.data.bundled import FILES as FILES
 from backtests.data.bundled import FOLDER as FOLDER
 from backtests.data.bundled import bundled
@@ -80,6 +81,6 @@ def _usual_minutes(index: pd.DatetimeIndex) -> float:
 def digest(bars: pd.DataFrame) -> str:
     """SHA-256 of the dates and values of these bars, so that a recipe can say which it was run on."""
     stamp = hashlib.sha256(bars.index.as_unit("ns").asi8.tobytes())
-    for column in COLUMNS:
+    for column in (*COLUMNS, *(name for name in ACTIONS if name in bars)):
         stamp.update(np.ascontiguousarray(bars[column].to_numpy(float)).tobytes())
     return stamp.hexdigest()

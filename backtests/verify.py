@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from backtests.backtest import sources_of, versions
+from backtests.data.table import Loaded
 from backtests.portfolio.result import PanelResult
 from backtests.request import Request
 from backtests.result import Result
@@ -35,7 +36,8 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
     """
     request = Request.from_recipe(saved.recipe)
     _check_bars(saved)
-    again = request.run(saved.panel if isinstance(saved, PanelResult) else saved.bars, progress)
+    data = saved.panel if isinstance(saved, PanelResult) else Loaded(saved.bars, saved.read, pd.DataFrame(), "saved")
+    again = request.run(data, progress)
     pairs = {
         "forecasts": (_forecasts(saved), _forecasts(again)),
         "orders": (saved.orders, again.orders),
@@ -50,8 +52,9 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
 def _check_bars(saved: Result) -> None:
     """Raises ValueError unless the saved bars, of every name of a panel, are those of the recipe."""
     kept = saved.recipe["bars"]
-    if digest(saved.bars) != kept["sha256"]:
-        raise ValueError("bars.parquet is not what this run was made on: its SHA-256 is not the recipe's")
+    for name, (file, bars) in {"sha256": ("bars", saved.bars), "seen": ("seen", saved.read)}.items():
+        if digest(bars) != kept.get(name, digest(bars)):
+            raise ValueError(f"{file}.parquet is not what this run was made on: its SHA-256 is not the recipe's")
     if isinstance(saved, PanelResult):
         found = {symbol: digest(bars) for symbol, bars in saved.panel.bars.items()}
         wrong = [name for name, one in kept["symbols"].items() if found.pop(name, None) != one["sha256"]]

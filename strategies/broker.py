@@ -1,8 +1,13 @@
-"""The account: backtrader's broker with interest on what is really owed and held."""
+"""The account: backtrader's broker with interest on what is really owed and held, dividends and splits."""
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import backtrader as bt
+
+from strategies.feed import ActionFeed
 
 
 class Broker(bt.brokers.BackBroker):
@@ -14,6 +19,12 @@ class Broker(bt.brokers.BackBroker):
     interest:   yearly rate earned on cash less the market value of short positions, whose proceeds earn nothing, from
                 `interest_from` on. Both are counted from the last close, the borrow cost first.
     fractional: whether positions may hold fractions of a unit.
+
+    On an ex-date of an `ActionFeed`, before anything is sized or filled at its open, every unit held at the last close
+    is paid the dividend, which a short pays; then units are multiplied by the split, orders waiting from an earlier bar
+    too. Of whole units, the fraction that is left over is paid in cash at that open.
+
+    payments: one row each: the feed's bar, dividend paid, units after it and the split, split, cash for a fraction.
     """
 
     params = (
@@ -41,6 +52,9 @@ class Broker(bt.brokers.BackBroker):
 
     def start(self) -> None:
         super().start()
+        # feed → its bars whose dividends and splits are booked
+        self._paying = {data: 0 for data in self.cerebro.datas if isinstance(data, ActionFeed)}
+        self.payments: list[tuple[int, float, float, float, float]] = []
         self._short = 0.0  # value of the short positions at the last close
         self._since: float | None = None  # that close, until what is due since then is booked
 
@@ -55,18 +69,73 @@ class Broker(bt.brokers.BackBroker):
             self._since = self._now() if self._short or self.p.interest else None
 
     def accrue(self) -> None:
-        """Books the interest and borrow cost from the last bar to this one; a second call in a bar does nothing.
+        """Books the interest and borrow cost from the last bar to this one, and what `settle` books.
 
-        A strategy calls this before it sizes an order at the open; otherwise the broker does so before it fills any.
+        A strategy calls this before it sizes an order at the open; otherwise the broker does so before it fills any. A
+        second call in a bar does nothing.
         """
-        if self._since is None:
+        if self._since is not None:
+            since, self._since = self._since, None
+            years = (self._now() - since) / 365
+            self.cash -= self.p.borrow * years * self._short
+            if since >= self.p.interest_from:
+                self.cash += self.p.interest * years * max(self.cash - self._short, 0.0)
+        self.settle()
+
+    def settle(self) -> None:
+        """Books the dividend and the split of this bar, once; so does asking for a position, the cash or the value."""
+        for data, booked in self._paying.items():
+            if len(data) != booked:
+                self._paying[data] = len(data)
+                self._act(data, data.dividend[0], data.split[0])
+
+    def getposition(self, data: Any) -> Any:
+        self.settle()
+        return super().getposition(data)
+
+    def getcash(self) -> float:
+        self.settle()
+        return self.cash
+
+    def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
+        self.settle()
+        return super().getvalue(datas, mkt, lever)
+
+    def _act(self, data: Any, dividend: float, split: float) -> None:
+        """One feed's dividend and split."""
+        position = self.positions[data]
+        if split != 1:
+            self._split_orders(data, split)
+        if not position.size or (dividend == 0 and split == 1):
             return
-        since, self._since = self._since, None
-        years = (self._now() - since) / 365
-        self.cash -= self.p.borrow * years * self._short
-        if since >= self.p.interest_from:
-            self.cash += self.p.interest * years * max(self.cash - self._short, 0.0)
+        paid = position.size * dividend
+        units = exact = position.size * split
+        if not self.p.fractional:
+            units = whole(exact)
+        fraction = (exact - units) * data.open[0]
+        self.cash += paid
+        self.cash += fraction
+        position.fix(units, position.price / split if units else 0.0)
+        self.payments.append((len(data) - 1, paid, units, split, fraction))
+
+    def _split_orders(self, data: Any, split: float) -> None:
+        """Orders that wait from an earlier bar, in new units at new prices."""
+        for queue in (self.submitted, self.pending):
+            for order in [each for each in queue if each.data is data and each.created.dt < data.datetime[0]]:
+                created, exact = order.created, order.executed.remsize * split
+                size = exact if self.p.fractional else whole(exact)
+                order.executed.remsize = created.size = created.remsize = size
+                created.price, created.pricelimit = created.price / split, created.pricelimit / split
+                if not size:
+                    queue.remove(order)
+                    order.cancel()
+                    self.notify(order)
 
     def _now(self) -> float:
         """The latest bar's date number."""
         return max(data.datetime[0] for data in self.cerebro.datas if len(data))
+
+
+def whole(units: float) -> int:
+    """The whole units of these, cut towards zero once rounding is forgiven: 30 · 0.1 is 3, and 49 · (1/49) is 1."""
+    return math.trunc(units + math.copysign(1e-9, units))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pandas as pd
+
 from strategies.base import ForecastStrategy
+from strategies.feed import actions_of
 
 
 class BuyAndHold(ForecastStrategy):
@@ -10,3 +15,11 @@ class BuyAndHold(ForecastStrategy):
 
     def decide(self, forecast: float) -> float | None:
         return 1.0
+
+
+def holding(bars: pd.DataFrame) -> dict[str, Any]:
+    """The parameters of the benchmark on these bars: where dividends are paid in cash, they are put back as they come.
+
+    With the usual tolerance they would lie idle until they are a tenth of the account.
+    """
+    return {} if actions_of(bars) is None else {"tolerance": 0.005}

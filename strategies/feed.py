@@ -21,8 +21,8 @@ class ForecastFeed(bt.feeds.PandasData):
     stock feed does, everywhere else.
     """
 
-    lines = ("forecast",)
-    params = (("forecast", "forecast"),)
+    lines: Any = ("forecast",)
+    params: Any = (("forecast", "forecast"),)
 
     def preload(self) -> None:
         plain = not (
@@ -50,6 +50,35 @@ class ForecastFeed(bt.feeds.PandasData):
 
     def _tick_fill(self, force: bool = False) -> None:
         """Nothing, as above; a quarter of a run went into these two."""
+
+
+class ActionFeed(ForecastFeed):
+    """A `ForecastFeed` of prices as traded, with what the ex-dates did to a holding.
+
+    dividend: cash for one unit held at the close before, 0 for none; split: new units per old, 1 for none.
+    """
+
+    lines: Any = ("dividend", "split")
+    params: Any = (("dividend", "dividend"), ("split", "split"))
+
+
+def actions_of(bars: pd.DataFrame) -> pd.DataFrame | None:
+    """The `dividend` and `split` that bars carry beside their prices; None where they carry neither.
+
+    Raises ValueError for a dividend that is missing, negative or infinite, or a split that is not above 0.
+    """
+    if not {"dividend", "split"} & set(bars):
+        return None
+    nothing = pd.DataFrame({"dividend": 0.0, "split": 1.0}, index=bars.index)
+    acted = nothing.assign(**{name: bars[name].astype(float) for name in nothing if name in bars})
+    lowest = {"dividend": acted["dividend"] >= 0, "split": acted["split"] > 0}
+    for name, sound in lowest.items():
+        wrong = ~(sound & np.isfinite(acted[name]))
+        if wrong.any():
+            date = wrong.idxmax()
+            value = acted.loc[date, name]
+            raise ValueError(f"the {name} of {date:%Y-%m-%d} is {value:g}; no dividend is 0, and no split is 1")
+    return acted
 
 
 def date_numbers(index: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ import math
 from typing import Any, ClassVar
 
 from strategies.base import ForecastStrategy
+from strategies.feed import ActionFeed
 
 
 class Proportional(ForecastStrategy):
@@ -38,6 +39,8 @@ class Proportional(ForecastStrategy):
 
     def __init__(self) -> None:
         super().__init__()
+        # Without its dividend and split, an ex-date would look like a wild one.
+        self._actions = self.data if isinstance(self.data, ActionFeed) else None
         self._close: float | None = None  # of the bar before
         self._variance: float | None = None  # σ²
         self._strength: float | None = None  # k²
@@ -45,7 +48,8 @@ class Proportional(ForecastStrategy):
     def next(self) -> None:
         close = self.data.close[0]
         if self._close is not None:
-            change = math.log(close / self._close)
+            worth = close if self._actions is None else close * self._actions.split[0] + self._actions.dividend[0]
+            change = math.log(worth / self._close)
             self._variance = self._average(self._variance, change * change)
         # Kept here, because close[-1] is not there when backtrader saves memory (exactbars=1).
         self._close = close

@@ -249,7 +249,8 @@ BAD = {
     "negative cost": (["-P", "sma", "--commission-bps", "-1"], 1, "commission_bps must be at least 0"),
     "nothing to refit": (["-P", "sma", "--train", "10"], 1, "sma is never refitted, so --train does not apply"),
     "no seed": (["-P", "sma", "--seed", "1"], 1, "sma has no parameter 'seed'"),
-    "raw panel": (["-P", "sma", "--symbol", "KO.sp20", "--raw"], 1, "adjusted closes only"),
+    "raw panel": (["-P", "sma", "--symbol", "KO.sp20", "--adjust", "none"], 1, "adjusted closes only"),
+    "as of then": (["-P", "sma", "--symbol", "IBM", "--adjust", "asof"], 1, "no record of dividends and splits"),
     "no predictor": ([], 2, "Missing option '--predictor'"),
     "missing file": (["-P", "nowhere.py"], 1, "no such predictor file: nowhere.py"),
 }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from backtests.commands.options import BAR, SOURCE, reading
+
+if TYPE_CHECKING:
+    from backtests.data.table import Adjust
 
 
 @click.group()
@@ -57,10 +60,10 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 @data.command(name="show")
 @click.argument("symbol")
 @SOURCE
-@click.option("--adjust", type=click.Choice(["full", "none"]), default="full", show_default=True)
+@click.option("--adjust", type=click.Choice(["full", "asof", "none"]), default="full", show_default=True)
 @BAR
 @reading
-def show_data(symbol: str, source: str | None, adjust: Literal["full", "none"], **options: Any) -> None:
+def show_data(symbol: str, source: str | None, adjust: Adjust, **options: Any) -> None:
     """Show where a symbol's bars come from, what was detected, and the first and last of them."""
     from backtests.data.load import load
 

@@ -164,6 +164,13 @@ SYMBOL = click.option(
     help="A file, a symbol from `data list`; for a portfolio AAPL,MSFT,…, sp20 or us5.",
 )
 UNIVERSE = click.option("--universe", metavar="FILE", help="A portfolio of the symbols in a file, one a line.")
+ADJUST = click.option(
+    "--adjust",
+    type=click.Choice(["full", "asof", "none"]),
+    default="full",
+    show_default=True,
+    help="Trade prices adjusted for dividends and splits, as traded with these booked on their dates, or as traded.",
+)
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,7 +200,8 @@ def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--borrow-bps", type=float, default=50.0, show_default=True, help="A year, on short positions."),
         click.option("--interest-bps", type=float, default=0.0, show_default=True, help="A year, earned on cash."),
         click.option("--fractional", is_flag=True, help="Hold fractions of a unit."),
-        click.option("--raw", is_flag=True, help="Trade prices unadjusted for dividends and splits."),
+        ADJUST,
+        click.option("--overnight", is_flag=True, help="Let the predictor read nights as returns of a bar."),
         click.option("--allow-lookahead", is_flag=True, help="Trade a predictor that looks ahead; its sheet says so."),
         click.option("--seed", type=int, help="Of a random predictor."),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),

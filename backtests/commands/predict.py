@@ -32,18 +32,19 @@ def predict(symbols: tuple[str, ...], no_skill: bool, as_json: bool, **options: 
         raise click.UsageError(f"{twice} is given twice")
     requests = [request_of(options | {"symbol": symbol}) for symbol in symbols]
     from backtests.forecasting import forecast_next
+    from backtests.portfolio.asked import LoadedPanel
     from backtests.portfolio.forecasting import forecast_names
 
     # What cannot be read is found out before anything is trained.
-    loaded = [request.market().bars for request in requests]
+    loaded = [request.market() for request in requests]
     made: list[NextBar] = []
     with training_bar() as report:
-        for request, bars in zip(requests, loaded, strict=True):
+        for request, data in zip(requests, loaded, strict=True):
             how: Any = {"history": not no_skill, "progress": partial(report, name=request.symbol)}
-            if request.is_portfolio:
-                made += forecast_names(request, bars, **how)
+            if isinstance(data, LoadedPanel):
+                made += forecast_names(request, data, **how)
             else:
-                made.append(forecast_next(request, bars, **how))
+                made.append(forecast_next(request, data, **how))
     if as_json:
         asked = {name: options[name] for name in ("predictor", "params", "strategy", "strategy_params")}
         click.echo(json.dumps(asked | {"forecasts": [one.as_dict() for one in made]}, indent=2, allow_nan=False))

@@ -42,11 +42,14 @@ def factors(rows: pd.DataFrame) -> np.ndarray:
 def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
     """Rows that the doctor passed as bars: `full` for returns with dividends and splits, `none` for prices as traded.
 
-    `full` takes `adj_close` where there is one, else dividends and splits; the volume follows splits alone. Raises
-    ValueError where raw prices are asked for of a series of adjusted closes.
+    `full` takes `adj_close` where there is one, else dividends and splits; the volume follows splits alone. `asof` is
+    `none` with the columns `dividend` and `split`. Raises ValueError where prices as traded are asked for of a series
+    of adjusted closes, and `asof` of one without a record of dividends or splits.
     """
-    if adjust == "none" and "close" not in rows:
+    if adjust != "full" and "close" not in rows:
         raise ValueError(f"{name} holds adjusted closes only; its raw prices are not there to trade")
+    if adjust == "asof" and not set(ACTIONS) & set(rows):
+        raise ValueError(f"{name} has no record of dividends and splits to book as of then; take --adjust full or none")
     bars = rows.copy()
     if "close" not in bars:
         bars["close"] = bars["adj_close"]
@@ -60,7 +63,8 @@ def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
         scale = factors(bars)
         bars["volume"] *= np.append(np.cumprod(_actions(bars)[1][:0:-1])[::-1], 1.0)
     else:
-        return bars[list(COLUMNS)].astype(float)
+        acted = dict(zip(ACTIONS, _actions(rows), strict=True)) if adjust == "asof" else {}
+        return bars[list(COLUMNS)].astype(float).assign(**acted)
     for price in PRICES:
         bars[price] = bars[price] * scale
     return bars[list(COLUMNS)].astype(float)

@@ -74,7 +74,7 @@ def session_starts(index: pd.DatetimeIndex) -> np.ndarray:
     if len(index) < 2:
         return starts
     distance = np.diff(index.to_numpy())
-    step = np.sort(distance)[len(distance) // 2]
+    step = np.sort(distance)[len(distance) // 4]  # sessions of two bars have as many nights as bars
     if step >= np.timedelta64(23, "h"):
         return starts
     day = index.normalize().asi8

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from backtests.data import doctor, store
-from backtests.data.adjust import actions, as_bars
+from backtests.data.adjust import ACTIONS, actions, as_bars
 from backtests.data.bundled import bundled, bundled_table
-from backtests.data.calendars import session_starts
 from backtests.data.resample import resample, width_of
-from backtests.data.table import Loaded, Table
-from predictors.bars import check_bars
+from backtests.data.sessions import nights, spliced
+from backtests.data.table import ADJUSTMENTS, Adjust, Loaded, Table
+from predictors.bars import COLUMNS, check_bars
 from predictors.registry import suggest
 
 SOURCES = ("file", "store", "bundled", "yahoo")
@@ -28,7 +27,8 @@ def load(
     start: str | None = None,
     end: str | None = None,
     *,
-    adjust: Literal["full", "none"] = "full",
+    adjust: Adjust = "full",
+    overnight: bool = False,
     source: str | None = None,
     columns: Mapping[str, str] | None = None,
     date_format: str | None = None,
@@ -43,7 +43,9 @@ def load(
     source: one of `SOURCES`; None for the first of file, store and bundled that has the symbol. "yahoo" downloads what
             the store lacks first.
     adjust: "full" multiplies prices so that returns include dividends and splits up to the last bar loaded; "none"
-            leaves them as traded, beside the `actions`.
+            leaves them as traded, beside the `actions`; "asof" likewise, with dividends and splits as columns for the
+            account to book on their bars, while the predictor reads what "full" gives.
+    overnight: whether the predictor reads the returns over the nights of bars with sessions.
     columns, date_format, decimal, zone: settle what a file leaves open, as `files.read_file` takes them.
     repair: mend what the doctor would stop for, and say how.
     snapshot: the rows of an earlier download, by its sha256 as a recipe holds it.
@@ -61,13 +63,45 @@ def load(
         table, repairs = doctor.repair(table)
     findings = _diagnose(table, symbol)
     bars = as_bars(table.rows, adjust, symbol)
+    whole = as_bars(table.rows, "full", symbol) if adjust == "asof" else bars
     acted, said = actions(table.rows), table.statements
     if bar is not None:
-        bars, acted, made = resample(bars, acted, bar, table.exchange, symbol)
+        coarse = [resample(each, acted, bar, table.exchange, symbol) for each in (bars, whole)]
+        (bars, acted, made), (whole, *_) = coarse
         said = (*said, *made)
+    if adjust == "asof":
+        bars = bars[list(COLUMNS)].join(acted).fillna({"dividend": 0.0, "split": 1.0})
+        said = (*said, "traded as of then: dividends and splits are booked on their dates")
     check_bars(bars, symbol)
-    findings += _nights(pd.DatetimeIndex(bars.index))
-    return Loaded(bars, acted, table.origin, said, tuple(findings), tuple(repairs), table.pin)
+    return Loaded(
+        *(bars, as_read(whole, overnight), acted, table.origin, (*said, *_of_nights(bars, overnight))),
+        *(tuple(findings), tuple(repairs), table.pin),
+    )
+
+
+def given(bars: pd.DataFrame, overnight: bool = False) -> Loaded:
+    """Bars of one's own as `load` would hand them on: read adjusted where they carry actions, and without nights."""
+    return Loaded(bars, as_read(adjusted(bars), overnight), pd.DataFrame(), "given")
+
+
+def adjusted(bars: pd.DataFrame) -> pd.DataFrame:
+    """Bars adjusted for the dividends and splits they carry; the very same where they carry none."""
+    return as_bars(bars, "full", "bars") if set(ACTIONS) & set(bars) else bars
+
+
+def as_read(bars: pd.DataFrame, overnight: bool = False) -> pd.DataFrame:
+    """What a predictor reads of adjusted bars: without their nights, unless these are asked for."""
+    return bars if overnight else spliced(bars)
+
+
+def _of_nights(bars: pd.DataFrame, overnight: bool) -> list[str]:
+    """What was done about the nights."""
+    count = len(nights(bars))
+    if not count:
+        return []
+    if overnight:
+        return [f"{count} of {len(bars) - 1} returns are over a night, and read as they are, as asked"]
+    return [f"{count} nights are left out of what the predictor reads; the account holds its position through them"]
 
 
 def _asked(
@@ -75,8 +109,8 @@ def _asked(
 ) -> tuple[pd.Period | None, pd.Period | None]:
     if source not in (None, *SOURCES):
         raise LookupError(f"unknown source {source!r}. {suggest(source or '', SOURCES)}")
-    if adjust not in ("full", "none"):
-        raise ValueError(f"adjust is full or none, and not {adjust!r}")
+    if adjust not in ADJUSTMENTS:
+        raise ValueError(f"adjust is one of {', '.join(ADJUSTMENTS)}, and not {adjust!r}")
     if bar is not None:
         width_of(bar)
     first, last = (None if text is None else period(text) for text in (start, end))
@@ -172,8 +206,3 @@ def _diagnose(table: Table, symbol: str) -> list[str]:
     if table.pin.get("source") == "file":
         sentences += doctor.ask_calendar(table)
     return sentences
-
-
-def _nights(index: pd.DatetimeIndex) -> list[str]:
-    nights = int(session_starts(index).sum())
-    return [f"{nights} of {len(index)} returns are over a night, among returns of a bar"] if nights else []

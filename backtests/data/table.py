@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
+Adjust = Literal["full", "asof", "none"]
+ADJUSTMENTS = get_args(Adjust)
 PRICES = ["open", "high", "low", "close"]
 
 
@@ -36,13 +38,15 @@ class Table:
 class Loaded:
     """The bars of one run, and everything that was done on the way to them.
 
-    bars: as `predictors.bars` wants them.
+    bars: what the account trades, as `predictors.bars` wants them; with `dividend` and `split` where these are booked.
+    seen: what the predictor reads, on the same dates; the very same bars where nothing had to be done to them.
     actions: `dividend` and `split` on the bars they fell on, for prices as traded; empty where the source has none.
     origin, statements, pin: as in `Table`.
     findings: what the doctor doubts and did not stop for; repairs: what it was asked to mend and did.
     """
 
     bars: pd.DataFrame
+    seen: pd.DataFrame
     actions: pd.DataFrame
     origin: str
     statements: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ def with_evidence(
     trials: how many were made on these bars, as `Ledger.trials` counts them.
     """
     metrics = dict(result.metrics)
-    metrics["forecast"] = skill(result.forecasts, result.bars["close"].loc[result.forecasts.index[0] :])
+    metrics["forecast"] = skill(result.forecasts, result.read["close"].loc[result.forecasts.index[0] :])
     metrics["luck"] = luck_of(result, trials)
     if isinstance(result, PanelResult):
         metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account or Account())

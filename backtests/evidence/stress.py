@@ -18,7 +18,7 @@ from backtests.engine import Account, simulate
 from backtests.fast import evaluate, supports
 from backtests.scores import return_scores
 from backtests.sources import bars_per_year
-from strategies.buy_and_hold import BuyAndHold
+from strategies.buy_and_hold import BuyAndHold, holding
 
 COSTS = (0, 1, 2, 5, 10, 15, 20, 30, 40, 50)
 LATEST = 5  # bars
@@ -104,7 +104,7 @@ def stress(
     return {"engine": "fast" if fast else "backtrader"} | outcomes(
         *(values, late, rotated, account, FINE if fast else COARSE),
         partial(_fast if fast else _slow, bars, first, yearly, strategy, dict(parameters or {})),
-        partial(_fast, bars, first, yearly, BuyAndHold, {}),
+        partial(_fast, bars, first, yearly, BuyAndHold, holding(bars)),
     )
 
 
@@ -135,7 +135,7 @@ def outcomes(
     done = iter(trade([variant for group in groups.values() for variant in group]))
     told = {name: [next(done) for _ in group] for name, group in groups.items()}
     held = hold([Variant(values, each) for each in taxed])
-    growth, holding = (np.array([each.growth for each in many]) for many in (told["costs"], held))
+    growth, benchmark = (np.array([each.growth for each in many]) for many in (told["costs"], held))
     alone = {name: told[name][0].scores for name in ("gross", "net", "naive") if told[name]}
     delayed = [alone["net"], *(each.scores for each in told["delay"])]
     return {
@@ -143,7 +143,7 @@ def outcomes(
         "delay": [{"bars": k} | scores for k, scores in enumerate(delayed)],
         "costs": [{"bps": b} | told["costs"][list(grid).index(b)].scores for b in COSTS if b in grid],
         "break_even_bps": break_even(grid, growth),
-        "break_even_hold_bps": break_even(grid, growth - holding),
+        "break_even_hold_bps": break_even(grid, growth - benchmark),
         "random": _random(told["net"][0], told["random"]),
     }
 

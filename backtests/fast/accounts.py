@@ -6,7 +6,7 @@ Notation: T bars, N variants; prices (T, 1 or N), decisions (T, N), all that an 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import backtrader as bt
@@ -17,6 +17,7 @@ from backtests.engine import Account
 from backtests.fast.book import Book
 from backtests.fast.rules import RULES, supports
 from predictors.bars import check_bars
+from strategies.feed import actions_of
 
 # Variants traded together: more would leave the cache, fewer would pay Python's price per bar more often.
 BLOCK = 1000
@@ -24,17 +25,22 @@ BLOCK = 1000
 
 @dataclass(frozen=True)
 class Prices:
-    """The opens and closes of one market, (T,), or of N markets on the same dates, (T, N)."""
+    """The opens and closes of one market, (T,), or of N markets on the same dates, (T, N).
+
+    actions: `dividend` and `split` of every bar, for prices as traded; of all N alike.
+    """
 
     index: pd.DatetimeIndex
     open: np.ndarray
     close: np.ndarray
+    actions: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, bars: pd.DataFrame) -> Prices:
         """The prices of one symbol's bars; raises as `check_bars` does."""
         check_bars(bars)
-        return cls(pd.DatetimeIndex(bars.index), bars["open"].to_numpy(float), bars["close"].to_numpy(float))
+        index = pd.DatetimeIndex(bars.index)
+        return cls(index, bars["open"].to_numpy(float), bars["close"].to_numpy(float), actions_of(bars))
 
     def __post_init__(self) -> None:
         if self.open.shape != self.close.shape or self.open.ndim not in (1, 2) or len(self.open) != len(self.index):
@@ -44,6 +50,13 @@ class Prices:
             )
         if not all(np.isfinite(x).all() and (x > 0).all() for x in (self.open, self.close)):
             raise ValueError("a price is missing or not positive")
+
+    def worth(self) -> np.ndarray:
+        """What a unit held at the close before has become at every close: C·R + D."""
+        if self.actions is None:
+            return self.close
+        dividend, split = (self.actions[name].to_numpy() for name in ("dividend", "split"))
+        return (self.close.T * split + dividend).T
 
 
 @dataclass(frozen=True)
@@ -105,18 +118,16 @@ def evaluate(
         columns = slice(start, min(start + BLOCK, n))
         f, o, c = (_cut(x, columns) for x in (forecast, opening, closing))
         p, account = ({k: _cut(v, columns) for k, v in d.items()} for d in (table, costs))
-        parts.append(_trade(strategy, f, o, c, p, account, prices.index, columns.stop - start))
+        parts.append(_trade(strategy, f, replace(prices, open=o, close=c), p, account, columns.stop - start))
     return Evaluation(*(x[0] if len(x) == 1 else np.concatenate(x, axis=-1) for x in zip(*parts, strict=True)))
 
 
 def _trade(
     strategy: type[bt.Strategy],
     forecast: np.ndarray,
-    opening: np.ndarray,
-    closing: np.ndarray,
+    prices: Prices,
     parameters: Mapping[str, np.ndarray],
     account: Mapping[str, np.ndarray],
-    index: pd.DatetimeIndex,
     n: int,
 ) -> tuple[np.ndarray, ...]:
     """One block of variants: the fields of its Evaluation."""
@@ -124,9 +135,11 @@ def _trade(
     first = np.where(known.any(axis=0), known.argmax(axis=0), len(forecast))
     # An account that is wiped out is NaN from there on, and NaN trades no more.
     with np.errstate(all="ignore"):
-        decisions = np.broadcast_to(RULES[strategy](forecast, closing, parameters), (len(forecast), n))
-        opening, closing = (np.broadcast_to(x, (len(x), n)) for x in (opening, closing))
-        return Book(n, account, parameters["tolerance"], first).trade(decisions, opening, closing, index)
+        rule = RULES[strategy]
+        decisions = np.broadcast_to(rule(forecast, prices.close, prices.worth(), parameters), (len(forecast), n))
+        opening, closing = (np.broadcast_to(x, (len(x), n)) for x in (prices.open, prices.close))
+        book = Book(n, account, parameters["tolerance"], first, prices.actions)
+        return book.trade(decisions, opening, closing, prices.index)
 
 
 def _parameters(strategy: type[bt.Strategy], given: Any) -> dict[str, np.ndarray]:

@@ -21,11 +21,19 @@ class Book:
     account:   the fields of `backtests.Account`, each (1 or N,).
     tolerance: of the strategy, (1 or N,).
     first:     the bar of the first forecast, from which cash earns interest, (1 or N,).
+    actions:   `dividend` and `split` of every bar, booked before its open, as `strategies.broker` does.
 
     Raises ValueError for costs of 100 % or more, at which an order could be refused.
     """
 
-    def __init__(self, n: int, account: Mapping[str, np.ndarray], tolerance: np.ndarray, first: np.ndarray) -> None:
+    def __init__(
+        self,
+        n: int,
+        account: Mapping[str, np.ndarray],
+        tolerance: np.ndarray,
+        first: np.ndarray,
+        actions: pd.DataFrame | None = None,
+    ) -> None:
         def each(values: np.ndarray) -> np.ndarray:
             return np.broadcast_to(values, n).copy()
 
@@ -40,6 +48,8 @@ class Book:
         self._tolerance, self._first = each(tolerance), each(first)
         self.cash, self.units = each(account["cash"]), np.zeros(n)
         self._paid = np.zeros(n)  # average price of the units held
+        rows = () if actions is None else actions[["dividend", "split"]].to_numpy()
+        self._actions = {t: (paid, split) for t, (paid, split) in enumerate(rows) if paid or split != 1}
         # One entry per bar with a trade: the bar; variants, units ordered, units held before, opens, each (K,)
         self._bars: list[int] = []
         self._events: list[tuple[np.ndarray, ...]] = []
@@ -56,6 +66,8 @@ class Book:
         for t, price in enumerate(opening):
             if t and (borrows or earns):
                 self._accrue(t, years[t], short)
+            if t in self._actions:
+                self._act(*self._actions[t], price)
             if t:
                 decision = decisions[t - 1]
                 np.copyto(target, decision, where=decision == decision)
@@ -77,6 +89,15 @@ class Book:
         self.cash -= self._borrow * years * short
         interest = np.where(t - 1 >= self._first, self._interest, 0.0)
         self.cash += interest * years * np.maximum(self.cash - short, 0.0)
+
+    def _act(self, dividend: float, split: float, price: np.ndarray) -> None:
+        """Pays the dividend on all units, then splits them; the fraction left of whole ones is paid at the open."""
+        exact = self.units * split
+        units = np.where(self._fractional, exact, np.trunc(exact + np.copysign(1e-9, exact)))
+        self.cash += self.units * dividend
+        self.cash += (exact - units) * price
+        self.units = units
+        self._paid = self._paid / split
 
     def _end_ruined(self, equity: np.ndarray, value: np.ndarray) -> None:
         """NaN for the accounts that could not buy back their shorts."""

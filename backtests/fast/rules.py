@@ -1,7 +1,8 @@
 """The built-in trading rules for many variants at once.
 
-Notation: T bars, N variants; forecast f and close (T, 1 or N), parameters (1 or N,), decisions (T, 1 or N): the weight
-decided at each close, NaN where `decide` would return None or is not asked.
+Notation: T bars, N variants; forecast f, close and worth (T, 1 or N), parameters (1 or N,), decisions (T, 1 or N): the
+weight decided at each close, NaN where `decide` would return None or is not asked. Worth is the close of what a unit of
+the close before has become, dividend included.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from strategies.long_short import LongShort
 from strategies.proportional import Proportional
 
 Parameters = Mapping[str, np.ndarray]
-Rule = Callable[[np.ndarray, np.ndarray, Parameters], np.ndarray]
+Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, Parameters], np.ndarray]
 
 
 def supports(strategy: type[bt.Strategy]) -> bool:
@@ -26,26 +27,26 @@ def supports(strategy: type[bt.Strategy]) -> bool:
     return strategy in RULES
 
 
-def buy_and_hold(forecast: np.ndarray, close: np.ndarray, p: Parameters) -> np.ndarray:
+def buy_and_hold(forecast: np.ndarray, close: np.ndarray, worth: np.ndarray, p: Parameters) -> np.ndarray:
     """1 wherever there is a forecast."""
     return np.where(np.isnan(forecast), np.nan, 1.0)
 
 
-def long_flat(forecast: np.ndarray, close: np.ndarray, p: Parameters) -> np.ndarray:
+def long_flat(forecast: np.ndarray, close: np.ndarray, worth: np.ndarray, p: Parameters) -> np.ndarray:
     """`exposure` above the dead band, 0 below it."""
     return _band(forecast, p, np.zeros(1))
 
 
-def long_short(forecast: np.ndarray, close: np.ndarray, p: Parameters) -> np.ndarray:
+def long_short(forecast: np.ndarray, close: np.ndarray, worth: np.ndarray, p: Parameters) -> np.ndarray:
     """`exposure` above the dead band, its negative below it."""
     return _band(forecast, p, -p["exposure"])
 
 
-def proportional(forecast: np.ndarray, close: np.ndarray, p: Parameters) -> np.ndarray:
+def proportional(forecast: np.ndarray, close: np.ndarray, worth: np.ndarray, p: Parameters) -> np.ndarray:
     """(v/k) · f/σ² cut to ±`cap`, by the recursions of `strategies.proportional`."""
     step = 2 / (p["span"] + 1)
     # math.log, as the strategy has it: numpy's differs from it in the last bit.
-    ratios = close[1:] / close[:-1]
+    ratios = worth[1:] / close[:-1]
     change = np.array(list(map(math.log, ratios.ravel().tolist()))).reshape(ratios.shape)
     variance = _averages(change * change, step)
     variance = np.concatenate([np.full((1, variance.shape[1]), np.nan), variance])  # σ² (T, 1 or N)

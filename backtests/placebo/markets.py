@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from backtests.backtest import check_forecast, check_strategy
+from backtests.data.load import adjusted, as_read
 from backtests.engine import Account, simulate
 from backtests.fast import Prices, evaluate, supports
-from backtests.placebo.surrogates import SURROGATES
+from backtests.placebo.surrogates import SURROGATES, surrogate
 from backtests.request import Request
 from backtests.scores import forecast_scores, return_scores
 from backtests.sources import bars_per_year
@@ -38,6 +39,7 @@ class Trial:
     """What is repeated on every market: forecast by `predictor`, traded by `strategy` in `account`.
 
     bars:  the real market.   since: a date before which forecasts are not traded, nor counted.
+    overnight: whether the predictor reads the nights of bars with sessions.
     """
 
     bars: pd.DataFrame
@@ -46,6 +48,7 @@ class Trial:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
     since: pd.Timestamp | None = None
+    overnight: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.predictor, Learner):
@@ -55,10 +58,13 @@ class Trial:
 
     @classmethod
     def of(cls, request: Request, bars: pd.DataFrame | None = None) -> Self:
-        """What a request asks for, on these bars instead of its own where they are given."""
+        """What a request asks for, on these bars instead of its own where they are given.
+
+        Bars that carry dividends and splits are adjusted for them: no surrogate has ex-dates.
+        """
         since = None if request.since is None else pd.Timestamp(request.since)
-        bars = request.bars() if bars is None else bars
-        return cls(bars, request.model(), *request.rule(), request.account, since)
+        bars = adjusted(request.load().bars if bars is None else bars)
+        return cls(bars, request.model(), *request.rule(), request.account, since, request.overnight)
 
     @property
     def at_once(self) -> int:
@@ -84,11 +90,12 @@ def score(trial: Trial, null: str, seeds: Sequence[int | None], progress: Progre
     """
     if null not in SURROGATES:
         raise LookupError(f"unknown null {null!r}. {suggest(null, SURROGATES)}")
-    markets = [trial.bars if seed is None else SURROGATES[null](trial.bars, seed) for seed in seeds]
-    forecasts = [_since(trial, series) for series in _forecasts(trial, markets, progress or (lambda done, total: None))]
+    markets = [trial.bars if seed is None else surrogate(trial.bars, null, seed, trial.overnight) for seed in seeds]
+    read = [as_read(bars, trial.overnight) for bars in markets]
+    forecasts = [_since(trial, series) for series in _forecasts(trial, read, progress or (lambda done, total: None))]
     traded = _equities(markets, forecasts, trial.strategy, trial.parameters, trial.account)
     held = _equities(markets, forecasts, BuyAndHold, {}, trial.account)
-    rows = [_row(*each) for each in zip(markets, forecasts, traded, held, strict=True)]
+    rows = [_row(*each) for each in zip(read, forecasts, traded, held, strict=True)]
     return pd.DataFrame(rows, columns=list(SCORES))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from backtests.data.sessions import nights, over_nights, spliced
 from backtests.evidence.bootstrap import drawn, joint_block_length
 from backtests.placebo.garch import fitted
 from predictors.bars import COLUMNS
@@ -106,6 +107,20 @@ SURROGATES: dict[str, Surrogate] = {
     "phases": phases,
     "garch": garch,
 }
+
+
+def surrogate(bars: pd.DataFrame, null: str, seed: int, overnight: bool = False) -> pd.DataFrame:
+    """A surrogate market of this kind.
+
+    Bars with sessions are rearranged without their nights, which are then put back in a random order: a night stays
+    between two sessions, and all of them together move as far as they did. `overnight`: as other returns.
+    """
+    after = nights(bars)
+    if overnight or not len(after):
+        return SURROGATES[null](bars, seed)
+    gaps = bars["open"].to_numpy(float)[after] / bars["close"].to_numpy(float)[after - 1]
+    order = np.random.default_rng([seed, len(after)]).permutation(len(after))
+    return over_nights(SURROGATES[null](spliced(bars), seed), gaps[order])
 
 
 def _moves(bars: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

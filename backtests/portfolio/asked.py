@@ -28,6 +28,11 @@ class LoadedPanel:
     bars: Panel
     each: Mapping[str, Loaded]
 
+    @property
+    def seen(self) -> Panel:
+        """What a predictor reads of them."""
+        return Panel(self.bars.name, {symbol: one.seen for symbol, one in self.each.items()})
+
     def told(self) -> dict[str, Any]:
         """What a recipe keeps of it."""
         return {"symbols": {symbol: one.told() for symbol, one in self.each.items()}}

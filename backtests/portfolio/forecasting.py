@@ -8,6 +8,7 @@ import pandas as pd
 
 from backtests.evidence.skill import skill
 from backtests.forecasting import History, NextBar, Position, after_last, last_forecast
+from backtests.portfolio.asked import LoadedPanel
 from backtests.portfolio.backtest import rule_for_many
 from backtests.portfolio.engine import simulate_panel
 from backtests.portfolio.panel import Panel
@@ -15,7 +16,7 @@ from backtests.request import Request
 
 
 def forecast_names(
-    request: Request, panel: Panel, *, history: bool = True, progress: Callable[[int, int], None] | None = None
+    request: Request, data: LoadedPanel, *, history: bool = True, progress: Callable[[int, int], None] | None = None
 ) -> list[NextBar]:
     """The forecast at the last bar of every name that has one on the panel's last date, and a forecast there.
 
@@ -25,12 +26,13 @@ def forecast_names(
     Nothing is written. Raises what `Request.run` raises.
     """
     request.check_rule()
+    panel, seen = data.bars, data.seen
     names = [symbol for symbol, bars in panel.bars.items() if bars.index[-1] == panel.calendar[-1]]
     if not history and not request.pooled:
         model = request.model()
-        return [_next(panel, symbol, last_forecast(model, panel.bars[symbol]), None) for symbol in names]
+        return [_next(panel, symbol, last_forecast(model, seen.bars[symbol]), None) for symbol in names]
     since = None if request.since is None else pd.Timestamp(request.since)
-    forecasts = request.predict(panel, progress).since(since)
+    forecasts = request.predict(seen, progress).since(since)
     table = forecasts.table
     names = [symbol for symbol in names if pd.notna(table[symbol].iloc[-1])]
     positions = next_positions(request, panel, table, names) if history else {}
@@ -39,7 +41,7 @@ def forecast_names(
         series = table[symbol].reindex(panel.bars[symbol].index)
         first, found = pd.Timestamp(series.first_valid_index()), None
         if history:
-            known = skill(series.loc[first:], panel.bars[symbol]["close"])
+            known = skill(series.loc[first:], seen.bars[symbol]["close"])
             found = History(first, known, forecasts.verdict, positions[symbol])
         made.append(_next(panel, symbol, float(series.iloc[-1]), found))
     return made

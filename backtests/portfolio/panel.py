@@ -12,6 +12,7 @@ import pandas as pd
 
 from backtests.sources import list_bars, load_bars
 from predictors.bars import check_bars
+from strategies.feed import actions_of
 
 # The bundled panels; sp20 is every symbol that ends so.
 US5 = ("AAPL", "FB", "GOOG", "IBM", "MSFT")
@@ -22,7 +23,7 @@ BUNDLED = ("sp20", "us5")
 class Panel:
     """Named bars by symbol, in the order given; each symbol has its own dates.
 
-    Raises ValueError unless there are symbols, and every symbol's bars are bars.
+    Raises ValueError unless there are symbols, and every symbol's bars are bars, without dividends and splits to book.
     """
 
     name: str
@@ -33,6 +34,10 @@ class Panel:
             raise ValueError("a panel needs at least one symbol")
         for symbol, bars in self.bars.items():
             check_bars(bars, symbol)
+            if actions_of(bars) is not None:
+                raise ValueError(
+                    f"{symbol}: a panel books no dividends and splits; load its bars with adjust full or none"
+                )
 
     @property
     def symbols(self) -> list[str]:

@@ -1,8 +1,10 @@
 """The price with its forecasts and trades: data of the interactive chart, a still for paper, and a table in its place.
 
-Notation: c close, f forecast of the log return after a bar, p = c[i-1]·exp(f[i-1]) the price forecast for bar i,
-c/p - 1 its error. Of very many bars the chart has candles of several each, never across a session; the forecast and the
-error of a candle are those of its last bar.
+Notation: c close, b the close before a bar in the bar's own terms, f forecast of the log return after a bar,
+p[i] = b[i]·exp(f[i-1]) the price forecast for bar i, c/p - 1 its error. b[i] is c[i-1], but for a night that was left
+out or an ex-date: then it is what makes c/b the return that was read, such as the open after a night. Of very many bars
+the chart has candles of several each, never across a session; the forecast and the error of a candle are those of its
+last bar.
 """
 
 from __future__ import annotations
@@ -59,8 +61,17 @@ def price(result: Result) -> Price:
 
 def price_forecast(result: Result) -> pd.Series:
     """p on every bar of the result, NaN where nothing was forecast for it."""
+    before = _before(result)
+    return before * np.exp(result.forecasts.reindex(before.index).shift(1))
+
+
+def _before(result: Result) -> pd.Series:
+    """b of every bar, NaN of the first."""
     close = result.bars["close"]
-    return close.shift(1) * np.exp(result.forecasts.reindex(close.index).shift(1))
+    if result.seen is None:
+        return close.shift(1)
+    read = result.seen["close"]
+    return close * (read.shift(1) / read)
 
 
 def refits(result: Result) -> np.ndarray:
@@ -75,11 +86,12 @@ def chart_data(result: Result) -> dict[str, Any]:
     """Whole numbers: prices in units of 10^-digits and, like the dates, as differences; forecasts in 1e-6.
 
     t: dates in `unit` seconds, the first since 1970, then differences; c: closes likewise; o, h, l: less the close.
-    first: bar of the first forecast in f. r: bars of the refits. m: [bar, 1 long or -1 short entry or 0 exit].
+    first: bar of the first forecast in f, which is log(p/c) of the next p. r: bars of the refits.
+    m: [bar, 1 long or -1 short entry or 0 exit].
     p: [bar, side held from its close on].
     """
     together, candle = _candles(pd.DatetimeIndex(result.bars.index))
-    bars, forecasts = _joined(result, candle) if together > 1 else (result.bars, result.forecasts)
+    bars, forecasts = _joined(result, candle) if together > 1 else (result.bars, _from_close(result))
     seconds = pd.DatetimeIndex(bars.index).as_unit("s").asi8
     unit = next(each for each in (86_400, 60, 1) if not (seconds % each).any())
     digits = min(10, max(2, 3 - math.floor(math.log10(float(bars["close"].min())))))
@@ -119,6 +131,12 @@ def _candles(dates: pd.DatetimeIndex) -> tuple[int, np.ndarray]:
         if candle[-1] < MOST_CANDLES:
             break
     return together, candle
+
+
+def _from_close(result: Result) -> pd.Series:
+    """log(p/c) of the next bar's p, at every bar of the window."""
+    step = np.log(_before(result).shift(-1) / result.bars["close"]).fillna(0.0)
+    return result.forecasts + step.loc[result.forecasts.index]
 
 
 def _joined(result: Result, candle: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:

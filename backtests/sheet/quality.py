@@ -154,7 +154,7 @@ def _decay(rows: list[Mapping[str, Any]]) -> Chart:
 
 
 def _rolling(result: Result, width: float) -> Chart:
-    rolled = rolling_skill(result.forecasts, result.bars["close"])["ic"]
+    rolled = rolling_skill(result.forecasts, result.read["close"])["ic"]
     span = len(result.forecasts) - len(rolled)
     x = np.arange(len(rolled))
     plot = Plot(

@@ -28,6 +28,9 @@ def facts(result: Result) -> dict[str, str]:
         "Trades": f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled{refused}",
         "Paid": f"{paid:,.2f} in commission and slippage, {scores['cost_bps']:,.0f} bp of equity a year",
     }
+    if result.payments is not None:
+        received = result.payments.loc[result.payments["date"] >= window["first"], "dividend"]
+        rows["Dividends"] = f"{received.sum():,.2f} in cash on {len(received):,} dates, in the equity and the trades"
     rows |= _data(recipe.get("data", {}))
     if result.metrics["unreachable_targets"]:
         rows["Missed"] = (
@@ -81,6 +84,7 @@ def provenance(result: Result) -> dict[str, Any]:
         "account": [(key.replace("_", " "), str(value)) for key, value in recipe["account"].items()],
         "hashes": {
             "bars": bars["sha256"],
+            **({"bars read": bars["seen"]} if "seen" in bars else {}),
             **{role: digest for role, digest in recipe.get("source", {}).items() if digest},
         },
         "versions": [(name, version or "not installed") for name, version in recipe["versions"].items()],

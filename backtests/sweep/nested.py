@@ -18,10 +18,11 @@ import pandas as pd
 from backtests.backtest import all_parameters
 from backtests.engine import Account, simulate
 from backtests.fast import supports
+from backtests.fast.accounts import Prices
 from backtests.fast.rules import RULES
 from backtests.scores import return_scores
 from strategies.base import ForecastStrategy
-from strategies.buy_and_hold import BuyAndHold
+from strategies.buy_and_hold import BuyAndHold, holding
 
 COLUMNS = 500  # variants looked at together
 
@@ -91,9 +92,10 @@ def targets(
     if not supports(strategy):
         raise TypeError(f"{strategy.__name__} has no fast rule, only the built-in strategies do; leave out the nesting")
     values = {name: np.array([float(v)]) for name, v in all_parameters(strategy, parameters).items()}
-    close = bars["close"].to_numpy(float)[:, None]
+    prices = Prices.of(bars)
+    close, worth = (each[:, None] for each in (prices.close, prices.worth()))
     with np.errstate(all="ignore"):
-        decisions = RULES[strategy](forecast.to_numpy(float)[:, None], close, values)
+        decisions = RULES[strategy](forecast.to_numpy(float)[:, None], close, worth, values)
     return pd.Series(np.broadcast_to(decisions, close.shape)[:, 0]).ffill().fillna(0.0).to_numpy()
 
 
@@ -131,7 +133,7 @@ def nested(
     window = slice(start + int(at[0]), None)
     equity = {}
     for name, values in (*series.items(), ("hold", series["winner"])):
-        rule, given = (BuyAndHold, {}) if name == "hold" else (Follow, {"tolerance": tolerance})
+        rule, given = (BuyAndHold, holding(bars)) if name == "hold" else (Follow, {"tolerance": tolerance})
         done = simulate(bars, pd.Series(values, index=bars.index), rule, given, account)
         equity[name] = done.history["equity"].iloc[window]
     curves = pd.DataFrame(equity)

@@ -79,10 +79,11 @@ def sweep(
     bars = data.bars
     ledger = ledger_of(out)
     ledger.runs(limit=1)  # an unreadable ledger is found out first
-    key = folder_key(maker.template, maker.strategy, [asdict(replace(asked, words=())), digest(bars)])
+    told = [asdict(replace(asked, words=())), digest(bars), digest(data.seen)]
+    key = folder_key(maker.template, maker.strategy, told)
     store = Store(out / f"sweep-{key[:8]}-{name_of(asked)}")
     with store.locked():
-        desk = Desk(maker, data, store, ledger, Forecaster(maker, bars, ForecastCache(out / "cache")), report)
+        desk = Desk(maker, data, store, ledger, Forecaster(maker, data.seen, ForecastCache(out / "cache")), report)
         desk.plan(key)
         rows, returns, points = desk.finish()
         window = pd.DatetimeIndex(bars.index[bars.index.get_loc(desk.since) :])

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.backtest import all_parameters, describe, sources_of, versions
+from backtests.backtest import all_parameters, describe, sources_of, span_of, versions
 from backtests.data.table import Loaded
 from backtests.result import Result
-from backtests.sources import bars_per_year, digest
+from backtests.sources import bars_per_year
 from backtests.sweep.points import Maker, Point
 
 NEVER = pd.DataFrame()
@@ -49,11 +49,10 @@ class Trials:
     def _common(self, first: int) -> dict[str, Any]:
         """What all points share of the recipe `Request.trade` writes."""
         base, bars = self.maker.sweep.base, self.data.bars
-        ends = {"first": bars.index[0], "last": bars.index[-1]}
         return {
             "account": asdict(base.account),
             "symbol": base.symbol,
-            "bars": {"count": len(bars), **ends, "sha256": digest(bars)},
+            "bars": span_of(bars, self.data.seen),
             "evaluation": {
                 **{"first": self.since, "last": bars.index[-1]},
                 **{"bars": len(bars) - first, "warm_up": first},

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import asdict
 
 import pandas as pd
 import pytest
@@ -40,7 +41,7 @@ def asked_by(command: str) -> Request:
     return request_of(options)
 
 
-@pytest.mark.parametrize("request_", [Request("sma"), FULL, Request("lstm", seed=3, device="cpu", raw=True)])
+@pytest.mark.parametrize("request_", [Request("sma"), FULL, Request("lstm", seed=3, device="cpu", adjust="none")])
 def test_its_command_asks_for_it(request_):
     assert asked_by(request_.command()) == request_
 
@@ -109,6 +110,14 @@ def test_a_parameter_outside_its_limits_is_found_before_any_training(monkeypatch
     monkeypatch.setattr(Request, "predict", lambda *_: pytest.fail("trained"))
     with pytest.raises(ValueError, match="cap must be at least 0"):
         Request("lstm", "proportional", strategy_params={"cap": "-1"}).run()
+
+
+def test_a_recipe_of_a_version_that_asked_otherwise_is_read_where_it_can_be_and_refused_in_a_line():
+    recipe = {"request": {"predictor": "sma", "account": asdict(Account()), "raw": False}}
+    assert Request.from_recipe(recipe) == Request("sma")
+    recipe["request"]["raw"] = True
+    with pytest.raises(ValueError, match="asks for 'raw', which is not known here; make the run again"):
+        Request.from_recipe(recipe)
 
 
 # --- results saved and read back ---

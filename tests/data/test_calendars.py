@@ -60,9 +60,17 @@ def test_the_first_hour_of_each_session_is_known_and_days_have_none():
     assert not session_starts(pd.date_range("2020-01-01", periods=5000, freq="min")).any()
 
 
-def test_returns_over_a_night_are_counted_where_bars_are_shorter_than_a_day():
-    assert "501 of 3477 returns are over a night, among returns of a bar" in load("AAPL.1h").findings
+def test_a_session_of_two_bars_is_known_by_its_nights():
+    hours = load_bars("AAPL.1h").index
+    twice = hours[hours.strftime("%H:%M").isin(["12:30", "16:00"])]
+    for stop in (len(twice), len(twice) - 1):
+        starts = session_starts(twice[:stop])
+        assert (starts[1:] == (np.diff(twice[:stop].normalize()) > pd.Timedelta(0))).all()
+
+
+def test_only_bars_with_sessions_have_nights_to_leave_out():
     assert load("SPY").findings == load("BTC-USD").findings == ()
+    assert load("SPY").statements == load("BTC-USD").statements == ()
 
 
 def test_an_early_closing_is_in_the_calendar():

@@ -12,6 +12,7 @@ from backtests.data.bundled import bundled
 from backtests.data.fetch import canonical, findings, split_symbol
 from backtests.data.load import load
 from backtests.data.yahoo_rows import YahooError
+from backtests.request import Request
 from tests.data.loopback import connector, serve
 from tests.data.market import AAPL, PRICES, SPY, get
 
@@ -44,6 +45,15 @@ def test_a_split_moves_neither_adjusted_prices_nor_dollar_volume(yahoo):
     )
     assert raw.actions.loc["2005-02-28", "split"] == 2
     assert not raw.findings
+
+
+def test_an_account_as_of_then_goes_through_a_split_as_the_adjusted_one_does(yahoo):
+    get(yahoo, "AAPL")
+    full, asof = (Request("ema", symbol="AAPL", start="2000", adjust=adjust).run() for adjust in ("full", "asof"))
+    assert asof.payments["split"].max() == 2
+    pd.testing.assert_series_equal(asof.forecasts, full.forecasts, check_exact=True)
+    apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
+    assert (apart < 0.001).all(), apart
 
 
 def test_only_what_is_lacking_is_downloaded(yahoo):

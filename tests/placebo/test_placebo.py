@@ -99,6 +99,21 @@ def test_a_request_is_tried_with_its_bars_strategy_costs_and_first_date():
     assert trial.since == result.history.index[0]
 
 
+@pytest.mark.parametrize("overnight", [False, True])
+def test_the_real_row_of_bars_with_sessions_is_the_run(overnight):
+    request = Request("ema", symbol="AAPL.1h", start="2026", overnight=overnight)
+    real, result = score(Trial.of(request), "flipped", [None]).iloc[0], request.run()
+    assert real["sharpe"] == result.metrics["strategy"]["sharpe"]
+    assert real["r2"] == result.metrics["forecast"]["r2"]
+
+
+def test_a_run_as_of_then_is_repeated_on_adjusted_prices():
+    request = Request("sma", start="2019", adjust="asof")
+    real, result = score(Trial.of(request), "flipped", [None]).iloc[0], request.run()
+    assert real["ic"] == pytest.approx(result.metrics["forecast"]["ic"], abs=1e-6)
+    assert real["cagr"] == pytest.approx(result.metrics["strategy"]["cagr"], abs=2e-3)
+
+
 # --- however they are shared out ---
 
 
