@@ -47,8 +47,8 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 def sweep(
     params: tuple[str, ...], rule_params: tuple[str, ...], symbols: tuple[str, ...], draws: int | None,
-    method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, open_page: bool, out: Path,
-    **options: Any,
+    method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, engine: str, open_page: bool,
+    out: Path, **options: Any,
 ) -> None:  # fmt: skip
     """Try many parameters, and say what choosing the best of them is worth.
 
@@ -56,19 +56,21 @@ def sweep(
     """
     fixed = {"params": {}, "strategy_params": {}, "symbol": symbols[0], "allow_lookahead": False}
     base = request_of(options | fixed)
+    from backtests import cluster
     from backtests.sheet.index import write_index
     from backtests.sheet.sweep import write_sweep
     from backtests.sweep import run
     from backtests.sweep.points import sweep_of
 
     pages = []
-    for symbol in dict.fromkeys(symbols):
-        asked = sweep_of(replace(base, symbol=symbol), params, rule_params, method=method, draws=draws, seeds=seeds)
-        with live([axis.column for axis in asked.axes]) as report:
-            swept = run.sweep(asked, out, report, every=reselect, past=past, select=nested)
-        pages.append(write_sweep(swept))
-        _print_sweep(swept)
-        click.echo(f"Sweep: {pages[-1]}")
+    with cluster.engine(engine, out):
+        for symbol in dict.fromkeys(symbols):
+            asked = sweep_of(replace(base, symbol=symbol), params, rule_params, method=method, draws=draws, seeds=seeds)
+            with live([axis.column for axis in asked.axes]) as report:
+                swept = run.sweep(asked, out, report, every=reselect, past=past, select=nested)
+            pages.append(write_sweep(swept))
+            _print_sweep(swept)
+            click.echo(f"Sweep: {pages[-1]}")
     write_index(out)
     if open_page:
         for page in pages:
