@@ -27,6 +27,7 @@ class Chunks:
     parts: int = 1
     size: float = FIRST
     _last: tuple[int, float] | None = None
+    _start: float = 0.0
 
     @classmethod
     def of(cls, work: Work, done: Collection[int], seconds: float, parts: int = 1) -> Chunks:
@@ -61,10 +62,9 @@ class Chunks:
         """
         if math.isinf(self.seconds):
             return
-        pace, start = seconds / units, 0.0
         if self._last and units != self._last[0]:
             slope = (seconds - self._last[1]) / (units - self._last[0])
-            if slope > 0:
-                pace, start = slope, max(0.0, seconds - units * slope)
+            self._start = max(0.0, seconds - units * slope) if slope > 0 else 0.0
         self._last = units, seconds
-        self.size = min(max(self.seconds, start / START) / max(pace, 1e-9), GROWTH * max(units, FIRST))
+        pace = max(seconds - self._start, 0.1 * seconds, 1e-9) / units
+        self.size = min(max(self.seconds, self._start / START) / pace, GROWTH * max(units, FIRST))

@@ -14,6 +14,8 @@ from typing import Any
 
 import pandas as pd
 
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
 try:
     import ray
     from ray import cloudpickle
@@ -44,13 +46,15 @@ def cluster() -> Iterator[Crew]:
         yield crew
         return
     address = os.environ.get("RAY_ADDRESS") or "local"
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     processors: Any = {"num_cpus": trainer.workers(), "include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **processors)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         first = next(iter(str(error).splitlines()), "")
-        raise ConnectionError(f"no Ray cluster could be joined at {address}: {first}") from error
+        raise ConnectionError(
+            f"no Ray cluster could be joined at {address}: {first}. Is it running, and does this process have its "
+            "RAY_AUTH_MODE and RAY_AUTH_TOKEN?"
+        ) from error
     try:
         yield crew
     finally:
