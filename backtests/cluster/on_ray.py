@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")
 try:
     import ray
     from ray import cloudpickle

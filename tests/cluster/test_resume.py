@@ -203,7 +203,7 @@ def test_a_killed_backtest_goes_on_and_gives_the_same_bytes(tmp_path):
         assert process.returncode == 0, error
     run = [text.splitlines() for text in (log.read_text(), (tmp_path / "whole.log").read_text())]
     assert len(run[0]) < len(run[1]) - len(before) // 2, "what was finished is not trained again"
-    found = [next(out.glob("*-slow-SPY")) for out in (killed, whole)]
+    found = [next(out.glob("[0-9]*-slow-SPY")) for out in (killed, whole)]
     for name in ("forecasts.parquet", "equity.parquet", "training.parquet", "metrics.json"):
         contents = [(folder / name).read_bytes() for folder in found]
         assert contents[0] == contents[1], name
