@@ -31,7 +31,7 @@ from backtests.request import Request
 journal.SECONDS, foreman.SECONDS = 0.2, 0.1
 out = Path(sys.argv[1])
 request = Request(str(out.parent / "slow.py"), start="2010", params={"log": str(out) + ".log"})
-with engine("local", out):
+with engine(sys.argv[2], out):
     workspace.backtest(request, out)
 """
 PLUGIN = """
@@ -172,8 +172,9 @@ def test_chunks_cut_no_chain_and_leave_no_unit_out():
     assert all(owner[k] == owner[k - k % 7] for k in owner)
 
 
-def started(out: Path) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+def started(out: Path, name: str, environment: dict[str, str] | None) -> subprocess.Popen:
+    command = [sys.executable, "-c", SCRIPT, str(out), name]
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
 
 def until(holds: object, seconds: float = 120) -> Iterator[None]:
@@ -184,11 +185,13 @@ def until(holds: object, seconds: float = 120) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_a_killed_backtest_goes_on_and_gives_the_same_bytes(tmp_path):
+@pytest.mark.parametrize("name", ["local", "ray"])
+def test_a_killed_backtest_goes_on_and_gives_the_same_bytes(name, tmp_path, request):
+    environment = request.getfixturevalue("two_nodes") if name == "ray" else None
     (tmp_path / "slow.py").write_text(PLUGIN)
     time.sleep(2)  # code that is younger than its process is not kept
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    process = started(killed)
+    process = started(killed, name, environment)
     for _ in until(lambda: len(list(killed.glob("unfinished/*/*.zip"))) >= 3 or process.poll() is not None):
         pass
     assert process.poll() is None
@@ -198,7 +201,7 @@ def test_a_killed_backtest_goes_on_and_gives_the_same_bytes(tmp_path):
     before = log.read_text().splitlines()
     log.write_text("")
     for out in (killed, whole):
-        process = started(out)
+        process = started(out, name if out == killed else "local", environment)
         _, error = process.communicate(timeout=300)
         assert process.returncode == 0, error
     run = [text.splitlines() for text in (log.read_text(), (tmp_path / "whole.log").read_text())]
