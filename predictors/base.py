@@ -49,6 +49,11 @@ class Learner(ABC):
     def predict(self, bars: pd.DataFrame) -> pd.Series:
         """As `Predictor.predict`, with the fitted weights."""
 
+    @property
+    def chained(self) -> bool:
+        """Whether a fit goes on from that of the window before, so that the windows of one series are done together."""
+        return False
+
     def forecast(self, windows: Sequence[Window]) -> Iterator[tuple[int, pd.Series]]:
         """Fits and forecasts every window; yields `(position in windows, forecast of its block)` as each is done.
 

@@ -34,14 +34,20 @@ class Diary:
     spreads: list[pd.Series] = field(default_factory=list)
     states: list[pd.DataFrame] = field(default_factory=list)
 
+    def add(self, other: Diary) -> None:
+        """Puts what another holds behind what is here."""
+        self.windows += other.windows
+        self.spreads += other.spreads
+        self.states += other.states
+
     def training(self) -> Training | None:
         """All of it in order of the dates; None if no window was noted."""
         if not self.windows:
             return None
         return Training(
             pd.DataFrame(self.windows).sort_values(["date", "net"], ignore_index=True),
-            pd.concat(self.spreads).sort_index().rename("spread") if self.spreads else None,
-            pd.concat(self.states).sort_index() if self.states else None,
+            pd.concat(self.spreads).sort_index(kind="stable").rename("spread") if self.spreads else None,
+            pd.concat(self.states).sort_index(kind="stable") if self.states else None,
         )
 
 

@@ -5,7 +5,7 @@ Notation: D refit date, J symbols, n bars of a slice; μ, σ mean and standard d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, Self, runtime_checkable
 
@@ -16,6 +16,7 @@ from predictors import diary
 from predictors.base import Learner
 from predictors.features import Scale, features, next_returns
 from predictors.ols import OLSFeatures
+from predictors.sharing import Work, share
 from predictors.validation import at_least
 from predictors.walk_forward import Window
 
@@ -86,8 +87,8 @@ class Pooled:
         forecasts = {symbol: pd.Series(np.nan, index=bars.index, name="forecast") for symbol, bars in frames.items()}
         report = progress or (lambda done, total: None)
         report(0, len(pools))
-        for done, pool in enumerate(pools, start=1):
-            for symbol, block in self.forecast(pool).items():
+        for done, (_, blocks) in enumerate(share(Work(self._each, pools)), start=1):
+            for symbol, block in blocks.items():
                 forecasts[symbol].loc[block.index] = block
             report(done, len(pools))
         return forecasts
@@ -103,6 +104,9 @@ class Pooled:
                 raise ValueError(f"{self.learner!r} fitted on {pool.date:%Y-%m-%d} forecast NaN for {symbol}")
             blocks[symbol] = block[block.index >= pool.date]
         return blocks
+
+    def _each(self, pools: Sequence[Pool]) -> Iterator[tuple[int, dict[str, pd.Series]]]:
+        return ((k, self.forecast(pool)) for k, pool in enumerate(pools))
 
     def _pool(self, frames: Mapping[str, pd.DataFrame], calendar: pd.DatetimeIndex, k: int) -> Pool:
         """The refit on date number k."""

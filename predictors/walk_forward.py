@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from predictors.base import Learner, Predictor
+from predictors.sharing import Work, share
 from predictors.validation import at_least
 
 
@@ -89,12 +90,15 @@ class WalkForward(Predictor):
     def predict_many(
         self, frames: Sequence[pd.DataFrame], progress: Callable[[int, int], None] | None = None
     ) -> list[pd.Series]:
-        """What `predict` gives for each symbol's bars; all windows of all symbols go to the learner in one call."""
+        """What `predict` gives for each symbol's bars; all windows of all symbols are shared out as one list."""
         places = [(i, window) for i, bars in enumerate(frames) for window in self.windows(bars)]
         forecasts = [np.full(len(bars), np.nan) for bars in frames]
         report = progress or (lambda done, total: None)
         report(0, len(places))
-        for done, (k, block) in enumerate(self.learner.forecast([window for _, window in places]), start=1):
+        chains = [i for i, _ in places] if self.learner.chained else None
+        device = getattr(self.learner, "device", None)
+        work = Work(self.learner.forecast, [window for _, window in places], chains, device)
+        for done, (k, block) in enumerate(share(work), start=1):
             i, window = places[k]
             if block.isna().any():
                 raise ValueError(f"{self.learner!r} fitted on {window.date:%Y-%m-%d} forecast NaN")

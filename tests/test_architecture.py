@@ -20,6 +20,8 @@ ALLOWED = {
     "backtests/data/yahoo": {"backtests", "predictors", "yfinance"},
     "backtests/data": {"backtests", "predictors", "exchange_calendars"},
     "backtests/sweep/guided": {"backtests", "predictors", "optuna"},
+    "backtests/cluster/on_ray": {"backtests", "predictors", "ray"},
+    "backtests/cluster/task": {"predictors", "ray"},
     "backtests/commands": {"backtests", "predictors", "click"},
     "backtests": {"backtests", "strategies", "predictors", "backtrader", "scipy"},
     "cli.py": {"click"},

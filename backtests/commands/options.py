@@ -205,6 +205,13 @@ def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--allow-lookahead", is_flag=True, help="Trade a predictor that looks ahead; its sheet says so."),
         click.option("--seed", type=int, help="Of a random predictor."),
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option(
+            "--engine",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="What trains: this machine, or a Ray cluster. The results are the same.",
+        ),
     )
     for option in reversed(options):
         command = option(command)
@@ -249,6 +256,15 @@ def one_name(request: Request, command: str) -> Request:
     if request.is_portfolio:
         raise click.UsageError(f"{command} takes one name, and {request.symbol} is a portfolio")
     return request
+
+
+@contextmanager
+def training(name: str, out: Path | None = None) -> Iterator[Callable[..., None]]:
+    """The engine of this name, and a progress bar over its refits; `out`, where it keeps what a kill would lose."""
+    from backtests.cluster import engine
+
+    with engine(name, out), training_bar() as progress:
+        yield progress
 
 
 @contextmanager

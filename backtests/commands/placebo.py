@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import PAIRS, one_name, request_of, run_options, training_bar
+from backtests.commands.options import PAIRS, one_name, request_of, run_options, training
 
 if TYPE_CHECKING:
     from backtests.placebo import Placebo
@@ -31,8 +31,9 @@ NULLS = ("flipped", "permuted", "blocks", "phases", "garch")
 @run_options
 @click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
 def placebo(
-    markets: int, null: str, market_seed: int, until: float | None, open_sheet: bool, out: Path, **options: Any
-) -> None:
+    markets: int, null: str, market_seed: int, until: float | None, engine: str, open_sheet: bool, out: Path,
+    **options: Any,
+) -> None:  # fmt: skip
     """Backtest a predictor on its market, and on others made of its bars in which there is nothing to find.
 
     p is how likely one of those does at least as well.
@@ -44,7 +45,7 @@ def placebo(
 
     if until is not None:
         enough(until, markets)  # too few markets are found out before hours of training
-    with training_bar() as progress:
+    with training(engine, out) as progress:
         result, folder = workspace.backtest(request, out, progress)
         found = markets_without_edge.placebo(
             markets_without_edge.Trial.of(request, result.bars),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import CONFIG, PAIRS, account_options, request_of, training_bar
+from backtests.commands.options import CONFIG, PAIRS, account_options, request_of, training
 
 if TYPE_CHECKING:
     from backtests.forecasting import History, NextBar
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @account_options
 @click.option("--no-skill", is_flag=True, help="The forecast alone: a learner is fitted once, on its last window.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def predict(symbols: tuple[str, ...], no_skill: bool, as_json: bool, **options: Any) -> None:
+def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool, **options: Any) -> None:
     """Forecast the bar after the last one, beside the skill of all such forecasts so far, and the position to take.
 
     Nothing is written, and no trial is counted.
@@ -38,7 +38,7 @@ def predict(symbols: tuple[str, ...], no_skill: bool, as_json: bool, **options: 
     # What cannot be read is found out before anything is trained.
     loaded = [request.market() for request in requests]
     made: list[NextBar] = []
-    with training_bar() as report:
+    with training(engine) as report:
         for request, data in zip(requests, loaded, strict=True):
             how: Any = {"history": not no_skill, "progress": partial(report, name=request.symbol)}
             if isinstance(data, LoadedPanel):

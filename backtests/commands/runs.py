@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import PAIRS, request_of, run_options, training_bar
+from backtests.commands.options import PAIRS, request_of, run_options, training, training_bar
 
 if TYPE_CHECKING:
     from backtests.comparison import Comparison
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 @click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
 @run_options
 @click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
-def backtest(open_sheet: bool, out: Path, **options: Any) -> None:
+def backtest(engine: str, open_sheet: bool, out: Path, **options: Any) -> None:
     """Backtest a predictor and write its tear sheet."""
     request = request_of(options)
     from backtests import workspace
 
-    with training_bar() as progress:
+    with training(engine, out) as progress:
         result, folder = workspace.backtest(request, out, progress)
     _print_result(result)
     click.echo(f"\nTear sheet: {folder / workspace.SHEET}")
@@ -37,7 +37,7 @@ def backtest(open_sheet: bool, out: Path, **options: Any) -> None:
 @click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each random predictor.")
 @run_options
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
-def compare(predictors: tuple[str, ...], seeds: int, open_page: bool, out: Path, **options: Any) -> None:
+def compare(predictors: tuple[str, ...], seeds: int, engine: str, open_page: bool, out: Path, **options: Any) -> None:
     """Compare predictors on the same bars: two or more, such as `sma,window=100 ols-features lstm`.
 
     All are traded from the date on at which the last of them has a forecast. Each run gets its own tear sheet.
@@ -48,7 +48,7 @@ def compare(predictors: tuple[str, ...], seeds: int, open_page: bool, out: Path,
     from backtests.sheet.index import write_index
 
     entrants = comparison.entrants_of(predictors, base, seeds)
-    with training_bar() as progress:
+    with training(engine, out) as progress:
         found = comparison.compare(entrants, out, lambda name, done, total: progress(done, total, name))
     _print_comparison(found)
     page = save_comparison(found, out)

@@ -51,8 +51,8 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 def sweep(
     params: tuple[str, ...], rule_params: tuple[str, ...], symbols: tuple[str, ...], draws: int | None,
-    method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, open_page: bool, out: Path,
-    **options: Any,
+    method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, engine: str, open_page: bool,
+    out: Path, **options: Any,
 ) -> None:  # fmt: skip
     """Try many parameters, and say what choosing the best of them is worth.
 
@@ -61,12 +61,13 @@ def sweep(
     schedule = [f"{name}={options[name]}" for name in ("train", "every") if options[name] is not None]
     fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False, "train": None, "every": None}
     bases = [one_name(request_of(options | fixed | {"symbol": symbol}), "sweep") for symbol in dict.fromkeys(symbols)]
+    from backtests import cluster
     from backtests.sweep.points import sweep_of
 
     choice: Any = {"method": method, "draws": draws, "seeds": seeds}
     asked = [sweep_of(base, params, rule_params, schedule, **choice) for base in bases]
     pages = []
-    with _winners(asked[0]) as begin:
+    with cluster.engine(engine, out), _winners(asked[0]) as begin:
         # After the other process has started: they take a second.
         from backtests.sheet.index import write_index
         from backtests.sheet.sweep import write_sweep

@@ -5,8 +5,9 @@ Notation: T bars, M markets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Self
 
 import backtrader as bt
@@ -24,6 +25,7 @@ from backtests.sources import bars_per_year
 from predictors import Learner, Predictor, WalkForward
 from predictors.bars import check_bars
 from predictors.registry import suggest
+from predictors.sharing import Work, share
 from strategies.buy_and_hold import BuyAndHold
 
 SCORES = ("sharpe", "cagr", "excess", "ic", "r2")
@@ -103,11 +105,15 @@ def _forecasts(trial: Trial, markets: Sequence[pd.DataFrame], progress: Progress
     """The forecasts of every market, those of a learner from one list of windows."""
     if isinstance(trial.predictor, WalkForward):
         return trial.predictor.predict_many(markets, progress)
-    made = []
-    for done, bars in enumerate(markets, start=1):
-        made.append(trial.predictor.predict(bars))
-        progress(done, len(markets))
-    return made
+    made: dict[int, pd.Series] = {}
+    for k, series in share(Work(partial(_each, trial.predictor.predict), markets)):
+        made[k] = series
+        progress(len(made), len(markets))
+    return [made[k] for k in range(len(markets))]
+
+
+def _each(do: Callable[[Any], Any], units: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    return ((k, do(unit)) for k, unit in enumerate(units))
 
 
 def _since(trial: Trial, series: pd.Series) -> pd.Series:
@@ -127,8 +133,10 @@ def _equities(
     # Beyond 100 % the fast accounts are not backtrader's.
     cheap = (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
     if not (supports(strategy) and cheap):
-        pairs = zip(markets, forecasts, strict=True)
-        return np.stack([_simulated(bars, series, strategy, parameters, account) for bars, series in pairs])
+        simulated = partial(_simulated, strategy, parameters, account)
+        pairs = list(zip(markets, forecasts, strict=True))
+        each = dict(share(Work(partial(_each, simulated), pairs)))
+        return np.stack([each[k] for k in range(len(pairs))])
     opening, closing = (np.column_stack([bars[name].to_numpy(float) for bars in markets]) for name in ("open", "close"))
     prices = Prices(pd.DatetimeIndex(markets[0].index), opening, closing)
     done = evaluate(prices, np.column_stack(forecasts), strategy, parameters, account)
@@ -136,13 +144,13 @@ def _equities(
 
 
 def _simulated(
-    bars: pd.DataFrame,
-    forecast: pd.Series,
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any],
     account: Account,
+    market: tuple[pd.DataFrame, pd.Series],
 ) -> np.ndarray:
     """The same for one market, by backtrader, for a strategy of the user's."""
+    bars, forecast = market
     try:
         return simulate(bars, forecast, strategy, parameters, account).history["equity"].to_numpy(float)
     except ValueError as error:

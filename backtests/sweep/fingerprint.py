@@ -13,20 +13,21 @@ import time
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 import predictors
 import strategies
 from backtests import fast
 from backtests.backtest import describe, versions
 from backtests.result import plain
-from predictors import Predictor, WalkForward
+from predictors import Learner, Predictor, WalkForward
 
 # Ours that no forecast passes through, and the script that was started.
 DEAF = ("backtests", "strategies", "cli", "tests", "conftest", "__main__", "__mp_main__")
 SOURCES = {".py", ".so", ".pyd", ".cpp", ".h"}
 
 
-def code_of(predictor: Predictor) -> str | None:
+def code_of(predictor: Predictor | Learner) -> str | None:
     """SHA-256 of the code a predictor runs and of everything installed beside it; None where that cannot be told.
 
     Its own file, the whole of its package, every module outside the standard library and the installed packages that
@@ -35,7 +36,7 @@ def code_of(predictor: Predictor) -> str | None:
     the files was written after this process began, because what runs may be what it held before.
     """
     cls = type(predictor.learner if isinstance(predictor, WalkForward) else predictor)
-    files = {*_own_files(cls), *_loaded_files(), *_package_files(Path(predictors.__file__).parent)}
+    files = {*_own_files(cls), *own_modules().values(), *_package_files(Path(predictors.__file__).parent)}
     if any(max(path.stat().st_mtime, path.stat().st_ctime) >= STARTED for path in files):
         return None
     return _stamp(files, (_installed(), versions(), platform.platform(), os.environ.get("CUDA_VISIBLE_DEVICES")))
@@ -49,10 +50,24 @@ def folder_key(predictor: Predictor, strategy: type, asked: object) -> str:
     return _stamp(files, (versions(), sorted_text(plain(asked))))
 
 
-def key_of(predictor: Predictor, bars_sha256: str, code: str) -> str:
+def key_of(predictor: Predictor | Learner, bars_sha256: str, code: str) -> str:
     """SHA-256 of code, every parameter and the bars: two equal keys stand for one forecast."""
     said = repr((code, sorted_text(plain(describe(predictor))), type(predictor).__module__, bars_sha256))
     return hashlib.sha256(said.encode()).hexdigest()
+
+
+def own_modules() -> dict[ModuleType, Path]:
+    """Loaded modules, with their files, that are neither Python's, nor installed, nor of rollcast or its tests."""
+    paths = sysconfig.get_paths()
+    installed = tuple({str(Path(paths[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+    found = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and name.partition(".")[0] not in (*DEAF, "predictors"):
+            path = Path(file).resolve()
+            if not str(path).startswith(installed) and path.is_file():
+                found[module] = path
+    return found
 
 
 def sorted_text(value: object) -> str:
@@ -72,20 +87,6 @@ def _own_files(cls: type) -> list[Path]:
     while (top.parent / "__init__.py").exists():
         top = top.parent
     return [path, *(_package_files(top) if (top / "__init__.py").exists() else [])]
-
-
-def _loaded_files() -> list[Path]:
-    """The files of loaded modules that are neither Python's, nor installed, nor deaf to forecasts."""
-    paths = sysconfig.get_paths()
-    installed = tuple({str(Path(paths[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-    files = []
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and name.partition(".")[0] not in DEAF:
-            path = Path(file).resolve()
-            if not str(path).startswith(installed) and path.is_file():
-                files.append(path)
-    return files
 
 
 def _package_files(folder: Path) -> list[Path]:

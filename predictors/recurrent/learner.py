@@ -112,6 +112,10 @@ class Recurrent(Learner):
         one_of("diverged", self.diverged, ("raise", "mean"))
         check_features(self.features)
 
+    @property
+    def chained(self) -> bool:
+        return self.warm > 0
+
     @abstractmethod
     def plan(self) -> Plan:
         """The net and its training, as the trainer reads them."""
@@ -156,23 +160,26 @@ class Recurrent(Learner):
         """`(position in windows, every net's forecasts)` as each window is done; `forecast` is their mean."""
         order, jobs = self.jobs(windows)
         done: list[dict[int, np.ndarray]] = [{} for _ in windows]
-        page, weights = diary.current(), {}
+        page, weights, notes, spreads = diary.current(), {}, {}, {}
         for position, trained in trainer.train(self.plan(), jobs, self.device):
             k, i = order[position]
             done[k][i] = self._checked(jobs[position], trained).forecast
             if page:
-                page.windows.append({"date": jobs[position].date, "net": i} | _losses(trained))
+                notes[position] = {"date": jobs[position].date, "net": i} | _losses(trained)
                 weights[position] = trained.weights
             if len(done[k]) == self.seeds:
                 # In the nets' order: they end in any, and a sum depends on it.
                 nets = Nets(np.stack([done[k].pop(i) for i in range(self.seeds)], axis=1))
                 if page and self.seeds > 1:
                     window = windows[k]
-                    page.spreads.append(pd.Series(nets.spread, window.bars.index[window.split - 1 : window.stop]))
+                    spreads[k] = pd.Series(nets.spread, window.bars.index[window.split - 1 : window.stop])
                 yield k, nets
         if page:
             from predictors.recurrent.states import block_states
 
+            # In their order: trainings end in any.
+            page.windows += [notes[position] for position in sorted(notes)]
+            page.spreads += [spreads[k] for k in sorted(spreads)]
             page.states += block_states(self.plan(), windows, [k for k, _ in order], jobs, weights)
 
     def jobs(self, windows: Sequence[Window]) -> tuple[list[tuple[int, int]], list[Job]]:

@@ -19,23 +19,25 @@ from predictors.recurrent.twin import Net
 from predictors.walk_forward import Window
 
 TRACED = ("forget", "input", "output", "reset", "update", "c", "h")
-TOGETHER = 128  # nets of one pass: some 40 megabytes with the default net
+TOGETHER = 128  # nets of one pass: some 80 megabytes with the default net
+DIGITS = 6
 
 
 def block_means(plan: Plan, jobs: Sequence[Job], weights: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """The mean over all units of every gate and state at the step that makes a forecast: `{name: (J, B)}`.
 
     plan, jobs, weights: the net, and J trainings whose blocks are of one length, with the weights (P,) they ended in.
-    Of stacked layers, the last; of two directions, both.
+    Of stacked layers, the last; of two directions, both. In double precision, and rounded to DIGITS, because a last bit
+    depends on which nets share a pass.
     """
-    net = _LastStep(Net(plan))
+    net = _LastStep(Net(plan).double())
     parts = [
         torch.func.vmap(lambda values, x: torch.func.functional_call(net, values, (x,)))(
             _stacked(net, weights[k : k + TOGETHER]), _inputs(plan, jobs[k : k + TOGETHER])
         )
         for k in range(0, len(jobs), TOGETHER)
     ]
-    return {NAMES.get(name, name): torch.cat([part[name] for part in parts]).numpy() for name in parts[0]}
+    return {NAMES.get(name, name): torch.cat([part[name] for part in parts]).numpy().round(DIGITS) for name in parts[0]}
 
 
 def block_states(
@@ -46,15 +48,15 @@ def block_states(
     owner:   the number of the window each job is of.
     weights: of the jobs that were trained, by their place in `jobs`.
     """
-    frames = []
+    frames = {}
     for block in sorted({windows[owner[j]].block for j in weights}):
         chosen = [j for j in sorted(weights) if windows[owner[j]].block == block]
         means = block_means(plan, [jobs[j] for j in chosen], [weights[j] for j in chosen])
         for k in sorted({owner[j] for j in chosen}):
             rows = [row for row, j in enumerate(chosen) if owner[j] == k]
             index = windows[k].bars.index[windows[k].split - 1 : windows[k].stop]
-            frames.append(pd.DataFrame({name: values[rows].mean(axis=0) for name, values in means.items()}, index))
-    return frames
+            frames[k] = pd.DataFrame({name: values[rows].mean(axis=0) for name, values in means.items()}, index)
+    return [frames[k] for k in sorted(frames)]
 
 
 class _LastStep(nn.Module):
@@ -71,7 +73,7 @@ class _LastStep(nn.Module):
 
 def _stacked(net: nn.Module, weights: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
     """The parameters of J nets by name, (J, *shape)."""
-    flat, at, named = torch.from_numpy(np.stack(weights).astype(np.float32)), 0, {}
+    flat, at, named = torch.from_numpy(np.stack(weights).astype(float)), 0, {}
     for name, parameter in net.named_parameters():
         named[name] = flat[:, at : at + parameter.numel()].reshape(len(flat), *parameter.shape)
         at += parameter.numel()
@@ -82,5 +84,4 @@ def _inputs(plan: Plan, jobs: Sequence[Job]) -> torch.Tensor:
     """What each net reads for each forecast of its block, (J, B, T, F)."""
     mean, std = np.stack([job.scale[:-1] for job in jobs]).transpose(2, 0, 1)[:, :, None]  # (J, 1, F)
     rows = np.stack([job.rows[job.split - plan.lookback : job.stop] for job in jobs])  # (J, B + T - 1, F)
-    scaled = ((rows - mean) / std).astype(np.float32)
-    return torch.from_numpy(np.stack([lookbacks(one, plan.lookback) for one in scaled]))
+    return torch.from_numpy(np.stack([lookbacks(one, plan.lookback) for one in (rows - mean) / std]))

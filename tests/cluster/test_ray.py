@@ -1,0 +1,208 @@
+"""On a Ray cluster of two nodes: the results of this machine to the bit, whatever happens to a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
+
+# Notes where it is fitted, takes its time, and fails from a date on if it is told to.
+PLUGIN = '''
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from predictors import Learner
+
+
+class TooLate(ArithmeticError):
+    """An error of the plugin's own."""
+
+
+@dataclass
+class Noted(Learner):
+    folder: str
+    pause: float = 0.0
+    fails: str = "9999"
+
+    def fit(self, bars):
+        if str(bars.index[-1]) >= self.fails:
+            raise TooLate(f"no fit on {bars.index[-1]:%Y-%m-%d}")
+        node = os.environ.get("RAY_NODE_ID", "here")
+        if "ray" in __import__("sys").modules:
+            import ray
+            node = ray.get_runtime_context().get_node_id()
+        with open(Path(self.folder) / f"{os.getpid()}.txt", "a") as file:
+            file.write(f"{bars.index[-1]:%Y-%m-%d} {node}\\n")
+        time.sleep(self.pause)
+        self.mean_ = bars["close"].pct_change().mean()
+        return self
+
+    def predict(self, bars):
+        return pd.Series(self.mean_, index=bars.index)
+'''
+
+
+def command(out: Path, *words: str) -> list[str]:
+    return [sys.executable, "cli.py", "backtest", "--start", "2010", "--out", str(out), *words]
+
+
+def run(words: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    environment = environment or {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def contents(out: Path) -> dict[str, bytes]:
+    """The files of the one run, but for those that hold its time; of the sheet, all but the stamp."""
+    (folder,) = (path for path in out.iterdir() if (path / "recipe.json").exists())
+    found = {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "recipe.json"}
+    found["tearsheet.html"], _, _ = found["tearsheet.html"].partition(b'id="stamp"')
+    assert len(found["tearsheet.html"]) > 100_000
+    return found
+
+
+def fits(folder: Path) -> list[tuple[str, str]]:
+    """(date, node) of every fit, those of the look-ahead gate included."""
+    lines = [line for path in folder.glob("*.txt") for line in path.read_text().splitlines()]
+    return [tuple(line.split()) for line in lines]
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    """A learner in a file that no worker has, and the folder `fits` that it writes to."""
+    (tmp_path / "fits").mkdir()
+    (tmp_path / "noted.py").write_text(PLUGIN)
+    return tmp_path / "noted.py"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--predictor", "lstm", "-p", "epochs=2", "-p", "seeds=2"],
+        ["--predictor", "ols-features"],
+        ["--predictor", "examples/ridge.py"],
+    ],
+    ids=lambda words: " ".join(words[1::2]),
+)
+def test_a_run_writes_the_same_bytes_as_on_this_machine(words, two_nodes, tmp_path):
+    if "ridge" in words[1]:
+        pytest.importorskip("sklearn")
+    for engine, environment in (("local", None), ("ray", two_nodes)):
+        done = run(command(tmp_path / engine, *words, "--engine", engine), environment)
+        assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+
+
+def test_chains_symbols_and_diaries_are_the_same_to_the_bit(two_nodes):
+    code = """
+from backtests.cluster import engine
+from backtests.sources import load_bars
+from predictors import WalkForward, diary, load
+
+bars = load_bars("SPY")
+frames = [bars.iloc[-2000:], bars.iloc[-1700:-30]]
+nets = {"epochs": 2, "seeds": 2, "hidden": 7}
+for learner in (load("lstm", **nets), load("gru", **nets, warm=1), load("kalman-mle")):
+    made = []
+    for name in ("local", "ray"):
+        with engine(name), diary.kept() as page:
+            made.append([*WalkForward(learner).predict_many(frames), *vars(page.training()).values()])
+    for here, there in zip(*made, strict=True):
+        assert here is there is None or here.equals(there), learner
+"""
+    done = run([sys.executable, "-c", code], two_nodes)
+    assert done.returncode == 0, done.stderr
+
+
+def test_both_nodes_work_on_a_plugin_that_neither_has(two_nodes, plugin):
+    folder = plugin.parent / "fits"
+    words = ["--predictor", str(plugin), "-p", f"folder={folder}", "-p", "pause=0.05"]
+    done = run(command(plugin.parent / "out", *words, "--engine", "ray"), two_nodes)
+    assert done.returncode == 0, done.stderr
+    assert len({node for _, node in fits(folder) if node != "here"}) >= 2
+
+
+def test_a_worker_that_is_killed_costs_nothing_but_time(two_nodes, plugin):
+    folder, out = plugin.parent / "fits", plugin.parent / "out"
+    words = ["--predictor", str(plugin), "-p", f"folder={folder}", "-p", "pause=0.1", "--engine", "ray"]
+    process = subprocess.Popen(command(out, *words), cwd=ROOT, env=two_nodes, stderr=subprocess.PIPE, text=True)
+    deadline, killed = time.monotonic() + 120, 0
+    while not killed and process.poll() is None and time.monotonic() < deadline:
+        workers = [int(path.stem) for path in folder.glob("*.txt") if int(path.stem) != process.pid]
+        if workers and len(fits(folder)) > 10:
+            os.kill(workers[0], signal.SIGKILL)
+            killed = workers[0]
+        time.sleep(0.05)
+    _, error = process.communicate(timeout=300)
+    assert killed
+    assert process.returncode == 0, error
+    local = run(command(plugin.parent / "local", *words[:-1], "local"))
+    assert local.returncode == 0, local.stderr
+    assert contents(out) == contents(plugin.parent / "local")
+
+
+def test_an_error_of_the_learner_is_the_line_it_is_on_this_machine(two_nodes, plugin):
+    words = ["--predictor", str(plugin), "-p", f"folder={plugin.parent / 'fits'}", "-p", "fails=2016"]
+    done = [
+        run(command(plugin.parent / engine, *words, "--engine", engine), environment)
+        for engine, environment in (("local", None), ("ray", two_nodes))
+    ]
+    assert [one.returncode for one in done] == [1, 1]
+    local, ray = (one.stderr.strip().splitlines()[-1] for one in done)
+    assert local.startswith("Error: no fit on 2016-01-")
+    assert ray == local
+    assert len(done[1].stderr.strip().splitlines()) <= 3
+
+
+def test_ctrl_c_ends_a_run_within_seconds(two_nodes, plugin):
+    folder = plugin.parent / "fits"
+    words = ["--predictor", str(plugin), "-p", f"folder={folder}", "-p", "pause=5", "--engine", "ray"]
+    process = subprocess.Popen(
+        command(plugin.parent / "out", *words), cwd=ROOT, env=two_nodes, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not fits(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, error = process.communicate(timeout=60)
+    print(f"ended after {time.monotonic() - began:.1f} s")
+    assert process.returncode == 1
+    assert error.strip().endswith("Aborted!")
+    before = len(fits(folder))
+    time.sleep(6)
+    assert len(fits(folder)) <= before, "nothing goes on being trained"
+
+
+def test_a_worker_with_other_code_is_refused(two_nodes):
+    code = (
+        "from backtests.cluster import engine, on_ray\n"
+        "from predictors import WalkForward, load\n"
+        "from predictors.bars import random_walk\n"
+        "kin = on_ray.kin()\n"
+        "on_ray.kin = lambda: kin | {'numpy': '0.0'}\n"
+        "with engine('ray'):\n"
+        "    WalkForward(load('ols-features'), train=200).predict(random_walk(300))\n"
+    )
+    done = run([sys.executable, "-c", code], two_nodes)
+    assert done.returncode == 1
+    assert "would not give the same results: numpy is" in done.stderr
+
+
+def test_without_a_cluster_one_is_started_and_ends_with_the_run(tmp_path):
+    pytest.importorskip("ray")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    done = run(command(tmp_path, "--predictor", "ols-features", "--engine", "ray"), environment)
+    assert done.returncode == 0, done.stderr
+    assert "Tear sheet: " in done.stdout
