@@ -142,7 +142,7 @@ def test_the_snapshot_of_a_recipe_goes_with_its_symbol(tmp_path, spy):
 
 
 def without_out(params: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if name not in ("out", "open_sheet")}
+    return {name: value for name, value in params.items() if name not in ("out", "open_sheet", "engine")}
 
 
 @pytest.mark.parametrize(
