@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from backtests.engine import Account, Simulation, simulate
@@ -155,6 +155,8 @@ def test_every_variant_is_backtraders_on_any_market(bars, chosen, seed):
             assert "wiped out" in str(error), error  # noqa: PT017
             assert fast.ruined[i]
         else:
+            # Beyond 2^53 a float no longer holds every whole unit.
+            assume(not slow.orders["units"].abs().gt(2**53).any())
             assert_same(fast, i, slow)
 
 
