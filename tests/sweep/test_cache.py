@@ -182,7 +182,8 @@ def test_strategy_variants_share_a_learners_forecast(tmp_path, monkeypatch):
     assert isinstance(maker.template, WalkForward)
 
 
-def test_schedules_are_scored_from_the_longest_training_on_and_cached_each(tmp_path):
+def test_schedules_are_scored_from_the_longest_training_on_and_cached_each(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprint, "STARTED", time.time() + 60)  # plugins that other tests wrote are in this process
     asked = sweep_of(Request("ols-features", start="2016"), [], [], ["train=250|400", "every=21|63"])
     swept = sweep(asked, tmp_path)
     assert swept.since == asked.base.load().bars.index[399]
