@@ -32,6 +32,7 @@ LINES = {
     "raw = false": [],
     "seed = 3": ["--seed", "3"],
     'device = "cpu"': ["--device", "cpu"],
+    'engine = "ray"': ["--engine", "ray"],
     'out = "elsewhere"': ["--out", "elsewhere"],
     "params = {hidden = 8, lr = 1e-3}": ["-p", "hidden=8", "-p", "lr=0.001"],
     "strategy-params = {short = false}": ["-s", "short=false"],
