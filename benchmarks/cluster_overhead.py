@@ -3,9 +3,9 @@
     python -m benchmarks.cluster_overhead [--windows 1500] [--rounds 5] [--workers 2]
 
 kernel: `learner.forecast` of all windows on as many threads; local: the engine `local` with its journal; ray: the
-engine `ray` on a cluster of this machine that is up and warm. Every round times all three, one after the other, so that
-a ratio compares neighbours in time; what is printed is the median over rounds. CPU seconds are those of this process
-and of the cluster's, so they do not depend on who else uses the machine, as wall seconds do.
+engine `ray` on a cluster of this machine that is up and warm. Every round times all three, one after the other, so
+that a ratio compares neighbours in time; what is printed is the median over rounds. CPU seconds are those of this
+process and of the cluster's, so they do not depend on who else uses the machine, as wall seconds do.
 """
 
 from __future__ import annotations

@@ -117,17 +117,17 @@ def test_one_file_serves_every_command(tmp_path):
 def test_the_recipe_of_a_run_asks_for_the_same_run(tmp_path, spy):
     asked = ["-P", "ols-features", "--train", "250", "--since", "1995", "-S", "proportional", "-s", "short=false"]
     asked += ["--cash", "5000", "--fractional", "--symbol", "SPY", "--end", "1996"]
-    request = request_of(without_out(parsed(backtest, *asked)))
+    request = request_of(of_the_run(parsed(backtest, *asked)))
     request.run(spy.iloc[:800]).save(tmp_path)
     again = parsed(backtest, "--config", str(tmp_path / "recipe.json"))
-    assert request_of(without_out(again)) == request
+    assert request_of(of_the_run(again)) == request
     other = parsed(backtest, "--config", str(tmp_path / "recipe.json"), "--symbol", "QQQ", "-P", "sma")
     assert (other["symbol"], other["predictor"], other["cash"]) == ("QQQ", "sma", 5000)
     assert parsed(predict, "--config", str(tmp_path / "recipe.json"))["symbols"] == ("SPY",)
 
 
 def test_the_defaults_of_the_options_are_those_of_a_request():
-    assert request_of(without_out(parsed(backtest, "-P", "sma"))) == Request("sma")
+    assert request_of(of_the_run(parsed(backtest, "-P", "sma"))) == Request("sma")
 
 
 def test_the_snapshot_of_a_recipe_goes_with_its_symbol(tmp_path, spy):
@@ -141,7 +141,7 @@ def test_the_snapshot_of_a_recipe_goes_with_its_symbol(tmp_path, spy):
     assert parsed(show, "--config", file, "--symbol", "QQQ")["snapshot"] is None
 
 
-def without_out(params: dict[str, Any]) -> dict[str, Any]:
+def of_the_run(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if name not in ("out", "open_sheet", "engine")}
 
 

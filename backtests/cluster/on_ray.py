@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import pickle
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,6 +47,12 @@ def cluster() -> Iterator[Crew]:
         return
     address = os.environ.get("RAY_ADDRESS") or "local"
     processors: Any = {"num_cpus": trainer.workers(), "include_dashboard": False} if address == "local" else {}
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():  # Ray itself waits for minutes where nobody listens
+        try:
+            socket.create_connection((host, int(port)), 5).close()
+        except OSError as error:
+            raise ConnectionError(f"no Ray cluster could be joined at {address}: {error}") from error
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **processors)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:

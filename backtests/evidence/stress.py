@@ -27,7 +27,7 @@ FINE = tuple(np.unique([*COSTS, *np.geomspace(0.1, 1000, 60)]).tolist())
 COARSE = (*COSTS, 100, 200, 500, 1000)
 # Draws for a strategy that only backtrader can run: as few as leave a rank of 5 %.
 SLOW_DRAWS = 19
-CELLS = 1 << 23  # bars times variants traded at once: 64 MB an array
+CELLS = 6 << 20  # bars times variants traded at once: 48 MB an array
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def asked_by(command: str) -> Request:
     program, name, *words = shlex.split(command)
     assert (program, name) == ("rollcast", "backtest")
     context = backtest.make_context("backtest", words)
-    options = {k: v for k, v in context.params.items() if k not in ("open_sheet", "out")}
+    options = {k: v for k, v in context.params.items() if k not in ("engine", "open_sheet", "out")}
     return request_of(options)
 
 

@@ -125,6 +125,29 @@ for learner in (load("lstm", **nets), load("gru", **nets, warm=1), load("kalman-
     assert done.returncode == 0, done.stderr
 
 
+def test_placebo_markets_are_the_same_to_the_bit(two_nodes, tmp_path):
+    (tmp_path / "up.py").write_text(
+        "from strategies.base import ForecastStrategy\n"
+        "class Up(ForecastStrategy):\n"
+        "    def decide(self, forecast):\n"
+        "        return float(forecast > 0)\n"
+    )
+    code = f"""
+from backtests.cluster import engine
+from backtests.placebo import Trial, placebo
+from backtests.request import Request
+
+for predictor, strategy in (("sma", {str(tmp_path / "up.py")!r}), ("ols-features", "long_flat")):
+    found = []
+    for name in ("local", "ray"):
+        with engine(name):
+            found.append(placebo(Trial.of(Request(predictor, strategy, start="2012")), markets=8).table)
+    assert found[0].equals(found[1]), (predictor, found)
+"""
+    done = run([sys.executable, "-c", code], two_nodes)
+    assert done.returncode == 0, done.stderr
+
+
 def test_both_nodes_work_on_a_plugin_that_neither_has(two_nodes, plugin):
     folder = plugin.parent / "fits"
     words = ["--predictor", str(plugin), "-p", f"folder={folder}", "-p", "pause=0.05"]

@@ -140,6 +140,14 @@ def test_an_unknown_engine_is_refused():
         pass
 
 
+def test_without_ray_one_line_says_which_extra_to_install():
+    code = "import sys; sys.modules['ray'] = None; import cli; cli.main(sys.argv[1:])"
+    words = ["predict", "SPY", "-P", "sma", "--engine", "ray"]
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "Error: --engine ray needs Ray, an optional extra: pip install 'rollcast[ray]'\n"
+
+
 def works(seconds: float, start: float, pace: float, units: int, **more: object) -> list[int]:
     """The sizes of the chunks of work whose chunks of n units take start + n · pace seconds."""
     chunks = Chunks.of(Work(iter, range(units), **more), set(), seconds)
