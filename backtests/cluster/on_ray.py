@@ -8,6 +8,7 @@ import math
 import os
 import pickle
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ except ImportError as error:
 
 from backtests.cluster.chunks import Chunks
 from backtests.cluster.foreman import Crew
-from backtests.cluster.task import Done, do_packed, kin
+from backtests.cluster.task import Done, class_of, do_packed, kin
 from backtests.sweep.fingerprint import own_modules
 from predictors.recurrent import trainer
 from predictors.sharing import Work
@@ -145,6 +146,8 @@ class _Calls:
 class Packed:
     """Work for a worker that may have none of our files: pickled, classes from files by value, bars by reference.
 
+    backtrader's classes register themselves as they are made, and go as the source of their file.
+
     places: bars already handed to the cluster, by identity, with its reference; more are added.
     """
 
@@ -163,6 +166,15 @@ class Packed:
                     self.frames.append(places[id(found)][1])
                 return held[id(found)]
 
+            def reducer_override(self, found: Any) -> Any:
+                sent = isinstance(found, type) and type(found).__module__.startswith("backtrader.")
+                module = sys.modules.get(found.__module__) if sent else None
+                if module in files:
+                    source = files[module]
+                    return class_of, (source.name, source.read_text(encoding="utf-8"), found.__qualname__)
+                return super().reducer_override(found)
+
+        files = own_modules()
         buffer = io.BytesIO()
         Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(work)
         self.content = buffer.getvalue()

@@ -134,8 +134,9 @@ def _equities(
     cheap = (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
     if not (supports(strategy) and cheap):
         simulated = partial(_simulated, strategy, parameters, account)
-        # Not shared out: the classes backtrader makes of a strategy's file cannot be pickled.
-        return np.stack([simulated(pair) for pair in zip(markets, forecasts, strict=True)])
+        pairs = list(zip(markets, forecasts, strict=True))
+        each = dict(share(Work(partial(_each, simulated), pairs)))
+        return np.stack([each[k] for k in range(len(pairs))])
     opening, closing = (np.column_stack([bars[name].to_numpy(float) for bars in markets]) for name in ("open", "close"))
     prices = Prices(pd.DatetimeIndex(markets[0].index), opening, closing)
     done = evaluate(prices, np.column_stack(forecasts), strategy, parameters, account)

@@ -127,25 +127,35 @@ for learner in (load("lstm", **nets), load("gru", **nets, warm=1), load("kalman-
 
 def test_placebo_markets_are_the_same_to_the_bit(two_nodes, tmp_path):
     (tmp_path / "up.py").write_text(
+        "import os, pathlib\n"
         "from strategies.base import ForecastStrategy\n"
         "class Up(ForecastStrategy):\n"
+        "    params = (('folder', ''),)\n"
+        "    def start(self):\n"
+        "        (pathlib.Path(self.p.folder) / f'{os.getpid()}.pid').touch()\n"
         "    def decide(self, forecast):\n"
         "        return float(forecast > 0)\n"
     )
+    where = {"folder": str(tmp_path)}
     code = f"""
 from backtests.cluster import engine
 from backtests.placebo import Trial, placebo
 from backtests.request import Request
 
-for predictor, strategy in (("sma", {str(tmp_path / "up.py")!r}), ("ols-features", "long_flat")):
+for predictor, strategy, given in (
+    ("sma", {str(tmp_path / "up.py")!r}, {where!r}),
+    ("ols-features", "long_flat", {{}}),
+):
     found = []
     for name in ("local", "ray"):
         with engine(name):
-            found.append(placebo(Trial.of(Request(predictor, strategy, start="2012")), markets=8).table)
+            trial = Trial.of(Request(predictor, strategy, start="2012", strategy_params=given))
+            found.append(placebo(trial, markets=8).table)
     assert found[0].equals(found[1]), (predictor, found)
 """
     done = run([sys.executable, "-c", code], two_nodes)
     assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("*.pid"))) > 2, "the accounts were traded here and by both workers"
 
 
 def test_both_nodes_work_on_a_plugin_that_neither_has(two_nodes, plugin):
