@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,11 @@ from backtests.sweep.guided import BATCH, propose
 from backtests.sweep.live import SHOWN, Progress, Report
 from backtests.sweep.points import Maker, Point, Sweep
 from backtests.sweep.store import Store
-from backtests.sweep.trade import trade
+from backtests.sweep.trade import Traded, trade, trade_each
 from backtests.sweep.trials import Trials
+from predictors.sharing import Work, share
 
-CHUNK = 250  # points traded at once by the fast simulator; backtrader trades one, and keeps it
-
+CHUNK = 250  # points made ready at once; the fast simulator keeps them together, backtrader each by itself
 MOST_RETURNS = 400_000_000  # held at once: 3.2 GB
 
 
@@ -86,12 +87,13 @@ class Desk:
         before, began = len(done), time.perf_counter()
         self.report(Progress("points", before, total, 0.0, before, None))
         for chunk in self._chunks(done):
-            rows, returns = self._trade(chunk)
-            self.store.add(rows, returns)
-            self._record(chunk, rows, returns)
-            done = pd.concat([done, rows], ignore_index=True) if len(done) else rows
-            spent = time.perf_counter() - began
-            self.report(Progress("points", len(done), total, spent, before, done.nlargest(SHOWN, "sharpe")))
+            for points, traded in self._traded(chunk):
+                rows = self._rows(points, traded)
+                self.store.add(rows, traded.returns)
+                self._record(points, rows, traded.returns)
+                done = pd.concat([done, rows], ignore_index=True) if len(done) else rows
+                spent = time.perf_counter() - began
+                self.report(Progress("points", len(done), total, spent, before, done.nlargest(SHOWN, "sharpe")))
         rows, returns = self.store.rows(), self.store.returns()
         points = [point_of(asked, row) for row in rows.to_dict("records")]
         if asked.method != "tpe":
@@ -113,9 +115,8 @@ class Desk:
             yield from self._searched()
             return
         left = [point for point in asked.points() if point.key not in keys]
-        size = CHUNK if supports(self.maker.strategy) else 1
-        for at in range(0, len(left), size):
-            yield left[at : at + size]
+        for at in range(0, len(left), CHUNK):
+            yield left[at : at + CHUNK]
 
     def _searched(self) -> Iterator[list[Point]]:
         """Batches that depend on the scores of all before; a variant is scored by the mean over its seeds."""
@@ -133,8 +134,9 @@ class Desk:
                 return
             yield [each for point in batch for each in asked.seeded(point)]
 
-    def _trade(self, points: list[Point]) -> tuple[pd.DataFrame, np.ndarray]:
-        asked, first = self.maker.sweep, self.bars.index.get_loc(self.since)
+    def _traded(self, points: list[Point]) -> Iterator[tuple[list[Point], Traded]]:
+        """These points as they are done: at once by the fast simulator, or one by one in backtrader, shared out."""
+        asked, strategy, first = self.maker.sweep, self.maker.strategy, self.bars.index.get_loc(self.since)
         forecasts = np.column_stack([self.forecaster.series(point).to_numpy(float) for point in points])
         late = np.isnan(forecasts[first])
         if late.any():
@@ -142,14 +144,23 @@ class Desk:
         forecasts[:first] = np.nan
         parameters = [self.maker.parameters(point) for point in points]
         yearly = bars_per_year(pd.DatetimeIndex(self.bars.index[first:]))
-        done = trade(self.bars, forecasts, self.maker.strategy, parameters, asked.base.account, first, yearly)
+        if supports(strategy):
+            yield points, trade(self.bars, forecasts, strategy, parameters, asked.base.account, first, yearly)
+            return
+        units = list(zip(forecasts.T, parameters, strict=True))
+        do = partial(trade_each, self.bars, strategy, asked.base.account, first, yearly)
+        for k, traded in share(Work(do, units)):
+            yield [points[k]], traded
+
+    def _rows(self, points: list[Point], traded: Traded) -> pd.DataFrame:
+        """A row of the table for each of these points."""
         rows = pd.DataFrame(
             [{**dict(p.values), "seed": -1 if p.seed is None else p.seed, "key": p.key} for p in points]
         )
         rows["gated"] = [point.model in self.forecaster.gated for point in points]
         rows["engine"] = "fast" if supports(self.maker.strategy) else "backtrader"
         rows["created"] = datetime.now(UTC).isoformat(timespec="seconds")
-        return pd.concat([rows, done.scores], axis=1), done.returns
+        return pd.concat([rows, traded.scores], axis=1)
 
     def _record(self, points: list[Point], rows: pd.DataFrame, returns: np.ndarray) -> None:
         self.ledger.record_many(Trials(self.maker, self.data, self.since).results(points, rows, returns))

@@ -5,7 +5,7 @@ Notation: T bars, n of them evaluated, N points; equity, units and returns (n, N
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,19 @@ def trade(
         "ruined": ruined,
     }
     return Traded(returns, pd.DataFrame(scores))
+
+
+def trade_each(
+    bars: pd.DataFrame,
+    strategy: type[bt.Strategy],
+    account: Account,
+    first: int,
+    bars_per_year: int,
+    units: Sequence[tuple[np.ndarray, Mapping[str, Any]]],
+) -> Iterator[tuple[int, Traded]]:
+    """`(position, what came of it)` of forecasts (T,) with their parameters, each by itself; as a `Work` does units."""
+    for k, (forecast, parameters) in enumerate(units):
+        yield k, trade(bars, forecast[:, None], strategy, [parameters], account, first, bars_per_year)
 
 
 def returns_of(equity: np.ndarray) -> np.ndarray:

@@ -125,17 +125,49 @@ for learner in (load("lstm", **nets), load("gru", **nets, warm=1), load("kalman-
     assert done.returncode == 0, done.stderr
 
 
+UP = """
+import os, pathlib
+from strategies.base import ForecastStrategy
+
+class Up(ForecastStrategy):
+    params = (("folder", ""), ("above", 0.0))
+
+    def start(self):
+        (pathlib.Path(self.p.folder) / f"{os.getpid()}.pid").touch()
+
+    def decide(self, forecast):
+        return float(forecast > self.p.above)
+"""
+
+
+def test_a_sweep_of_a_strategy_of_ones_own_is_the_same_to_the_bit(two_nodes, tmp_path):
+    (tmp_path / "up.py").write_text(UP)
+    code = f"""
+from pathlib import Path
+import pandas as pd
+from backtests.cluster import engine
+from backtests.request import Request
+from backtests.sweep.points import sweep_of
+from backtests.sweep.run import sweep
+
+asked = sweep_of(
+    Request("sma", {str(tmp_path / "up.py")!r}, start="2016"),
+    ["window=20|50|100"], ["above=0.0|0.0001|0.0002|0.0003", "folder={tmp_path}"],
+)
+found = []
+for name in ("local", "ray"):
+    with engine(name):
+        swept = sweep(asked, Path({str(tmp_path)!r}) / name)
+    found.append(pd.read_parquet(swept.folder / "returns.parquet"))
+pd.testing.assert_frame_equal(*found, check_exact=True)
+"""
+    done = run([sys.executable, "-c", code], two_nodes)
+    assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.glob("*.pid"))) > 2, "the accounts were traded here and by both workers"
+
+
 def test_placebo_markets_are_the_same_to_the_bit(two_nodes, tmp_path):
-    (tmp_path / "up.py").write_text(
-        "import os, pathlib\n"
-        "from strategies.base import ForecastStrategy\n"
-        "class Up(ForecastStrategy):\n"
-        "    params = (('folder', ''),)\n"
-        "    def start(self):\n"
-        "        (pathlib.Path(self.p.folder) / f'{os.getpid()}.pid').touch()\n"
-        "    def decide(self, forecast):\n"
-        "        return float(forecast > 0)\n"
-    )
+    (tmp_path / "up.py").write_text(UP)
     where = {"folder": str(tmp_path)}
     code = f"""
 from backtests.cluster import engine
