@@ -23,7 +23,8 @@ BUNDLED = ("sp20", "us5")
 class Panel:
     """Named bars by symbol, in the order given; each symbol has its own dates.
 
-    Raises ValueError unless there are symbols, and every symbol's bars are bars, without dividends and splits to book.
+    Where bars carry `dividend` and `split`, these are booked on their dates. Raises ValueError unless there are symbols,
+    and every symbol's bars are bars.
     """
 
     name: str
@@ -34,10 +35,7 @@ class Panel:
             raise ValueError("a panel needs at least one symbol")
         for symbol, bars in self.bars.items():
             check_bars(bars, symbol)
-            if actions_of(bars) is not None:
-                raise ValueError(
-                    f"{symbol}: a panel books no dividends and splits; load its bars with adjust full or none"
-                )
+            actions_of(bars)
 
     @property
     def symbols(self) -> list[str]:
