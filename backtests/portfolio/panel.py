@@ -23,8 +23,9 @@ BUNDLED = ("sp20", "us5")
 class Panel:
     """Named bars by symbol, in the order given; each symbol has its own dates.
 
-    Where bars carry `dividend` and `split`, these are booked on their dates. Raises ValueError unless there are symbols,
-    and every symbol's bars are bars.
+    Where bars carry `dividend` and `split`, these are booked on their dates.
+
+    Raises ValueError unless there are symbols, and every symbol's bars are bars.
     """
 
     name: str
@@ -41,6 +42,11 @@ class Panel:
     def symbols(self) -> list[str]:
         """In the order given."""
         return list(self.bars)
+
+    @property
+    def acts(self) -> bool:
+        """Whether any name carries dividends and splits to book."""
+        return any(actions_of(bars) is not None for bars in self.bars.values())
 
     @cached_property
     def calendar(self) -> pd.DatetimeIndex:

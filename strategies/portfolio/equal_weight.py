@@ -6,7 +6,6 @@ import numpy as np
 
 from strategies.portfolio.base import PortfolioStrategy
 
-
 IDLE = 0.005  # of equity: dividends that are put back
 
 
@@ -14,27 +13,38 @@ class EqualWeight(PortfolioStrategy):
     """Buys every name with a forecast at the same weight, whatever it says, and holds.
 
     Rebalanced only when a name gets its first forecast or has ended, to equal weights of those there are. Dividends
-    that were paid in cash are put back into all names, as they are held, once they are 0.5 % of the account.
+    paid in cash are put back into the names that paid them, once they are 0.5 % of the account.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._members = np.zeros(len(self.datas), bool)
-        self._paid = 0.0  # dividends since the last order
+        n = len(self.datas)
+        self._members = np.zeros(n, bool)
+        self._paid = np.zeros(n)  # dividends of each name that are not put back yet
+        self._tolerances = np.zeros(n)
+
+    def tolerances(self) -> np.ndarray:
+        return self._tolerances
 
     def decide(self) -> np.ndarray | None:
         members = self.listed & ~np.isnan(self.forecasts)
         if (members == self._members).all():
             return self._with_dividends()
-        self._members, self._paid = members, 0.0
+        self._members = members
+        self._paid, self._tolerances = np.zeros(len(members)), np.zeros(len(members))
         return members / max(int(members.sum()), 1)
 
     def _with_dividends(self) -> np.ndarray | None:
-        """The weights held, adding up to 1, where enough was paid and no name waits for its first open."""
+        """The weights held, and what was paid on top, where that is enough and no name waits for its open."""
         if self.dividends.any():
-            self._paid += float(self.held() @ self.dividends)
-        if not self._paid or self.due.any() or self._paid <= IDLE * self.broker.getvalue():
+            self._paid += self.held() * self.dividends
+        if not self._paid.any() or (self.due & self.listed).any():
             return None
-        self._paid = 0.0
-        weights = self.weights()
-        return weights / weights.sum()
+        share = self._paid / self.broker.getvalue()
+        if share.sum() <= IDLE:
+            return None
+        self._paid, self._tolerances = (
+            np.zeros(len(share)),
+            np.where(share > 0, 0.0, 1.0),
+        )  # the others stay as they are
+        return self.weights() + share

@@ -1,4 +1,4 @@
-"""A portfolio as of then: dividends and splits of every name booked on their dates, once, at no loss, in every engine."""
+"""A portfolio as of then: dividends and splits booked on their dates, once, at no loss, the same in every engine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backtests.data.load import given as as_given
+from backtests.data.load import load
 from backtests.engine import Account
-from backtests.portfolio import Panel, load_panel
+from backtests.portfolio import Panel, load_panel, run_panel
 from backtests.portfolio.engine import PanelSimulation, simulate_panel
+from backtests.portfolio.result import load_result
 from backtests.portfolio.scores import contribution
+from backtests.portfolio.stress import stress_panel
+from backtests.request import Request
+from backtests.sources import load_bars
 from predictors.bars import random_walk
+from predictors.registry import load as predictor
+from strategies.portfolio.equal_weight import EqualWeight
+from strategies.portfolio.top_k import TopK
 from tests.backtests.test_asof import DEAR, RATIOS, as_traded, market
 from tests.portfolio.test_replay import RULES, assert_equal, forecasts_of
 
@@ -26,7 +35,7 @@ rules = st.sampled_from(RULES)
 
 
 def three_calendars(one: tuple, other: tuple, seed: int) -> Panel:
-    """Two names that pay and split, one of which misses every seventh day, comes late and ends early; one that never does."""
+    """Two names that pay and split, the second of which pauses, comes late and ends early, and one that never does."""
     a, b, c = market(one, seed), market(other, seed + 1), random_walk(120, seed + 2, volatility=0.004)
     return Panel("three", {"A": a, "B": b.iloc[np.arange(120) % 7 != 3].iloc[20:85], "C": c})
 
@@ -86,6 +95,73 @@ def test_a_split_changes_no_value_and_no_rule_sees_it_as_a_return(splits, rule):
     ours, theirs = (simulate_panel(each, table, *rule, account) for each in (split, panel))
     np.testing.assert_allclose(ours.history["equity"], theirs.history["equity"], rtol=1e-9)
     assert len(ours.orders) == len(theirs.orders)
+
+
+@pytest.fixture(scope="module")
+def real() -> dict[str, Panel]:
+    """SPY, which pays every quarter, beside names of which no dividend is on record: adjusted, and as of then."""
+    beside = {name: load_bars(name, "2005", "2012") for name in ("IBM", "AAPL")}
+    pairs = {adjust: load("SPY", "2005", "2012", adjust=adjust) for adjust in ("full", "asof")}
+    return {adjust: Panel("three", {"SPY": one.bars, **beside}) for adjust, one in pairs.items()}
+
+
+@pytest.fixture(scope="module")
+def both(real):
+    words = {"strategy": TopK, "parameters": {"k": 2}, "account": Account(interest_bps=100)}
+    model = predictor("ema", span=50)
+    return {adjust: run_panel(panel, model, seen=real["full"], **words) for adjust, panel in real.items()}
+
+
+def test_forecasts_and_their_scores_are_of_what_was_read_and_equity_that_of_adjusted_prices_but_for_a_little(both):
+    full, asof = both["full"], both["asof"]
+    pd.testing.assert_frame_equal(asof.table, full.table, check_exact=True)
+    pd.testing.assert_frame_equal(asof.bars, full.bars, check_exact=True)
+    assert asof.metrics["forecast"] == full.metrics["forecast"]
+    for key in ("rank_ic", "quantile_spread"):
+        assert asof.metrics["panel"][key] == full.metrics["panel"][key]
+    assert full.payments is None
+    assert set(asof.payments["symbol"]) == {"SPY"}
+    apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
+    assert (apart > 0).all()
+    assert (apart < 0.003).all(), apart
+    parts = [each.metrics["panel"]["contribution"] for each in (full, asof)]
+    assert abs(parts[1]["SPY"] - parts[0]["SPY"]) < 0.003
+
+
+def test_trades_and_contributions_add_up_to_what_the_account_earned(both):
+    asof = both["asof"]
+    parts = asof.metrics["panel"]["contribution"]
+    assert sum(parts.values()) == pytest.approx(asof.metrics["strategy"]["total_return"], abs=1e-9)
+    earned = asof.trades.groupby("symbol")["pnl"].sum() / 100_000
+    assert earned.to_dict() == pytest.approx({s: v for s, v in parts.items() if s != "carry"}, abs=1e-9)
+
+
+def test_holding_all_names_puts_dividends_back_once_they_are_half_a_percent(real):
+    panel, table = real["asof"], forecasts_of(real["full"])
+    held = simulate_panel(panel, table, EqualWeight, {}, Account(fractional=True))
+    idle = held.history["cash"] / held.history["equity"]
+    assert held.payments["dividend"].sum() > 0.01 * 100_000
+    assert idle.iloc[30:].max() < 0.008
+    assert set(held.orders[held.orders["date"] > panel.calendar[30]]["symbol"]) == {"SPY"}
+    print(held.orders)
+
+
+def test_a_portfolio_is_stressed_by_its_replay(both):
+    told = stress_panel(both["asof"], TopK, {"k": 2}, Account(interest_bps=100), draws=3)
+    assert told["engine"] == "fast"
+    assert told["net"]["total_return"] == both["asof"].metrics["strategy"]["total_return"]
+
+
+def test_what_is_saved_is_read_back_with_what_was_seen_and_paid_and_made_again(real, tmp_path):
+    result = Request("ema", "top_k", "SPY,IBM,AAPL", strategy_params={"k": "1"}).run(real["asof"])
+    assert result.read_panel.bars["SPY"].equals(as_given(real["asof"].bars["SPY"]).seen)
+    result.save(tmp_path)
+    saved = load_result(tmp_path)
+    for name in ("payments", "positions", "table", "orders", "bars"):
+        pd.testing.assert_frame_equal(getattr(saved, name), getattr(result, name), check_freq=False, check_exact=True)
+    assert list(saved.panel.bars["SPY"]) == [*real["full"].bars["SPY"], "dividend"]
+    assert "dividend" not in saved.panel.bars["IBM"]
+    assert saved.read_panel.bars["IBM"] is saved.panel.bars["IBM"]
 
 
 def test_a_panel_without_actions_pays_nothing():
