@@ -25,7 +25,6 @@ from strategies.portfolio.top_k import TopK
 from tests.backtests.test_asof import DEAR, RATIOS, as_traded, market
 from tests.portfolio.test_replay import RULES, assert_equal, forecasts_of
 
-COARSE = [{}, {"runonce": False}, {"preload": False}, {"exactbars": 1}]
 places = st.integers(1, 119)
 actions = st.tuples(
     st.lists(st.tuples(places, st.floats(0, 0.03)), max_size=12),
@@ -37,7 +36,8 @@ rules = st.sampled_from(RULES)
 def three_calendars(one: tuple, other: tuple, seed: int) -> Panel:
     """Two names that pay and split, the second of which pauses, comes late and ends early, and one that never does."""
     a, b, c = market(one, seed), market(other, seed + 1), random_walk(120, seed + 2, volatility=0.004)
-    return Panel("three", {"A": a, "B": b.iloc[np.arange(120) % 7 != 3].iloc[20:85], "C": c})
+    kept = (np.arange(120) % 7 != 3) | (b["split"] != 1)  # a split is on a bar
+    return Panel("three", {"A": a, "B": b.iloc[20:85][kept[20:85]], "C": c})
 
 
 def paid_each_date(panel: Panel, done: PanelSimulation) -> pd.Series:
@@ -77,7 +77,7 @@ def test_the_replay_and_every_mode_of_the_engine_book_the_same_to_the_last_bit(o
     table = forecasts_of(panel, 5)
     assert_equal(panel, table, *rule, account)
     done = simulate_panel(panel, table, *rule, account)
-    for modes in COARSE[1:]:
+    for modes in ({"runonce": False}, {"preload": False}, {"exactbars": 1}):
         again = simulate_panel(panel, table, *rule, account, **modes)
         for name in ("history", "positions", "orders", "payments"):
             pd.testing.assert_frame_equal(getattr(again, name), getattr(done, name), check_exact=True)
@@ -121,9 +121,9 @@ def test_forecasts_and_their_scores_are_of_what_was_read_and_equity_that_of_adju
         assert asof.metrics["panel"][key] == full.metrics["panel"][key]
     assert full.payments is None
     assert set(asof.payments["symbol"]) == {"SPY"}
-    apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
-    assert (apart > 0).all()
-    assert (apart < 0.003).all(), apart
+    apart = np.log(asof.history / full.history).abs().max()
+    assert 0 < apart["equity"] < 0.001  # as docs/portfolios.md says
+    assert 0 < apart["benchmark"] < 0.004
     parts = [each.metrics["panel"]["contribution"] for each in (full, asof)]
     assert abs(parts[1]["SPY"] - parts[0]["SPY"]) < 0.003
 
@@ -143,7 +143,6 @@ def test_holding_all_names_puts_dividends_back_once_they_are_half_a_percent(real
     assert held.payments["dividend"].sum() > 0.01 * 100_000
     assert idle.iloc[30:].max() < 0.008
     assert set(held.orders[held.orders["date"] > panel.calendar[30]]["symbol"]) == {"SPY"}
-    print(held.orders)
 
 
 def test_a_portfolio_is_stressed_by_its_replay(both):
@@ -152,14 +151,14 @@ def test_a_portfolio_is_stressed_by_its_replay(both):
     assert told["net"]["total_return"] == both["asof"].metrics["strategy"]["total_return"]
 
 
-def test_what_is_saved_is_read_back_with_what_was_seen_and_paid_and_made_again(real, tmp_path):
+def test_what_is_saved_is_read_back_with_what_was_seen_and_paid(real, tmp_path):
     result = Request("ema", "top_k", "SPY,IBM,AAPL", strategy_params={"k": "1"}).run(real["asof"])
     assert result.read_panel.bars["SPY"].equals(as_given(real["asof"].bars["SPY"]).seen)
     result.save(tmp_path)
     saved = load_result(tmp_path)
     for name in ("payments", "positions", "table", "orders", "bars"):
         pd.testing.assert_frame_equal(getattr(saved, name), getattr(result, name), check_freq=False, check_exact=True)
-    assert list(saved.panel.bars["SPY"]) == [*real["full"].bars["SPY"], "dividend"]
+    assert list(saved.panel.bars["SPY"]) == [*real["full"].bars["SPY"], "dividend", "split"]
     assert "dividend" not in saved.panel.bars["IBM"]
     assert saved.read_panel.bars["IBM"] is saved.panel.bars["IBM"]
 
