@@ -144,7 +144,7 @@ def summarise(entrants: Sequence[Entrant]) -> Comparison:
 
 def _outcomes(result: Result) -> pd.DataFrame:
     """The log return from each bar of the window to the name's own next one, bars × names."""
-    closes = {s: b["close"] for s, b in result.panel.bars.items()} if isinstance(result, PanelResult) else {}
+    closes = {s: b["close"] for s, b in result.read_panel.bars.items()} if isinstance(result, PanelResult) else {}
     closes = closes or {"forecast": result.read["close"]}
     index = result.forecasts.index
     return pd.DataFrame({name: np.log(close).diff().shift(-1).reindex(index) for name, close in closes.items()})

@@ -98,8 +98,7 @@ def simulate(
     history = pd.DataFrame(run.analyzers.history.rows, columns=["equity", "cash", "units"], index=bars.index)
     refuse_ruin(history["equity"])
     orders = run.analyzers.orders.table(bars.index)[ORDER_COLUMNS]
-    payments = pd.DataFrame(cerebro.broker.payments, columns=PAYMENT_COLUMNS, dtype=float)
-    payments["date"] = bars.index[payments["date"].to_numpy(int)]
+    payments = payments_of(cerebro.broker, bars.index)[PAYMENT_COLUMNS]
     return Simulation(history, orders, getattr(run, "too_small", 0), payments)
 
 
@@ -116,6 +115,14 @@ def broker_for(account: Account, known: pd.Series) -> Broker:
     )
     broker.setcash(account.cash)
     return broker
+
+
+def payments_of(broker: Broker, index: pd.DatetimeIndex) -> pd.DataFrame:
+    """A row for each dividend and split that was booked, with its `symbol`; `index` has the dates of the bars."""
+    payments = pd.DataFrame(broker.payments, columns=[*PAYMENT_COLUMNS, "symbol"])
+    payments = payments.astype(dict.fromkeys(PAYMENT_COLUMNS, float))
+    payments["date"] = index[payments["date"].to_numpy(int)]
+    return payments
 
 
 def refuse_ruin(equity: pd.Series) -> None:

@@ -19,7 +19,7 @@ from backtests.request import Request
 from backtests.result import plain
 from predictors import Predictor, WalkForward
 from predictors.bars import check_bars
-from strategies.feed import actions_of
+from strategies.feed import NO_ACTION
 
 
 @dataclass(frozen=True)
@@ -145,12 +145,12 @@ def _with_history(request: Request, data: Loaded, progress: Callable[[int, int],
 
 
 def after_last(bars: pd.DataFrame) -> pd.DataFrame:
-    """One bar more, flat at the last close, at the usual distance."""
+    """One bar more, flat at the last close, at the usual distance, on which nothing is paid or split."""
     close = float(bars["close"].iloc[-1])
     step = pd.Timedelta(np.median(np.diff(bars.index[-21:]))) if len(bars) > 1 else pd.Timedelta(days=1)
-    return pd.DataFrame(
-        {"open": close, "high": close, "low": close, "close": close, "volume": 0.0}, index=[bars.index[-1] + step]
-    )
+    flat = {"open": close, "high": close, "low": close, "close": close, "volume": 0.0}
+    flat |= {name: none for name, none in NO_ACTION.items() if name in bars}
+    return pd.DataFrame(flat, index=[bars.index[-1] + step])
 
 
 def next_position(request: Request, bars: pd.DataFrame, forecast: pd.Series) -> Position:
@@ -159,9 +159,7 @@ def next_position(request: Request, bars: pd.DataFrame, forecast: pd.Series) -> 
     The strategy itself trades all forecasts in the engine, over the bars and one bar more: flat at the last close, so
     that the order decided there fills. What it decides at that last bar would fill after it, and so never does.
     """
-    acted, flat = actions_of(bars), after_last(bars)
-    if acted is not None:
-        bars, flat = bars.assign(**acted), flat.assign(dividend=0.0, split=1.0)
+    flat = after_last(bars)
     # A number, because a forecast is never NaN again once it has begun; it is not traded.
     once_more = pd.Series([forecast.iloc[-1]], index=flat.index)
     columns = list(flat.columns)

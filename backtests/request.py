@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self, overload
+from typing import Any, Self, TypeAlias, overload
 
 import backtrader as bt
 import pandas as pd
@@ -21,6 +21,9 @@ from backtests.portfolio.panel import Panel
 from backtests.result import Result
 from predictors import Learner, Predictor, WalkForward
 from predictors.registry import PREDICTORS
+
+# What a run can be given instead of its own bars.
+Given: TypeAlias = pd.DataFrame | Panel | Loaded | LoadedPanel
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ class Request:
         told = {name: getattr(self, name) for name in (*names, "adjust", "overnight")}
         return load(self.symbol, columns=self.columns or None, **told)
 
-    def market(self, bars: pd.DataFrame | Panel | Loaded | None = None) -> Loaded | LoadedPanel:
+    def market(self, bars: Given | None = None) -> Loaded | LoadedPanel:
         """What it is run on: these bars, or its own; of many names, each is loaded as it would be alone."""
         if bars is None and not self.is_portfolio:
             return self.load()
@@ -122,11 +125,9 @@ class Request:
             return load_asked(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
         if isinstance(bars, Panel):
             return LoadedPanel(bars, {symbol: given(one, self.overnight) for symbol, one in bars.bars.items()})
-        return bars if isinstance(bars, Loaded) else given(bars, self.overnight)
+        return bars if isinstance(bars, Loaded | LoadedPanel) else given(bars, self.overnight)
 
-    def run(
-        self, bars: pd.DataFrame | Panel | Loaded | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> Result:
+    def run(self, bars: Given | None = None, progress: Callable[[int, int], None] | None = None) -> Result:
         """The backtest, on these bars instead of its own where they are given; its recipe holds this request.
 
         A `PanelResult` for a portfolio, whose bars are a `Panel`.
@@ -156,7 +157,7 @@ class Request:
         result: Result
         if isinstance(traded, PanelForecasts):
             assert isinstance(data, LoadedPanel)  # what was forecast was of its names
-            result = trade_panel(replace(traded, panel=data.bars), *self.rule(), self.account)
+            result = trade_panel(traded, *self.rule(), self.account, panel=data.bars)
         else:
             assert isinstance(data, Loaded)
             result = trade(traded, *self.rule(), self.account, symbol=self.symbol, bars=data.bars)

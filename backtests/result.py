@@ -98,8 +98,8 @@ class Result:
         """
         if not (folder / "recipe.json").is_file():
             raise FileNotFoundError(f"{folder} is not the folder of a run: there is no recipe.json in it")
-        tables = {name: _read(folder / f"{name}.parquet") for name in ("bars", "equity", "forecasts")}
-        metrics, recipe = _read(folder / "metrics.json"), _read(folder / "recipe.json")
+        tables = {name: read_file(folder / f"{name}.parquet") for name in ("bars", "equity", "forecasts")}
+        metrics, recipe = read_file(folder / "metrics.json"), read_file(folder / "recipe.json")
         for span in ("bars", "evaluation"):
             recipe[span] |= {end: pd.Timestamp(recipe[span][end]) for end in ("first", "last")}
         return cls(
@@ -107,13 +107,13 @@ class Result:
             tables["equity"],
             *simple_returns(tables["equity"]),
             tables["forecasts"]["forecast"],
-            _read(folder / "orders.csv", ["date"]),
-            _read(folder / "trades.csv", ["entry_date", "exit_date"]),
+            read_file(folder / "orders.csv", ["date"]),
+            read_file(folder / "trades.csv", ["entry_date", "exit_date"]),
             metrics,
             recipe,
             _load_training(folder),
-            _read(folder / "seen.parquet") if "seen" in recipe["bars"] else None,
-            _read(folder / "payments.csv", ["date"]) if set(tables["bars"]) & set(ACTIONS) else None,
+            read_file(folder / "seen.parquet") if "seen" in recipe["bars"] else None,
+            read_file(folder / "payments.csv", ["date"]) if set(tables["bars"]) & set(ACTIONS) else None,
         )
 
 
@@ -174,13 +174,13 @@ def _load_training(folder: Path) -> Training | None:
         return None
     spread, states = None, None
     if (folder / "states.parquet").exists():
-        table = _read(folder / "states.parquet")
+        table = read_file(folder / "states.parquet")
         spread = table.pop("spread") if "spread" in table else None
         states = None if table.columns.empty else table
-    return Training(_read(folder / "training.parquet"), spread, states)
+    return Training(read_file(folder / "training.parquet"), spread, states)
 
 
-def _read(path: Path, dates: list[str] | None = None) -> Any:
+def read_file(path: Path, dates: list[str] | None = None) -> Any:
     """A file of a run: a table, or what its JSON says."""
     try:
         if path.suffix == ".json":

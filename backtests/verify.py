@@ -12,6 +12,7 @@ import pandas as pd
 
 from backtests.backtest import sources_of, versions
 from backtests.data.table import Loaded
+from backtests.portfolio.asked import LoadedPanel
 from backtests.portfolio.result import PanelResult
 from backtests.request import Request
 from backtests.result import Result
@@ -36,8 +37,7 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
     """
     request = Request.from_recipe(saved.recipe)
     _check_bars(saved)
-    data = saved.panel if isinstance(saved, PanelResult) else Loaded(saved.bars, saved.read, pd.DataFrame(), "saved")
-    again = request.run(data, progress)
+    again = request.run(_market(saved), progress)
     pairs = {
         "forecasts": (_forecasts(saved), _forecasts(again)),
         "orders": (saved.orders, again.orders),
@@ -49,6 +49,14 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
     ]
 
 
+def _market(saved: Result) -> Loaded | LoadedPanel:
+    """What was traded and what was read, as they were saved."""
+    if not isinstance(saved, PanelResult):
+        return Loaded(saved.bars, saved.read, pd.DataFrame(), "saved")
+    pairs = {symbol: (bars, saved.read_panel.bars[symbol]) for symbol, bars in saved.panel.bars.items()}
+    return LoadedPanel(saved.panel, {symbol: Loaded(*pair, pd.DataFrame(), "saved") for symbol, pair in pairs.items()})
+
+
 def _check_bars(saved: Result) -> None:
     """Raises ValueError unless the saved bars, of every name of a panel, are those of the recipe."""
     kept = saved.recipe["bars"]
@@ -56,11 +64,14 @@ def _check_bars(saved: Result) -> None:
         if digest(bars) != kept.get(name, digest(bars)):
             raise ValueError(f"{file}.parquet is not what this run was made on: its SHA-256 is not the recipe's")
     if isinstance(saved, PanelResult):
-        found = {symbol: digest(bars) for symbol, bars in saved.panel.bars.items()}
-        wrong = [name for name, one in kept["symbols"].items() if found.pop(name, None) != one["sha256"]]
-        if wrong or found:
-            names = ", ".join([*wrong, *found])
-            raise ValueError(f"panel.parquet is not what this run was made on: {names} is not the recipe's")
+        for key, file, panel in (("sha256", "panel", saved.panel), ("seen", "panel_seen", saved.read_panel)):
+            found = {symbol: digest(bars) for symbol, bars in panel.bars.items()}
+            kept_of = {symbol: one.get(key, one["sha256"]) for symbol, one in kept["symbols"].items()}
+            wrong = [symbol for symbol in {**kept_of, **found} if found.get(symbol) != kept_of.get(symbol)]
+            if wrong:
+                raise ValueError(
+                    f"{file}.parquet is not what this run was made on: {', '.join(wrong)} is not the recipe's"
+                )
 
 
 def _forecasts(result: Result) -> pd.DataFrame:

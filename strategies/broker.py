@@ -24,7 +24,8 @@ class Broker(bt.brokers.BackBroker):
     is paid the dividend, which a short pays; then units are multiplied by the split, orders waiting from an earlier bar
     too. Of whole units, the fraction that is left over is paid in cash at that open.
 
-    payments: one row each: the feed's bar, dividend paid, units after it and the split, split, cash for a fraction.
+    payments: one row each: the feed's bar, dividend paid, units after it and the split, split, cash for a fraction, and
+              the feed's name.
     """
 
     params = (
@@ -54,7 +55,7 @@ class Broker(bt.brokers.BackBroker):
         super().start()
         # feed → its bars whose dividends and splits are booked
         self._paying = {data: 0 for data in self.cerebro.datas if isinstance(data, ActionFeed)}
-        self.payments: list[tuple[int, float, float, float, float]] = []
+        self.payments: list[tuple[int, float, float, float, float, str]] = []
         self._short = 0.0  # value of the short positions at the last close
         self._since: float | None = None  # that close, until what is due since then is booked
 
@@ -116,7 +117,7 @@ class Broker(bt.brokers.BackBroker):
         self.cash += paid
         self.cash += fraction
         position.fix(units, position.price / split if units else 0.0)
-        self.payments.append((len(data) - 1, paid, units, split, fraction))
+        self.payments.append((len(data) - 1, paid, units, split, fraction, data._name))
 
     def _split_orders(self, data: Any, split: float) -> None:
         """Orders that wait from an earlier bar, in new units at new prices."""

@@ -12,6 +12,8 @@ import pandas as pd
 # backtrader counts days from 0001-01-01, which is day 1; numpy counts from 1970-01-01.
 EPOCH = 719163
 DAY = 86_400_000_000  # microseconds
+# What a bar that is no ex-date pays for a unit held, and makes of one.
+NO_ACTION = {"dividend": 0.0, "split": 1.0}
 
 
 class ForecastFeed(bt.feeds.PandasData):
@@ -67,9 +69,9 @@ def actions_of(bars: pd.DataFrame) -> pd.DataFrame | None:
 
     Raises ValueError for a dividend that is missing, negative or infinite, or a split that is not above 0.
     """
-    if not {"dividend", "split"} & set(bars):
+    if not set(NO_ACTION) & set(bars):
         return None
-    nothing = pd.DataFrame({"dividend": 0.0, "split": 1.0}, index=bars.index)
+    nothing = pd.DataFrame(NO_ACTION, index=bars.index)
     acted = nothing.assign(**{name: bars[name].astype(float) for name in nothing if name in bars})
     lowest = {"dividend": acted["dividend"] >= 0, "split": acted["split"] > 0}
     for name, sound in lowest.items():

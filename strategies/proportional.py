@@ -10,7 +10,6 @@ import math
 from typing import Any, ClassVar
 
 from strategies.base import ForecastStrategy
-from strategies.feed import ActionFeed
 
 
 class Proportional(ForecastStrategy):
@@ -40,7 +39,7 @@ class Proportional(ForecastStrategy):
     def __init__(self) -> None:
         super().__init__()
         # Without its dividend and split, an ex-date would look like a wild one.
-        self._actions = self.data if isinstance(self.data, ActionFeed) else None
+        self._actions = self.data if hasattr(self.data, "dividend") else None
         self._close: float | None = None  # of the bar before
         self._variance: float | None = None  # σ²
         self._strength: float | None = None  # k²

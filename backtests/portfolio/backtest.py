@@ -10,7 +10,7 @@ from typing import Any, cast
 import backtrader as bt
 import pandas as pd
 
-from backtests.backtest import all_parameters, describe, sources_of, strategy_parameters, versions
+from backtests.backtest import all_parameters, describe, sources_of, span_of, strategy_parameters, versions
 from backtests.engine import Account
 from backtests.portfolio.engine import PanelSimulation, simulate_panel
 from backtests.portfolio.forecasts import PanelForecasts, predict_panel
@@ -19,7 +19,7 @@ from backtests.portfolio.result import PanelResult
 from backtests.portfolio.scores import contribution, panel_scores
 from backtests.result import simple_returns
 from backtests.scores import forecast_scores, return_scores, trading_scores
-from backtests.sources import bars_per_year, digest
+from backtests.sources import bars_per_year
 from backtests.trades import TRADE_COLUMNS, trades_from
 from predictors import Predictor, WalkForward
 from predictors.pooled import Pooled
@@ -42,20 +42,24 @@ def run_panel(
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
     *,
+    seen: Panel | None = None,
     pooled: bool = False,
     allow_lookahead: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> PanelResult:
     """Backtests a predictor on a panel: its forecasts of every name, traded by this strategy in one account.
 
+    panel: what the account trades; columns `dividend` and `split` of a name are booked on its bars.
+    seen: what the predictor reads instead, the same names on the same dates.
     strategy: a `PortfolioStrategy`; or a `ForecastStrategy`, which then trades each name with an equal share.
     pooled:   train one model for all symbols, refitted on as many dates, instead of one for each.
 
     Raises as `run` does.
     """
     check_rule(strategy, parameters or {})
-    found = predict_panel(panel, predictor, pooled=pooled, allow_lookahead=allow_lookahead, progress=progress)
-    return trade_panel(found, strategy, parameters, account)
+    read = panel if seen is None else seen
+    found = predict_panel(read, predictor, pooled=pooled, allow_lookahead=allow_lookahead, progress=progress)
+    return trade_panel(found, strategy, parameters, account, panel=panel)
 
 
 def check_rule(strategy: type[bt.Strategy], parameters: Mapping[str, Any]) -> None:
@@ -72,17 +76,23 @@ def trade_panel(
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
+    *,
+    panel: Panel | None = None,
 ) -> PanelResult:
-    """The second half of `run_panel`: the forecasts traded, and scored from the first one on."""
+    """The second half of `run_panel`: the forecasts traded, and scored from the first one on.
+
+    panel: what the account trades, where that is not what the predictor read.
+    """
     account, parameters = account or Account(), dict(parameters or {})
     check_rule(strategy, parameters)
-    panel, first = forecasts.panel, forecasts.first
+    read, first = forecasts.panel, forecasts.first
+    panel = read if panel is None else panel
     rule, given = rule_for_many(strategy, parameters)
     traded = simulate_panel(panel, forecasts.table, rule, given, account)
     held = simulate_panel(panel, forecasts.table, EqualWeight, {}, account)
     history = traded.history.loc[first:].assign(benchmark=held.history["equity"].loc[first:])
     returns, benchmark = simple_returns(history)
-    yearly, index = bars_per_year(history.index), panel.index
+    yearly, index = bars_per_year(history.index), read.index
     mean = _latest(forecasts).mean(axis=1).loc[first:].rename("forecast")
     strategy_scores, trades = _trading(panel, traded, first, yearly)
     table = forecasts.table.loc[first:]
@@ -91,14 +101,16 @@ def trade_panel(
         "strategy": return_scores(returns, yearly) | strategy_scores,
         "benchmark": return_scores(benchmark, yearly) | _trading(panel, held, first, yearly)[0],
         "forecast": forecast_scores(mean, index.loc[first:]),
-        "panel": panel_scores(panel, table, yearly) | {"contribution": contribution(panel, traded, account.cash)},
+        "panel": panel_scores(read, table, yearly) | {"contribution": contribution(panel, traded, account.cash)},
         "unreachable_targets": traded.too_small,
     }
     return PanelResult(
         *(index, history, returns, benchmark, mean),
-        *(traded.orders, trades, metrics, _recipe(forecasts, strategy, parameters, account, history)),
+        *(traded.orders, trades, metrics, _recipe(forecasts, panel, strategy, parameters, account, history)),
         forecasts.training,
+        payments=traded.payments if panel.acts else None,
         panel=panel,
+        read_panel=read,
         table=table,
         positions=traded.positions.loc[first:],
     )
@@ -125,9 +137,10 @@ def _trading(
     panel: Panel, traded: PanelSimulation, first: pd.Timestamp, yearly: int
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Scores of the trading from the first forecast on, and the round trips of every name by date of entry."""
-    history, orders = traded.history.loc[first:], traded.orders
+    history, orders, paid = traded.history.loc[first:], traded.orders, traded.payments
+    closes = {symbol: bars["close"] for symbol, bars in panel.bars.items()}
     parts = [
-        trades_from(mine, history, panel.bars[str(symbol)]["close"]).assign(symbol=symbol)
+        trades_from(mine, history, closes[str(symbol)], paid[paid["symbol"] == symbol]).assign(symbol=symbol)
         for symbol, mine in orders.groupby("symbol", sort=False)
     ]
     columns = [*TRADE_COLUMNS, "symbol"]
@@ -138,12 +151,13 @@ def _trading(
 
 def _recipe(
     forecasts: PanelForecasts,
+    panel: Panel,
     strategy: type[bt.Strategy],
     parameters: dict[str, Any],
     account: Account,
     history: pd.DataFrame,
 ) -> dict[str, Any]:
-    panel, verdict, predictor = forecasts.panel, forecasts.verdict, forecasts.predictor
+    read, verdict, predictor = forecasts.panel, forecasts.verdict, forecasts.predictor
     inner = WalkForward(predictor.learner) if isinstance(predictor, Pooled) else predictor
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -152,7 +166,8 @@ def _recipe(
         "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
         "account": asdict(account),
         "symbol": panel.name,
-        "bars": _span(panel.index) | {"symbols": {symbol: _span(bars) for symbol, bars in panel.bars.items()}},
+        "bars": span_of(read.index, read.index)
+        | {"symbols": {symbol: span_of(bars, read.bars[symbol]) for symbol, bars in panel.bars.items()}},
         "evaluation": {
             "first": history.index[0],
             "last": history.index[-1],
@@ -168,7 +183,3 @@ def _recipe(
         "source": sources_of(inner, strategy),
         "versions": versions(),
     }
-
-
-def _span(bars: pd.DataFrame) -> dict[str, Any]:
-    return {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)}

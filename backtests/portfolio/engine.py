@@ -10,10 +10,10 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from backtests.engine import Account, Orders, broker_for, refuse_ruin
+from backtests.engine import Account, Orders, broker_for, payments_of, refuse_ruin
 from backtests.portfolio.panel import Panel
 from strategies.portfolio.base import PortfolioStrategy
-from strategies.portfolio.feed import NameFeed, on_calendar
+from strategies.portfolio.feed import NameActionFeed, NameFeed, on_calendar
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class PanelSimulation:
     positions: units of each name at every close, dates × symbols.
     orders:    as `Simulation.orders`, with the `symbol` each was for.
     too_small: targets missed because one whole unit cost more than the account could give it.
+    payments:  as `Simulation.payments`, with the `symbol` each was of.
     """
 
     history: pd.DataFrame
     positions: pd.DataFrame
     orders: pd.DataFrame
     too_small: int
+    payments: pd.DataFrame
 
 
 def simulate_panel(
@@ -51,7 +53,7 @@ def simulate_panel(
     cerebro.broker = broker_for(account, forecasts.notna().any(axis=1))
     for symbol, bars in panel.bars.items():
         rows = on_calendar(bars, forecasts[symbol].reindex(bars.index), panel.calendar)
-        cerebro.adddata(NameFeed(dataname=rows), name=symbol)
+        cerebro.adddata((NameActionFeed if "dividend" in rows else NameFeed)(dataname=rows), name=symbol)
     cerebro.addstrategy(strategy, **(parameters or {}))
     cerebro.addanalyzer(_History, _name="history")
     cerebro.addanalyzer(Orders, _name="orders")
@@ -61,6 +63,7 @@ def simulate_panel(
         pd.DataFrame(run.analyzers.history.units, columns=panel.symbols, index=panel.calendar),
         run.analyzers.orders.table(panel.calendar),
         getattr(run, "too_small", 0),
+        payments_of(cerebro.broker, panel.calendar),
     )
 
 

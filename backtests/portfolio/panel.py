@@ -23,7 +23,9 @@ BUNDLED = ("sp20", "us5")
 class Panel:
     """Named bars by symbol, in the order given; each symbol has its own dates.
 
-    Raises ValueError unless there are symbols, and every symbol's bars are bars, without dividends and splits to book.
+    Where bars carry `dividend` and `split`, these are booked on their dates.
+
+    Raises ValueError unless there are symbols, and every symbol's bars are bars.
     """
 
     name: str
@@ -34,15 +36,17 @@ class Panel:
             raise ValueError("a panel needs at least one symbol")
         for symbol, bars in self.bars.items():
             check_bars(bars, symbol)
-            if actions_of(bars) is not None:
-                raise ValueError(
-                    f"{symbol}: a panel books no dividends and splits; load its bars with adjust full or none"
-                )
+            actions_of(bars)
 
     @property
     def symbols(self) -> list[str]:
         """In the order given."""
         return list(self.bars)
+
+    @property
+    def acts(self) -> bool:
+        """Whether any name carries dividends and splits to book."""
+        return any(actions_of(bars) is not None for bars in self.bars.values())
 
     @cached_property
     def calendar(self) -> pd.DatetimeIndex:
@@ -83,6 +87,8 @@ def load_panel(
     In a file, what follows a # is a comment. Raises LookupError for an unknown symbol, ValueError for one named twice.
     """
     name, symbols = _named(universe)
+    if not symbols:
+        raise ValueError(f"no symbol is named in {name!r}; write AAPL,MSFT, or a file with a symbol a line")
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
         raise ValueError(f"{twice[0]} is named twice in {name}")

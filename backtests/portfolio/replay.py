@@ -18,7 +18,8 @@ import pandas as pd
 
 from backtests.engine import Account, refuse_ruin
 from backtests.portfolio.panel import Panel
-from strategies.feed import date_numbers
+from strategies.broker import whole
+from strategies.feed import NO_ACTION, date_numbers
 from strategies.portfolio.base import PortfolioStrategy
 from strategies.portfolio.feed import on_calendar
 
@@ -46,6 +47,19 @@ class Stage:
         rows = [on_calendar(bars, bars["close"], panel.calendar) for bars in panel.bars.values()]
         self.columns = {name: np.column_stack([each[name].to_numpy(float) for each in rows]) for name in COLUMNS}
         self.dates = date_numbers(panel.calendar)
+        # name → its dividends and splits, (T,) each, where its bars carry them
+        self.actions = {
+            i: {name: each[name].to_numpy() for name in NO_ACTION} for i, each in enumerate(rows) if "dividend" in each
+        }
+
+    @cached_property
+    def due(self) -> dict[int, list[tuple[int, float, float]]]:
+        """Date → what is to be booked on it: name, dividend and split."""
+        due: dict[int, list[tuple[int, float, float]]] = {}
+        for i, (dividends, splits) in ((i, acted.values()) for i, acted in self.actions.items()):
+            for t in np.flatnonzero((dividends != 0) | (splits != 1)).tolist():
+                due.setdefault(t, []).append((i, float(dividends[t]), float(splits[t])))
+        return due
 
     @cached_property
     def lists(self) -> dict[str, list[list[float]]]:
@@ -93,6 +107,7 @@ class _Desk:
         n = len(stage.panel.bars)
         self.cash, self.units, self.paid = account.cash, np.zeros(n), np.zeros(n)  # paid: average price of the units
         self._short, self._since = 0.0, -1  # value of shorts at the last close; that date, until it is booked
+        self._settled = -1  # the latest date whose dividends and splits are booked
         self._ordered: list[tuple[int, float]] = []
         self.filled: list[tuple[float, ...]] = []
 
@@ -105,13 +120,25 @@ class _Desk:
 
     def accrue(self) -> None:
         """As `Broker.accrue`."""
-        if self._since < 0:
-            return
-        since, self._since = self._since, -1
-        years = (self._stage.dates[self.t] - self._stage.dates[since]) / 365
-        self.cash -= self._borrow * years * self._short
-        if since >= self._first:
-            self.cash += self._interest * years * max(self.cash - self._short, 0.0)
+        if self._since >= 0:
+            since, self._since = self._since, -1
+            years = (self._stage.dates[self.t] - self._stage.dates[since]) / 365
+            self.cash -= self._borrow * years * self._short
+            if since >= self._first:
+                self.cash += self._interest * years * max(self.cash - self._short, 0.0)
+        if self._settled != self.t:
+            self._settled = self.t
+            for i, dividend, split in self._stage.due.get(self.t, ()):
+                self._act(i, dividend, split)
+
+    def _act(self, i: int, dividend: float, split: float) -> None:
+        """As `Broker._act`."""
+        held = float(self.units[i])
+        exact = held * split
+        units = exact if self.p.fractional else float(whole(exact))
+        self.cash += held * dividend
+        self.cash += (exact - units) * self._stage.lists["open"][i][self.t]
+        self.units[i], self.paid[i] = units, self.paid[i] / split if units else 0.0
 
     def order(self, size: np.ndarray) -> None:
         """As `PortfolioStrategy._order`: sells, then buys."""
@@ -186,7 +213,9 @@ def _seated(
     dates = _Dates(stage.dates.tolist(), desk)
     rule.datas = []
     for i in range(values.shape[1]):
-        lines = SimpleNamespace(**{name: _Line(column[i], desk) for name, column in lists.items()}, datetime=dates)
+        columns = {name: column[i] for name, column in lists.items()}
+        columns |= {name: column.tolist() for name, column in stage.actions.get(i, {}).items()}
+        lines = SimpleNamespace(**{name: _Line(column, desk) for name, column in columns.items()}, datetime=dates)
         rule.datas.append(SimpleNamespace(lines=lines, **vars(lines)))
     rule.data, rule.datetime, rule.broker = rule.datas[0], dates, desk
     rule.held = lambda: desk.units.copy()

@@ -91,11 +91,15 @@ def hac_mean(x: np.ndarray) -> tuple[float, float]:
 def contribution(panel: Panel, traded: PanelSimulation, cash: float) -> dict[str, float]:
     """Each name's profit after commission and slippage, over the cash at the start; `carry` is interest less borrowing.
 
+    A name's profit has its dividends, where they were paid in cash.
+
     Over all dates: with `carry` they add up to the account's total return.
     """
     filled = traded.orders[traded.orders["price"].notna()]
     spent = (filled["value"] + filled["commission"]).groupby(filled["symbol"]).sum()
     last = {symbol: float(bars["close"].iloc[-1]) for symbol, bars in panel.bars.items()}
-    profit = {s: float(traded.positions[s].iloc[-1]) * last[s] - float(spent.get(s, 0.0)) for s in panel.bars}
+    paid = traded.payments[["dividend", "fraction"]].sum(axis=1).groupby(traded.payments["symbol"]).sum()
+    gained = paid.sub(spent, fill_value=0.0)
+    profit = {s: float(traded.positions[s].iloc[-1]) * last[s] + float(gained.get(s, 0.0)) for s in panel.bars}
     carry = float(traded.history["equity"].iloc[-1]) - cash - sum(profit.values())
     return {symbol: value / cash for symbol, value in profit.items()} | {"carry": carry / cash}

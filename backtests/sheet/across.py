@@ -22,7 +22,7 @@ def across(result: Result) -> dict[str, Any] | None:
     """tiles, charts and a row for each name; None for a result of one name."""
     if not isinstance(result, PanelResult):
         return None
-    forecasts, outcomes = aligned(result.panel, result.table)
+    forecasts, outcomes = aligned(result.read_panel, result.table)
     ic, spread = rank_ic(forecasts, outcomes), quantile_spread(forecasts, outcomes)
     window = int(np.clip(len(ic) // 4, FEWEST, max(result.metrics["bars_per_year"], FEWEST)))
     charts = []

@@ -29,8 +29,9 @@ def facts(result: Result) -> dict[str, str]:
         "Paid": f"{paid:,.2f} in commission and slippage, {scores['cost_bps']:,.0f} bp of equity a year",
     }
     if result.payments is not None:
-        received = result.payments.loc[result.payments["date"] >= window["first"], "dividend"]
-        rows["Dividends"] = f"{received.sum():,.2f} in cash on {len(received):,} dates, in the equity and the trades"
+        paid = result.payments[result.payments["date"] >= window["first"]]
+        received, dates = paid["dividend"].sum(), paid["date"].nunique()
+        rows["Dividends"] = f"{received:,.2f} in cash on {dates:,} dates, in the equity and the trades"
     rows |= _data(recipe.get("data", {}))
     if result.metrics["unreachable_targets"]:
         rows["Missed"] = (

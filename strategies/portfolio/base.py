@@ -28,9 +28,11 @@ class PortfolioStrategy(bt.Strategy):
     At an open, equity is the cash and all positions, at the open for a name that has a bar and else at its last close;
     sells go before buys, the costs of both are set aside, and so no order is ever refused. A name without a bar is
     traded at its next one. A position whose name has had its last bar is closed on the next date of the panel, at that
-    bar's close and with costs. Runs on `NameFeed`s under `cheat_on_open` with `strategies.broker.Broker`.
+    bar's close and with costs. Runs on `NameFeed`s and `NameActionFeed`s under `cheat_on_open` with
+    `strategies.broker.Broker`, which books dividends and splits before anything is sized.
 
     What `decide` may read, all (N,): `forecasts` and `closes`, the latest of each name (NaN where there is none);
+    `levels`, the closes with dividends and splits put back, for returns; `dividends`, what a unit was paid today;
     `fresh`, whether it has a bar today; `listed`, whether it has begun and not ended; `weights()`, `today()`.
     """
 
@@ -52,7 +54,9 @@ class PortfolioStrategy(bt.Strategy):
         self._columns = {
             name: [getattr(data.lines, name) for data in self.datas] for name in ("forecast", "open", "close", "status")
         }
+        self._acting = [(i, data.lines) for i, data in enumerate(self.datas) if hasattr(data.lines, "dividend")]
         n = len(self.datas)
+        self.dividends, self._returned = np.zeros(n), np.ones(n)  # the latter: levels over closes
         self.forecasts, self.closes = np.full(n, np.nan), np.full(n, np.nan)
         self.fresh, self.listed = np.zeros(n, bool), np.zeros(n, bool)
         self.target = np.zeros(n)
@@ -80,6 +84,7 @@ class PortfolioStrategy(bt.Strategy):
         else:
             self.forecasts = np.where(self.fresh, self._read("forecast"), self.forecasts)
             self.closes = np.where(self.fresh, self._read("close"), self.closes)
+        self._put_back()
         decision = self.decide()
         if decision is not None:
             self.target = np.where(self.listed, decision, 0.0)
@@ -90,6 +95,7 @@ class PortfolioStrategy(bt.Strategy):
         ended = status == ENDED
         if not (self.due.any() or ended.any()):
             return
+        self.broker.accrue()
         held, opens = self.held(), status == BAR
         over = ended & (held != 0)
         who = (self.due & opens) | over
@@ -97,7 +103,6 @@ class PortfolioStrategy(bt.Strategy):
             return
         self.target[over] = 0.0
         self.due &= ~opens
-        self.broker.accrue()
         broker = self.broker
         price = np.where(opens, self._read("open"), np.nan_to_num(self.closes))
         book = Book(held, price, broker.getcash(), broker.cost_rate, not broker.p.fractional)
@@ -111,6 +116,11 @@ class PortfolioStrategy(bt.Strategy):
     def held(self) -> np.ndarray:
         """Units of each name, (N,)."""
         return np.array([position.size for position in self._positions], float)
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Closes whose ratio from one bar to the next is (C·R + D) / C before, (N,)."""
+        return self.closes * self._returned
 
     def weights(self) -> np.ndarray:
         """The weight of each name at this close, (N,)."""
@@ -130,6 +140,13 @@ class PortfolioStrategy(bt.Strategy):
     def mark(self) -> None:
         """Notes that the rule has rebalanced in this period."""
         self._period = self._now()
+
+    def _put_back(self) -> None:
+        """Reads what the names did to a holding today: a level is its close times Π (R + D/C)."""
+        for i, lines in self._acting:
+            self.dividends[i], split = lines.dividend[0], lines.split[0]
+            if self.dividends[i] or split != 1:
+                self._returned[i] *= split + self.dividends[i] / self.closes[i]
 
     def _now(self) -> float:
         now, period = self.datetime[0], self.p.rebalance

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from strategies.feed import ForecastFeed
+from strategies.feed import NO_ACTION, ActionFeed, ForecastFeed, actions_of
 
 # What a name's bar is on a date of the panel.
 UNLISTED, BAR, PAUSED, ENDED = 0.0, 1.0, 2.0, 3.0
@@ -24,10 +24,18 @@ class NameFeed(ForecastFeed):
     params = (("status", "status"),)
 
 
+class NameActionFeed(ActionFeed):
+    """A `NameFeed` of prices as traded, with what the ex-dates did to a holding."""
+
+    lines = ("status",)
+    params = (("status", "status"),)
+
+
 def on_calendar(bars: pd.DataFrame, forecast: pd.Series, calendar: pd.DatetimeIndex) -> pd.DataFrame:
     """A name's bars, forecasts and status on every date of `calendar`.
 
     A date without a bar holds the last close four times, no volume and no forecast; before the first bar prices are 0.
+    Bars that carry dividends and splits keep them, and there are none on a date without a bar.
     """
     rows = calendar.get_indexer(bars.index)
     last = np.full(len(calendar), -1)
@@ -44,4 +52,7 @@ def on_calendar(bars: pd.DataFrame, forecast: pd.Series, calendar: pd.DatetimeIn
     columns["forecast"] = np.where(own, forecast.to_numpy(float)[last], np.nan)
     over = np.arange(len(calendar)) > rows[-1]
     columns["status"] = np.select([own, over, last >= 0], [BAR, ENDED, PAUSED], UNLISTED)
+    acted = actions_of(bars)
+    if acted is not None:
+        columns |= {name: np.where(own, acted[name].to_numpy()[last], none) for name, none in NO_ACTION.items()}
     return pd.DataFrame(columns, index=calendar)

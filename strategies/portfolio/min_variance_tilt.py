@@ -48,7 +48,7 @@ class MinVarianceTilt(PortfolioStrategy):
         self._past: deque[np.ndarray] = deque(maxlen=self.p.span + 1)
 
     def decide(self) -> np.ndarray | None:
-        self._past.append(np.where(self.fresh, self.closes, np.nan))
+        self._past.append(np.where(self.fresh, self.levels, np.nan))
         if not self.rebalances() or len(self._past) <= FEWEST:
             return None
         past = np.array(self._past)

@@ -58,7 +58,7 @@ class TopK(PortfolioStrategy):
 
     def __init__(self) -> None:
         super().__init__()
-        self._before = np.full(len(self.datas), np.nan)  # close of each name's bar before
+        self._before = np.full(len(self.datas), np.nan)  # level of each name's bar before
         self._variance = np.full(len(self.datas), np.nan)  # σ² (N,)
 
     def decide(self) -> np.ndarray | None:
@@ -100,9 +100,9 @@ class TopK(PortfolioStrategy):
         if self.p.weighting == "equal":
             return
         with np.errstate(invalid="ignore"):
-            squared = np.log(self.closes / self._before) ** 2
+            squared = np.log(self.levels / self._before) ** 2
             step = np.where(np.isnan(self._variance), 1.0, 2 / (self.p.span + 1))
             moved = np.where(np.isnan(self._variance), 0.0, self._variance)
             moved = moved + step * (squared - moved)
         self._variance = np.where(self.fresh & ~np.isnan(squared), moved, self._variance)
-        self._before = self.closes
+        self._before = self.levels

@@ -11,7 +11,6 @@ from backtests.backtest import run
 from backtests.data.load import load
 from backtests.engine import Account, simulate
 from backtests.fast import evaluate
-from backtests.portfolio.panel import Panel
 from backtests.request import Request
 from backtests.result import Result
 from backtests.trades import trades_from
@@ -238,11 +237,6 @@ def test_an_action_that_cannot_be_is_refused(column, value):
     bars = with_actions(random_walk(20)).assign(**{column: value})
     with pytest.raises(ValueError, match=f"the {column} of 2000-01-03 is"):
         simulate(bars, pd.Series(0.0, bars.index), BuyAndHold)
-
-
-def test_a_panel_refuses_bars_with_actions():
-    with pytest.raises(ValueError, match="a panel books no dividends"):
-        Panel("one", {"A": with_actions(random_walk(20))})
 
 
 def test_the_next_position_knows_the_dividends_of_the_past():

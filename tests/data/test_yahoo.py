@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from backtests.data import fetch as fetching
 from backtests.data import store
@@ -12,7 +15,9 @@ from backtests.data.bundled import bundled
 from backtests.data.fetch import canonical, findings, split_symbol
 from backtests.data.load import load
 from backtests.data.yahoo_rows import YahooError
+from backtests.portfolio.result import load_result
 from backtests.request import Request
+from cli import main
 from tests.data.loopback import connector, serve
 from tests.data.market import AAPL, PRICES, SPY, get
 
@@ -54,6 +59,41 @@ def test_an_account_as_of_then_goes_through_a_split_as_the_adjusted_one_does(yah
     pd.testing.assert_series_equal(asof.forecasts, full.forecasts, check_exact=True)
     apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
     assert (apart < 0.001).all(), apart
+
+
+def test_a_portfolio_of_stored_symbols_as_of_then_is_run_verified_and_reported(yahoo, tmp_path):
+    get(yahoo, "AAPL")
+    get(yahoo, "SPY")
+    words = ("-P", "ema", "-S", "top_k", "-s", "k=1", "--symbol", "AAPL,SPY", "--start", "2003", "--end", "2007")
+
+    def said(*words: str) -> str:
+        done = CliRunner().invoke(main, list(words))
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    runs = {}
+    for adjust in ("full", "asof"):
+        out = tmp_path / adjust
+        said("backtest", *words, "--adjust", adjust, "--out", str(out))
+        (runs[adjust],) = (path for path in out.iterdir() if path.is_dir())
+    assert said("verify", str(runs["asof"])).count("identical") == 3
+    said("report", str(runs["asof"]))
+    full, asof = (load_result(run) for run in runs.values())
+    pd.testing.assert_frame_equal(asof.table, full.table, check_exact=True)
+    assert asof.metrics["panel"]["rank_ic"] == full.metrics["panel"]["rank_ic"]
+    assert asof.metrics["stress"]["engine"] == "fast"
+    assert set(asof.payments["symbol"]) == {"AAPL", "SPY"}
+    assert asof.payments["split"].max() == 2
+    apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
+    assert (apart < 0.002).all(), apart
+    seen = pd.read_parquet(runs["asof"] / "panel_seen.parquet")
+    seen.iloc[5, 0] += 0.01
+    seen.to_parquet(runs["asof"] / "panel_seen.parquet")
+    spoilt = CliRunner().invoke(main, ["verify", str(runs["asof"])])
+    assert "panel_seen.parquet is not what this run was made on: AAPL is not the recipe's" in spoilt.output
+    made = json.loads(said("predict", "AAPL,SPY", *words[:6], *words[8:], "--adjust", "asof", "--json"))["forecasts"]
+    assert [one["forecast"] for one in made] == asof.table.iloc[-1].tolist()
+    assert [one["position"]["units"] for one in made] == asof.positions.iloc[-1].tolist()
 
 
 def test_only_what_is_lacking_is_downloaded(yahoo):
