@@ -129,7 +129,7 @@ def _numbers(
     path: Path, columns: dict[str, list[str]], lines: list[int], cells: Cells, decimal: str | None, said: list[str]
 ) -> dict[str, np.ndarray]:
     try:
-        mark, sentence = (decimal, None) if decimal else decimal_mark(list(columns.values()), cells.delimiter)
+        mark, sentence = (decimal, None) if decimal else decimal_mark(list(columns.values()), cells.delimiter, lines)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     said += [sentence] if sentence else []

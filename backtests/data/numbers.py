@@ -16,31 +16,40 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _EITHER = re.compile(r"\d{1,3}([.,])\d{3}")
 
 
-def decimal_mark(columns: Sequence[Sequence[str]], delimiter: str) -> tuple[str, str | None]:
+def decimal_mark(columns: Sequence[Sequence[str]], delimiter: str, lines: Sequence[int]) -> tuple[str, str | None]:
     """The decimal mark of a file's cells and, where it is not plainly a point, the sentence that says so.
 
-    Raises ValueError where cells contradict each other, or where 1,234 could be either.
+    lines: the line of the file each cell of a column stands on.
+
+    Raises ValueError, with the row, where cells contradict each other, or where 1,234 could be either.
     """
     votes: dict[str, str] = {}
     doubtful = ""
-    for text in {text for column in columns for text in column if "." in text or "," in text}:
+    for text in dict.fromkeys(text for column in columns for text in column if "." in text or "," in text):
         cell = _DECORATION.sub("", text).rstrip("%KkMmBbTt").lstrip("+-(").rstrip(")")
         mark = _vote(cell)
         if mark:
             votes.setdefault(mark, text)
         elif "," in cell and _EITHER.fullmatch(cell):
-            doubtful = text
+            doubtful = doubtful or text
     if len(votes) == 2:
         raise ValueError(
-            f"the decimal mark is a point in {votes['.']!r} and a comma in {votes[',']!r}; say which with --decimal"
+            f"the decimal mark is a point in {votes['.']!r}, row {_row(votes['.'], columns, lines)}, and a comma in "
+            f"{votes[',']!r}, row {_row(votes[','], columns, lines)}; say which with --decimal"
         )
     if "," in votes:
         return ",", f"decimal comma, as in {votes[',']!r}"
     if "." not in votes and doubtful and delimiter == ";":
         raise ValueError(
-            f"{doubtful!r} can be read with a decimal comma or a thousands comma; say which with --decimal"
+            f"{doubtful!r}, row {_row(doubtful, columns, lines)}, can be read with a decimal comma or a thousands "
+            "comma; say which with --decimal"
         )
     return ".", f"commas separate thousands, as in {doubtful!r}" if doubtful else None
+
+
+def _row(text: str, columns: Sequence[Sequence[str]], lines: Sequence[int]) -> int:
+    """The first line of the file on which this cell stands."""
+    return min(lines[column.index(text)] for column in columns if text in column)
 
 
 def parse_numbers(texts: Sequence[str], decimal: str = ".") -> tuple[np.ndarray, int | None]:

@@ -32,11 +32,11 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     ),
     "decimal_doubt.csv": (
         "Date;Close\n2021-03-01;1,234\n2021-03-02;1,250\n",
-        "'1,2..' can be read with a decimal comma or a thousands comma; say which with --decimal",
+        "'1,234', row 2, can be read with a decimal comma or a thousands comma; say which with --decimal",
     ),
     "decimal_quarrel.csv": (
         table(mark=";").replace(str(DAYS.open["2021-03-05"]), "374,51"),
-        "decimal mark is a point in .* and a comma in",
+        "decimal mark is a point in '.*', row 2, and a comma in '374,51', row 6; say which with --decimal",
     ),
     "truncated.csv": (table()[:-40], "row 32: . cells where the header has 6"),
     "extra_cell.csv": (table().replace("\n2021-03-05,", "\n2021-03-05,7,"), "row 6: 7 cells where the header has 6"),
