@@ -74,7 +74,9 @@ def replay(
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
 ) -> Replay:
-    """What `simulate_panel` gives for forecasts (T, N), to the last bit.
+    """What `simulate_panel` gives for forecasts (T, N): of whole units to the last bit.
+
+    Of fractions within 1e-9, because where a position flips backtrader leaves a rounding of it to the next bar.
 
     The strategy may read what `PortfolioStrategy` says that `decide` may, its feeds and its broker's cash and value;
     one that asks for more of backtrader raises whatever it then raises. Raises ValueError if the account is wiped out.

@@ -23,6 +23,8 @@ from strategies.portfolio.equal_weight import EqualWeight
 
 GRID = (0, 1, 2, 5, 10, 20, 50, 200, 1000)  # basis points each way: log growth is all but straight between two
 
+SAME = 1e-9  # of equity
+
 # A variant's equity at every close (T,), and the value traded from the first forecast on.
 Run = Callable[[Variant], tuple[np.ndarray, float]]
 
@@ -82,12 +84,12 @@ def turned(values: np.ndarray, share: float) -> np.ndarray:
 
 
 def _agrees(quick: Run, net: Variant, result: PanelResult) -> bool:
-    """Whether the replay of the run itself is the run to the last bit."""
+    """Whether the replay of the run itself is the run."""
     try:
         equity, _ = quick(net)
     except Exception:  # a rule of a user's may ask for anything of backtrader, which then runs it
         return False
-    return bool((equity[-len(result.history) :] == result.equity.to_numpy()).all())
+    return bool(np.allclose(equity[-len(result.history) :], result.equity, rtol=SAME, atol=0))
 
 
 def _trade(run: Run, first: int, yearly: int) -> Trade:

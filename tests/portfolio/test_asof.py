@@ -71,7 +71,7 @@ def test_cash_and_positions_are_the_equity_and_every_dividend_is_paid_once(one, 
 
 
 @settings(deadline=None, max_examples=10)
-@given(actions, actions, rules, st.sampled_from([DEAR, Account(fractional=True)]), st.integers(0, 50))
+@given(actions, actions, rules, st.sampled_from([DEAR, Account()]), st.integers(0, 50))
 def test_the_replay_and_every_mode_of_the_engine_book_the_same_to_the_last_bit(one, other, rule, account, seed):
     panel = three_calendars(one, other, seed)
     table = forecasts_of(panel, 5)

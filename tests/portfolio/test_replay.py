@@ -50,6 +50,12 @@ def three_calendars(seed: int) -> Panel:
 def assert_equal(panel: Panel, table: pd.DataFrame, rule: type, parameters: dict, account: Account) -> None:
     slow = simulate_panel(panel, table, rule, parameters, account)
     fast = replay(Stage(panel), table.to_numpy(), rule, parameters, account)
+    if account.fractional:
+        # Where a position flips, backtrader leaves a rounding of it to the next bar.
+        for ours, theirs in ((fast.equity, "equity"), (fast.cash, "cash")):
+            np.testing.assert_allclose(ours, slow.history[theirs], rtol=1e-9, atol=1e-6)
+        np.testing.assert_allclose(fast.units, slow.positions, rtol=1e-9, atol=1e-6)
+        return
     assert np.array_equal(slow.history["equity"], fast.equity)
     assert np.array_equal(slow.history["cash"], fast.cash)
     assert np.array_equal(slow.positions, fast.units)
