@@ -5,8 +5,9 @@ Notation: D refit date, J symbols, n bars of a slice; μ, σ mean and standard d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -16,7 +17,7 @@ from predictors import diary
 from predictors.base import Learner
 from predictors.features import Scale, features, next_returns
 from predictors.ols import OLSFeatures
-from predictors.sharing import Work, share
+from predictors.sharing import Work, each, share
 from predictors.validation import at_least
 from predictors.walk_forward import Window
 
@@ -87,7 +88,7 @@ class Pooled:
         forecasts = {symbol: pd.Series(np.nan, index=bars.index, name="forecast") for symbol, bars in frames.items()}
         report = progress or (lambda done, total: None)
         report(0, len(pools))
-        for done, (_, blocks) in enumerate(share(Work(self._each, pools)), start=1):
+        for done, (_, blocks) in enumerate(share(Work(partial(each, self.forecast), pools)), start=1):
             for symbol, block in blocks.items():
                 forecasts[symbol].loc[block.index] = block
             report(done, len(pools))
@@ -104,9 +105,6 @@ class Pooled:
                 raise ValueError(f"{self.learner!r} fitted on {pool.date:%Y-%m-%d} forecast NaN for {symbol}")
             blocks[symbol] = block[block.index >= pool.date]
         return blocks
-
-    def _each(self, pools: Sequence[Pool]) -> Iterator[tuple[int, dict[str, pd.Series]]]:
-        return ((k, self.forecast(pool)) for k, pool in enumerate(pools))
 
     def _pool(self, frames: Mapping[str, pd.DataFrame], calendar: pd.DatetimeIndex, k: int) -> Pool:
         """The refit on date number k."""

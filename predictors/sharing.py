@@ -25,6 +25,11 @@ class Work:
     device: str | None = None
 
 
+def each(do: Callable[[Any], Any], units: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """`(position, do(unit))` of every unit: `partial(each, do)` is the `do` of a `Work` whose units are done singly."""
+    return ((k, do(unit)) for k, unit in enumerate(units))
+
+
 class Taker(Protocol):
     """Does work: yields `(position, result)` as units are done, keeps the diary, and raises what `do` raises."""
 

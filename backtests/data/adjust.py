@@ -43,7 +43,7 @@ def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
     """Rows that the doctor passed as bars: `full` for returns with dividends and splits, `none` for prices as traded.
 
     `full` takes `adj_close` where there is one, else dividends and splits; the volume follows splits alone. `asof` is
-    `none` with the columns `dividend` and `split`. Raises ValueError where prices as traded are asked for of a series
+    `none`, of rows whose `actions` can be booked. Raises ValueError where prices as traded are asked for of a series
     of adjusted closes, and `asof` of one without a record of dividends or splits.
     """
     if adjust != "full" and "close" not in rows:
@@ -63,8 +63,7 @@ def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
         scale = factors(bars)
         bars["volume"] *= np.append(np.cumprod(_actions(bars)[1][:0:-1])[::-1], 1.0)
     else:
-        acted = dict(zip(ACTIONS, _actions(rows), strict=True)) if adjust == "asof" else {}
-        return bars[list(COLUMNS)].astype(float).assign(**acted)
+        return bars[list(COLUMNS)].astype(float)
     for price in PRICES:
         bars[price] = bars[price] * scale
     return bars[list(COLUMNS)].astype(float)

@@ -15,7 +15,7 @@ from backtests.data.bundled import bundled, bundled_table
 from backtests.data.resample import resample, width_of
 from backtests.data.sessions import nights, spliced
 from backtests.data.table import ADJUSTMENTS, Adjust, Loaded, Table
-from predictors.bars import COLUMNS, check_bars
+from predictors.bars import check_bars
 from predictors.registry import suggest
 
 SOURCES = ("file", "store", "bundled", "yahoo")
@@ -70,7 +70,7 @@ def load(
         (bars, acted, made), (whole, *_) = coarse
         said = (*said, *made)
     if adjust == "asof":
-        bars = bars[list(COLUMNS)].join(acted).fillna({"dividend": 0.0, "split": 1.0})
+        bars = bars.join(acted).fillna({"dividend": 0.0, "split": 1.0})
         said = (*said, "traded as of then: dividends and splits are booked on their dates")
     check_bars(bars, symbol)
     return Loaded(

@@ -5,7 +5,7 @@ Notation: T bars, M markets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
@@ -25,7 +25,7 @@ from backtests.sources import bars_per_year
 from predictors import Learner, Predictor, WalkForward
 from predictors.bars import check_bars
 from predictors.registry import suggest
-from predictors.sharing import Work, share
+from predictors.sharing import Work, each, share
 from strategies.buy_and_hold import BuyAndHold
 
 SCORES = ("sharpe", "cagr", "excess", "ic", "r2")
@@ -106,14 +106,10 @@ def _forecasts(trial: Trial, markets: Sequence[pd.DataFrame], progress: Progress
     if isinstance(trial.predictor, WalkForward):
         return trial.predictor.predict_many(markets, progress)
     made: dict[int, pd.Series] = {}
-    for k, series in share(Work(partial(_each, trial.predictor.predict), markets)):
+    for k, series in share(Work(partial(each, trial.predictor.predict), markets)):
         made[k] = series
         progress(len(made), len(markets))
     return [made[k] for k in range(len(markets))]
-
-
-def _each(do: Callable[[Any], Any], units: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    return ((k, do(unit)) for k, unit in enumerate(units))
 
 
 def _since(trial: Trial, series: pd.Series) -> pd.Series:
@@ -135,8 +131,8 @@ def _equities(
     if not (supports(strategy) and cheap):
         simulated = partial(_simulated, strategy, parameters, account)
         pairs = list(zip(markets, forecasts, strict=True))
-        each = dict(share(Work(partial(_each, simulated), pairs)))
-        return np.stack([each[k] for k in range(len(pairs))])
+        equities = dict(share(Work(partial(each, simulated), pairs)))
+        return np.stack([equities[k] for k in range(len(pairs))])
     opening, closing = (np.column_stack([bars[name].to_numpy(float) for bars in markets]) for name in ("open", "close"))
     prices = Prices(pd.DatetimeIndex(markets[0].index), opening, closing)
     done = evaluate(prices, np.column_stack(forecasts), strategy, parameters, account)

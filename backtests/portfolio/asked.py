@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ class LoadedPanel:
     bars: Panel
     each: Mapping[str, Loaded]
 
-    @property
+    @cached_property
     def seen(self) -> Panel:
         """What a predictor reads of them."""
         return Panel(self.bars.name, {symbol: one.seen for symbol, one in self.each.items()})

@@ -21,7 +21,7 @@ from backtests.portfolio.panel import Panel
 from strategies.broker import whole
 from strategies.feed import NO_ACTION, date_numbers
 from strategies.portfolio.base import PortfolioStrategy
-from strategies.portfolio.feed import on_calendar
+from strategies.portfolio.feed import BAR, on_calendar
 
 COLUMNS = ("open", "high", "low", "close", "volume", "status")
 
@@ -210,7 +210,7 @@ def _seated(
     rule.p = rule.params = strategy.params()
     for name, value in parameters.items():
         setattr(rule.p, name, value)
-    tables = {**stage.columns, "forecast": np.where(stage.columns["status"] == 1, values, np.nan)}
+    tables = {**stage.columns, "forecast": np.where(stage.columns["status"] == BAR, values, np.nan)}
     lists = {**stage.lists, "forecast": tables["forecast"].T.tolist()}
     dates = _Dates(stage.dates.tolist(), desk)
     rule.datas = []

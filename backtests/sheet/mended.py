@@ -180,13 +180,15 @@ def _density_if_any(plot_histogram: Callable[..., Any]) -> Callable[..., Any]:
 
 def _beside_last_bars(core: ModuleType) -> Callable[..., Any]:
     """The return of each week, month, … beside its last bar; quantstats' labels are midnights, some without a bar."""
-    plot_distribution, safe_resample = core.plot_distribution, core.safe_resample
-
-    def labelled(data: pd.Series, rule: str, how: Any) -> pd.Series:
-        last = pd.Series(data.index, data.index).resample(rule).last().dropna()
-        return safe_resample(data, rule, how)[last.index].set_axis(pd.DatetimeIndex(last))
+    plot_distribution = core.plot_distribution
 
     def plot(*args: Any, **options: Any) -> Any:
+        safe_resample = core.safe_resample  # mended by now
+
+        def labelled(data: pd.Series, rule: str, how: Any) -> pd.Series:
+            last = pd.Series(data.index, data.index).resample(rule).last().dropna()
+            return safe_resample(data, rule, how)[last.index].set_axis(pd.DatetimeIndex(last))
+
         core.safe_resample = labelled  # type: ignore[attr-defined]
         try:
             return plot_distribution(*args, **options)

@@ -21,9 +21,9 @@ from backtests.sweep.guided import BATCH, propose
 from backtests.sweep.live import SHOWN, Progress, Report
 from backtests.sweep.points import Maker, Point, Sweep
 from backtests.sweep.store import Store
-from backtests.sweep.trade import Traded, trade, trade_each
+from backtests.sweep.trade import Traded, trade, trade_one
 from backtests.sweep.trials import Trials
-from predictors.sharing import Work, share
+from predictors.sharing import Work, each, share
 
 CHUNK = 250  # points made ready at once; the fast simulator keeps them together, backtrader each by itself
 MOST_RETURNS = 400_000_000  # held at once: 3.2 GB
@@ -148,8 +148,8 @@ class Desk:
             yield points, trade(self.bars, forecasts, strategy, parameters, asked.base.account, first, yearly)
             return
         units = list(zip(forecasts.T, parameters, strict=True))
-        do = partial(trade_each, self.bars, strategy, asked.base.account, first, yearly)
-        for k, traded in share(Work(do, units)):
+        do = partial(trade_one, self.bars, strategy, asked.base.account, first, yearly)
+        for k, traded in share(Work(partial(each, do), units)):
             yield [points[k]], traded
 
     def _rows(self, points: list[Point], traded: Traded) -> pd.DataFrame:

@@ -5,7 +5,7 @@ Notation: T bars, n of them evaluated, N points; equity, units and returns (n, N
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,17 +69,17 @@ def trade(
     return Traded(returns, pd.DataFrame(scores))
 
 
-def trade_each(
+def trade_one(
     bars: pd.DataFrame,
     strategy: type[bt.Strategy],
     account: Account,
     first: int,
     bars_per_year: int,
-    units: Sequence[tuple[np.ndarray, Mapping[str, Any]]],
-) -> Iterator[tuple[int, Traded]]:
-    """`(position, what came of it)` of forecasts (T,) with their parameters, each by itself; as a `Work` does units."""
-    for k, (forecast, parameters) in enumerate(units):
-        yield k, trade(bars, forecast[:, None], strategy, [parameters], account, first, bars_per_year)
+    point: tuple[np.ndarray, Mapping[str, Any]],
+) -> Traded:
+    """What came of one point: a forecast (T,) and the strategy's parameters."""
+    forecast, parameters = point
+    return trade(bars, forecast[:, None], strategy, [parameters], account, first, bars_per_year)
 
 
 def returns_of(equity: np.ndarray) -> np.ndarray:
