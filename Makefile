@@ -21,7 +21,9 @@ test-slow: .venv/installed-dev
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@mkdir -p build/typed/rollcast
+	@ln -sfn $(CURDIR)/rollcast/*.py* $(CURDIR)/predictors $(CURDIR)/strategies $(CURDIR)/backtests build/typed/rollcast/
+	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .

@@ -1,64 +1,6 @@
-"""The command line: which command lives where, and how errors are shown."""
+"""The command line, from a checkout: `python cli.py backtest --predictor lstm`; `rollcast` where it is installed."""
 
-from __future__ import annotations
-
-import importlib
-import traceback
-from typing import Any
-
-import click
-
-COMMANDS = {
-    "backtest": "backtests.commands.runs:backtest",
-    "compare": "backtests.commands.runs:compare",
-    "predict": "backtests.commands.predict:predict",
-    "report": "backtests.commands.runs:report",
-    "verify": "backtests.commands.runs:verify",
-    "placebo": "backtests.commands.placebo:placebo",
-    "sweep": "backtests.commands.sweep:sweep",
-    "ledger": "backtests.commands.ledger:ledger",
-    "list": "backtests.commands.plugins:list_plugins",
-    "check": "backtests.commands.plugins:check",
-    "new": "backtests.commands.plugins:new",
-    "explain": "backtests.commands.plugins:explain",
-    "data": "backtests.commands.data:data",
-}
-
-
-class Commands(click.Group):
-    """The commands above, each imported when it is asked for.
-
-    Errors that are expected are one plain line and exit code 1; --debug shows where they came from.
-    """
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (ValueError, TypeError, LookupError, OSError, ArithmeticError, ImportError) as error:
-            # KeyError and IndexError are bugs, ours or a plugin's, and say nothing without their traceback; a closed
-            # pipe is click's to end quietly.
-            if ctx.params.get("debug") or isinstance(error, KeyError | IndexError | BrokenPipeError):
-                raise
-            if type(error).__name__ == "PluginError":
-                traceback.print_exception(error.__cause__)
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="rollcast")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
-    """Backtests price predictors: forecasts in, trades and a tear sheet out."""
-
+from rollcast.backtests.commands.main import main
 
 if __name__ == "__main__":
     main()

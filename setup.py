@@ -6,7 +6,7 @@ Metadata lives in pyproject.toml. The libraries are loaded with ctypes, so they 
 import platform
 from pathlib import Path
 
-from setuptools import Extension, setup
+from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
 KERNEL = Path("predictors/recurrent/cpp")
@@ -30,10 +30,16 @@ class BuildKernel(build_ext):
         return []
 
 
+# One name in site-packages: what lies side by side in the checkout lies inside it.
+PARTS = ("predictors", "strategies", "backtests")
+PACKAGES = ["rollcast", *(f"rollcast.{name}" for name in find_packages(include=[f"{part}*" for part in PARTS]))]
+
 setup(
+    packages=PACKAGES,
+    package_dir={"rollcast": "rollcast"} | {f"rollcast.{part}": part for part in PARTS},
     ext_modules=[
         Extension(
-            f"predictors.recurrent._kernel_{name}",
+            f"rollcast.predictors.recurrent._kernel_{name}",
             [str(KERNEL / "kernel.cpp")],
             depends=[str(path) for path in sorted(KERNEL.glob("*.h"))],
             extra_compile_args=COMMON + flags,

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.evidence.confidence_set import confidence_set, pairwise
-from backtests.portfolio.result import PanelResult
-from backtests.request import Request
-from backtests.result import Result, RunFolder
-from backtests.workspace import label, ledger_of, write
-from predictors import Learner
-from predictors.registry import PREDICTORS
+from rollcast.backtests.evidence.confidence_set import confidence_set, pairwise
+from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import Result, RunFolder
+from rollcast.backtests.workspace.workspace import label, ledger_of, write
+from rollcast.predictors import Learner
+from rollcast.predictors.registry import PREDICTORS
 
 SCORES = {
     "strategy": ("cagr", "volatility", "sharpe", "max_drawdown", "turnover", "time_in_market", "cost_bps"),

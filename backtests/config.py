@@ -10,10 +10,10 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from predictors.registry import suggest
+from rollcast.predictors.registry import suggest
 
 if TYPE_CHECKING:
-    from backtests.request import Request
+    from rollcast.backtests.pipeline.request import Request
 
 # What only some commands take, and no mistake in a file that serves them all.
 SOME = frozenset(
@@ -91,7 +91,7 @@ class Config:
 
 def _of_recipe(path: Path) -> dict[str, Any]:
     """The request of a run in the words of the command line, and the snapshot of the data it was made on."""
-    from backtests.request import Request
+    from rollcast.backtests.pipeline.request import Request
 
     try:
         recipe = json.loads(path.read_text(encoding="utf-8"))

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from backtests.backtest import STRATEGIES
-from predictors.registry import PREDICTORS
+from rollcast.backtests.pipeline.backtest import STRATEGIES
+from rollcast.predictors.registry import PREDICTORS
 
 TEMPLATES = Path(__file__).parent / "templates"
 GROUPS = {"predictor": PREDICTORS, "learner": PREDICTORS, "strategy": STRATEGIES}

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.backtest import sources_of, versions
-from backtests.data.table import Loaded
-from backtests.portfolio.asked import LoadedPanel
-from backtests.portfolio.result import PanelResult
-from backtests.request import Request
-from backtests.result import Result
-from backtests.sources import digest
+from rollcast.backtests.data.bars import digest
+from rollcast.backtests.data.table import Loaded
+from rollcast.backtests.pipeline.backtest import sources_of, versions
+from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.pipeline.universe import LoadedPanel
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,9 @@ from pathlib import Path
 # Ray's workers are nice to others by default, and would lose to them here.
 os.environ |= {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
-from backtests.cluster import engine
-from predictors import WalkForward, load
-from predictors.bars import random_walk
+from rollcast import WalkForward, load
+from rollcast.backtests.cluster import engine
+from rollcast.predictors.bars import random_walk
 
 
 def ticks(pid: int) -> float:

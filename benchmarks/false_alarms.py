@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from predictors import Learner, Predictor
-from predictors.bars import random_walk
-from predictors.checks import Subject
-from predictors.lookahead import eventful, find_leak
+from rollcast import Learner, Predictor
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.checks.lookahead import eventful, find_leak
+from rollcast.predictors.checks.suite import Subject
 from tests.zoo.honest import honest, missing
 
 RESULTS = Path(__file__).parent / "results" / "false_alarms.json"

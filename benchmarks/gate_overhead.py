@@ -10,10 +10,9 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from backtests import load_bars, run
-from backtests.gate import Verdict, examine
-from predictors import Learner, WalkForward, load
-from strategies.long_flat import LongFlat
+from rollcast import Learner, WalkForward, load, load_bars, run
+from rollcast.backtests.gate.gate import Verdict, examine
+from rollcast.strategies.long_flat import LongFlat
 
 
 def seconds(name: str) -> tuple[float, float, int]:
@@ -21,7 +20,7 @@ def seconds(name: str) -> tuple[float, float, int]:
     bars, model = load_bars("SPY"), load(name)
     predictor = WalkForward(model) if isinstance(model, Learner) else model
     began = time.perf_counter()
-    with patch("backtests.backtest.examine", lambda *_: Verdict(0, None)):
+    with patch("rollcast.backtests.pipeline.backtest.examine", lambda *_: Verdict(0, None)):
         result = run(bars, predictor, LongFlat)
     ran = time.perf_counter() - began
     forecast = result.forecasts.reindex(bars.index)  # NaN while warming up

@@ -17,10 +17,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from backtests import Result, load_bars, run
-from backtests.ledger import COLUMNS, NAME, Ledger
-from predictors import load
-from strategies.long_flat import LongFlat
+from rollcast import Result, load, load_bars, run
+from rollcast.backtests.ledger.ledger import COLUMNS, NAME, Ledger
+from rollcast.strategies.long_flat import LongFlat
 
 
 def multiply(path: Path, count: int) -> None:

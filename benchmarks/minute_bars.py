@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
-from backtests.data.calendars import schedule
+from rollcast.backtests.data.calendars import schedule
 
 ASKED_SECONDS, ASKED_GB = 30.0, 1.5
 YEARLY = 0.16  # volatility of the walk
@@ -52,9 +52,9 @@ def minute_market(n: int, seed: int = 1) -> pd.DataFrame:
 
 def engine(path: Path) -> dict[str, float]:
     """`simulate` alone."""
-    from backtests.engine import simulate
-    from predictors import load
-    from strategies.long_flat import LongFlat
+    from rollcast import load
+    from rollcast.backtests.account.engine import simulate
+    from rollcast.strategies.long_flat import LongFlat
 
     bars = pd.read_parquet(path)
     forecast = load("sma").predict(bars)
@@ -64,14 +64,14 @@ def engine(path: Path) -> dict[str, float]:
 
 def reader(path: Path) -> dict[str, float]:
     """`load` of a file: read, looked over by the doctor and the calendar."""
-    from backtests.data.load import load
+    from rollcast.backtests.data.load import load
 
     return seconds(lambda: load(str(path)))
 
 
 def coarser(path: Path) -> dict[str, float]:
     """`load` of a file, made into bars of an hour."""
-    from backtests.data.load import load
+    from rollcast.backtests.data.load import load
 
     return seconds(lambda: load(str(path), bar="1h"))
 

@@ -24,12 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import backtrader as bt
 import pandas as pd
 
-from backtests.portfolio import load_panel
-from backtests.portfolio.engine import PanelSimulation, simulate_panel
-from backtests.portfolio.panel import Panel
-from backtests.portfolio.replay import Stage, replay
-from predictors import load
-from strategies.portfolio.top_k import TopK
+from rollcast import load
+from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
+from rollcast.backtests.account.replay import Stage, replay
+from rollcast.backtests.data.panel import Panel
+from rollcast.backtests.portfolio import load_panel
+from rollcast.strategies.portfolio.top_k import TopK
 
 TARGET_RATIO = 1.5
 

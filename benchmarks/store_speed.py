@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from backtests.data import doctor, store
-from backtests.data.adjust import as_bars
-from backtests.data.bundled import bundled
-from backtests.data.load import load
+from rollcast.backtests.data import doctor, store
+from rollcast.backtests.data.adjust import as_bars
+from rollcast.backtests.data.bundled import bundled
+from rollcast.backtests.data.load import load
 
 
 def milliseconds(work: Callable[[], object], repeats: int = 21) -> float:

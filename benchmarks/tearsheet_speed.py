@@ -19,7 +19,7 @@ import quantstats
 quantstats.reports.html(result.returns, benchmark=result.benchmark_returns, output=path)
 """
 OURS = """
-from backtests import write_report
+from rollcast import write_report
 write_report(result, path)
 """
 
@@ -27,10 +27,9 @@ write_report(result, path)
 def kept_run(folder: Path) -> Path:
     """A run of sma on all of SPY with its evidence, pickled."""
     sys.path.insert(0, str(ROOT))
-    from backtests import load_bars, run
-    from backtests.evidence.gather import with_evidence
-    from predictors import load
-    from strategies.long_flat import LongFlat
+    from rollcast import load, load_bars, run
+    from rollcast.backtests.evidence.evidence import with_evidence
+    from rollcast.strategies.long_flat import LongFlat
 
     result = with_evidence(run(load_bars("SPY"), load("sma"), LongFlat, symbol="SPY"), LongFlat)
     path = folder / "result.pickle"

@@ -26,11 +26,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from predictors import WalkForward
-from predictors.bars import random_walk
-from predictors.recurrent import kernel, twin
-from predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM, StackedLSTM
-from predictors.recurrent.plan import CELLS, Job, Plan
+from rollcast import WalkForward
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.recurrent import kernel, reference
+from rollcast.predictors.recurrent.jobs import CELLS, Job, Plan
+from rollcast.predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM, StackedLSTM
 
 H, T, N, E = 32, 20, 504, 30
 FIELDS = {"hidden": H, "lookback": T, "epochs": E, "lr": 0.01, "seeds": 1}
@@ -81,7 +81,7 @@ def peak(threads: int) -> float:
 
 def train_one(task: tuple[Plan, Job]) -> None:
     torch.set_num_threads(1)
-    twin.train(*task)
+    reference.train(*task)
 
 
 def memory_per_thread(plan: Plan, jobs: list[Job]) -> float:

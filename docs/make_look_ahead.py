@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from predictors.conformance import ALL, LEARNER_ONLY
-from predictors.lookahead import TRICKS
-from predictors.subject import BLOCKS, EVERY, LATER, LATER_BLOCKS, LATER_EVERY, PROBED
+from rollcast.predictors.checks.conformance import ALL, LEARNER_ONLY
+from rollcast.predictors.checks.lookahead import TRICKS
+from rollcast.predictors.checks.subject import BLOCKS, EVERY, LATER, LATER_BLOCKS, LATER_EVERY, PROBED
 from tests.zoo.findings import TELLING, caught_by, failures, false_alarms, fills_with_a_poisoned_close
 from tests.zoo.honest import honest
 from tests.zoo.leaks import ROWS, planted

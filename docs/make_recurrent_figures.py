@@ -10,17 +10,16 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from backtests import load_bars
-from backtests.explain import BLUE, RED, STYLE, WIDTH, gates_figure, lags_figure, svg
-from predictors import Window
-from predictors.recurrent import inside, twin
-from predictors.recurrent.learners import LSTM
+from rollcast import Window, load_bars
+from rollcast.backtests.explain import BLUE, RED, STYLE, WIDTH, gates_figure, lags_figure, svg
+from rollcast.predictors.recurrent import activations, reference
+from rollcast.predictors.recurrent.learners import LSTM
 
 FOLDER = Path(__file__).parent / "figures"
 OPEN = 3.0  # added to the forget gate's bias: σ(3) = 0.95
 
 
-def activations() -> Figure:
+def draw_activations() -> Figure:
     """σ and tanh above, their derivatives below."""
     x = np.linspace(-6, 6, 121)
     sigma, tanh = 1 / (1 + np.exp(-x)), np.tanh(x)
@@ -38,12 +37,12 @@ def activations() -> Figure:
 def open_forget_gates(bars: pd.DataFrame) -> pd.DataFrame:
     """The gradient by lag of untrained LSTMs whose forget gates stand open."""
     learner = LSTM().fit(bars)
-    x, plan = inside.inputs_of(learner, bars), learner.plan()
+    x, plan = activations.inputs_of(learner, bars), learner.plan()
     each = []
     for job in learner.jobs([Window(bars, 0, len(bars), len(bars))])[1]:
-        net = inside.net_of(plan, twin.first_weights(plan, job))
+        net = activations.net_of(plan, reference.first_weights(plan, job))
         net.recurrent[0].bias_ih_l0[plan.hidden : 2 * plan.hidden] += OPEN  # torch's order: input, forget, …
-        each.append(inside.lag_gradients(net, x)["hidden"])
+        each.append(activations.lag_gradients(net, x)["hidden"])
     norm = np.mean(each, axis=0)
     labels = {"net": f"LSTM, forget bias +{OPEN:g}", "when": "before", "state": "hidden"}
     return pd.DataFrame({**labels, "lag": np.arange(len(norm)), "norm": norm})
@@ -53,10 +52,10 @@ def write(folder: Path) -> None:
     """Writes every figure into an existing folder."""
     torch.set_num_threads(1)
     bars = load_bars("SPY").iloc[-1000:]
-    seen = inside.look(LSTM(), bars)
+    seen = activations.look(LSTM(), bars)
     with matplotlib.rc_context(STYLE):
         figures = {
-            "activations": activations(),
+            "activations": draw_activations(),
             "gates": gates_figure(seen.gates),
             "vanishing": lags_figure(pd.concat([seen.gradients, open_forget_gates(bars)], ignore_index=True)),
         }

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from predictors import Learner
-from predictors.features import features, next_returns
+from rollcast import Learner
+from rollcast.predictors.features import features, next_returns
 
 
 @dataclass

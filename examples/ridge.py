@@ -7,8 +7,8 @@ from sklearn import linear_model
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from predictors import Learner
-from predictors.features import features, lookbacks, next_returns
+from rollcast import Learner
+from rollcast.predictors.features import features, lookbacks, next_returns
 
 
 @dataclass

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Self
 
 import pandas as pd
 
-from predictors import diary
+from rollcast.predictors import training_log
 
 if TYPE_CHECKING:
-    from predictors.walk_forward import Window
+    from rollcast.predictors.walk_forward import Window
 
 
 class Predictor(ABC):
@@ -63,5 +63,5 @@ class Learner(ABC):
         for k, window in enumerate(windows):
             fitted = replace(self).fit(window.training)  # type: ignore[type-var]
             forecast = fitted.predict(window.seen)
-            diary.note_fit(window, forecast)
+            training_log.note_fit(window, forecast)
             yield k, forecast.iloc[-window.block :]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from predictors.base import Predictor
-from predictors.validation import between
+from rollcast.predictors.base import Predictor
+from rollcast.predictors.validation import between
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class EMA(Predictor):
 
     Reference: Brown (1963), Smoothing, Forecasting and Prediction of Discrete Time Series, chapter 7.
 
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors.bars import random_walk
     >>> round(float(EMA(span=20).predict(random_walk(100)).iloc[-1]), 6)
     -0.001217
     """

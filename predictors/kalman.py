@@ -30,13 +30,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from predictors import diary
-from predictors.bars import log_returns
-from predictors.base import Learner, Predictor
-from predictors.validation import between, one_of
+from rollcast.predictors import training_log
+from rollcast.predictors.bars import log_returns
+from rollcast.predictors.base import Learner, Predictor
+from rollcast.predictors.validation import between, one_of
 
 if TYPE_CHECKING:
-    from predictors.walk_forward import Window
+    from rollcast.predictors.walk_forward import Window
 
 Recursion = Callable[..., Iterator[tuple[Any, Any, Any]]]  # (returns, *ratios) → v, F, f at each return
 
@@ -59,7 +59,7 @@ class LocalLevel(Predictor):
 
     Reference: Durbin and Koopman (2012), sections 2.2, 2.9 and 2.11.
 
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors.bars import random_walk
     >>> round(float(LocalLevel(q=0.01).predict(random_walk(100)).iloc[-1]), 6)
     -0.001214
     """
@@ -88,7 +88,7 @@ class LocalLinearTrend(Predictor):
 
     Reference: Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, chapter 4.
 
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors.bars import random_walk
     >>> round(float(LocalLinearTrend().predict(random_walk(100)).iloc[-1]), 6)
     8.3e-05
     """
@@ -118,7 +118,7 @@ class KalmanMLE(Learner):
 
     Reference: Durbin and Koopman (2012), sections 2.10 and 7.2.
 
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors.bars import random_walk
     >>> [f"{ratio:.2g}" for ratio in KalmanMLE("trend").fit(random_walk(100)).ratios_]
     ['1e+06', '1e-12']
     """
@@ -152,7 +152,7 @@ class KalmanMLE(Learner):
                 forecasts = np.array([f for _, _, f in recursion(returns, *ratios)])
                 for column, k in enumerate(chunk):
                     forecast = pd.Series(np.r_[np.nan, forecasts[:, column]], windows[k].seen.index, name="forecast")
-                    diary.note_fit(windows[k], forecast)
+                    training_log.note_fit(windows[k], forecast)
                     yield k, forecast.iloc[-block:]
 
     def _estimate(self, returns: np.ndarray) -> np.ndarray:

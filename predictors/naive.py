@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from predictors.base import Predictor
+from rollcast.predictors.base import Predictor
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Naive(Predictor):
 
     Reference: Meese & Rogoff (1983), Journal of International Economics 14, 3-24.
 
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors.bars import random_walk
     >>> float(Naive().predict(random_walk(3)).abs().sum())
     0.0
     """

@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from predictors.bars import log_returns
-from predictors.base import Learner, Predictor
-from predictors.features import FEATURES, Scale, check_features, features, lookbacks, next_returns
-from predictors.validation import at_least
+from rollcast.predictors.bars import log_returns
+from rollcast.predictors.base import Learner, Predictor
+from rollcast.predictors.features import FEATURES, Scale, check_features, features, lookbacks, next_returns
+from rollcast.predictors.validation import at_least
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class OLS(Predictor):
 
     Reference: Kendall (1973), Time-Series, chapter 3 (moving-average trends).
 
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors.bars import random_walk
     >>> round(float(OLS(window=20).predict(random_walk(100)).iloc[-1]), 6)
     0.001264
     """
@@ -57,8 +57,8 @@ class OLSFeatures(Learner):
 
     Reference: Gu, Kelly & Xiu (2020), Review of Financial Studies 33(5), section 1.2 (their linear benchmark).
 
-    >>> from predictors import WalkForward
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors import WalkForward
+    >>> from rollcast.predictors.bars import random_walk
     >>> round(float(WalkForward(OLSFeatures(lags=2), train=200).predict(random_walk(300)).iloc[-1]), 6)
     0.001141
     """

@@ -13,13 +13,13 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from predictors import diary
-from predictors.base import Learner
-from predictors.features import Scale, features, next_returns
-from predictors.ols import OLSFeatures
-from predictors.sharing import Work, each, share
-from predictors.validation import at_least
-from predictors.walk_forward import Window
+from rollcast.predictors import training_log
+from rollcast.predictors.base import Learner
+from rollcast.predictors.executor import Work, each, share
+from rollcast.predictors.features import Scale, features, next_returns
+from rollcast.predictors.ols import OLSFeatures
+from rollcast.predictors.validation import at_least
+from rollcast.predictors.walk_forward import Window
 
 
 @runtime_checkable
@@ -160,5 +160,5 @@ def _block(model: Learner, window: Window) -> pd.Series:
     if hasattr(model, "predict_block"):
         return model.predict_block(window)
     forecast = model.predict(window.seen)
-    diary.note_fit(window, forecast)
+    training_log.note_fit(window, forecast)
     return forecast.iloc[-window.block :]

@@ -15,24 +15,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from predictors.base import Learner, Predictor
+from rollcast.predictors.base import Learner, Predictor
 
 # Lazy addresses: listing the names imports nothing, and reading the recurrent learners' fields imports no torch.
 BUILT_IN = {
-    "attention-lstm": "predictors.recurrent.learners:AttentionLSTM",
-    "bilstm": "predictors.recurrent.learners:BiLSTM",
-    "ema": "predictors.ema:EMA",
-    "gru": "predictors.recurrent.learners:GRU",
-    "kalman": "predictors.kalman:LocalLevel",
-    "kalman-mle": "predictors.kalman:KalmanMLE",
-    "kalman-trend": "predictors.kalman:LocalLinearTrend",
-    "lstm": "predictors.recurrent.learners:LSTM",
-    "naive": "predictors.naive:Naive",
-    "ols": "predictors.ols:OLS",
-    "ols-features": "predictors.ols:OLSFeatures",
-    "rnn": "predictors.recurrent.learners:RNN",
-    "sma": "predictors.sma:SMA",
-    "stacked-lstm": "predictors.recurrent.learners:StackedLSTM",
+    "attention-lstm": "rollcast.predictors.recurrent.learners:AttentionLSTM",
+    "bilstm": "rollcast.predictors.recurrent.learners:BiLSTM",
+    "ema": "rollcast.predictors.ema:EMA",
+    "gru": "rollcast.predictors.recurrent.learners:GRU",
+    "kalman": "rollcast.predictors.kalman:LocalLevel",
+    "kalman-mle": "rollcast.predictors.kalman:KalmanMLE",
+    "kalman-trend": "rollcast.predictors.kalman:LocalLinearTrend",
+    "lstm": "rollcast.predictors.recurrent.learners:LSTM",
+    "naive": "rollcast.predictors.naive:Naive",
+    "ols": "rollcast.predictors.ols:OLS",
+    "ols-features": "rollcast.predictors.ols:OLSFeatures",
+    "rnn": "rollcast.predictors.recurrent.learners:RNN",
+    "sma": "rollcast.predictors.sma:SMA",
+    "stacked-lstm": "rollcast.predictors.recurrent.learners:StackedLSTM",
 }
 
 

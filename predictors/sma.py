@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from predictors.base import Predictor
-from predictors.validation import at_least
+from rollcast.predictors.base import Predictor
+from rollcast.predictors.validation import at_least
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class SMA(Predictor):
 
     Reference: Brock, Lakonishok & LeBaron (1992), Journal of Finance 47(5), section I.
 
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors.bars import random_walk
     >>> round(float(SMA(window=20).predict(random_walk(100)).iloc[-1]), 6)
     -0.001284
     """

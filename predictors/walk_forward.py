@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from predictors.base import Learner, Predictor
-from predictors.sharing import Work, share
-from predictors.validation import at_least
+from rollcast.predictors.base import Learner, Predictor
+from rollcast.predictors.executor import Work, share
+from rollcast.predictors.validation import at_least
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +57,8 @@ class WalkForward(Predictor):
 
     The schedule is anchored at the first bar: appending bars never moves an earlier refit date.
 
-    >>> from predictors.ols import OLSFeatures
-    >>> from predictors.bars import random_walk
+    >>> from rollcast.predictors.ols import OLSFeatures
+    >>> from rollcast.predictors.bars import random_walk
     >>> [str(w.date.date()) for w in WalkForward(OLSFeatures(), train=100, every=21).windows(random_walk(150))]
     ['2000-05-19', '2000-06-19', '2000-07-18']
     """

@@ -7,7 +7,7 @@ from typing import Any
 
 import backtrader as bt
 
-from strategies.feed import ActionFeed
+from rollcast.strategies.feed import ActionFeed
 
 
 class Broker(bt.brokers.BackBroker):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from strategies.base import ForecastStrategy
-from strategies.feed import actions_of
+from rollcast.strategies.base import ForecastStrategy
+from rollcast.strategies.feed import actions_of
 
 
 class BuyAndHold(ForecastStrategy):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strategies.base import BandStrategy
+from rollcast.strategies.base import BandStrategy
 
 
 class LongShort(BandStrategy):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from strategies.base import ForecastStrategy
+from rollcast.strategies.base import ForecastStrategy
 
 
 class Proportional(ForecastStrategy):

@@ -6,7 +6,7 @@ import tempfile
 import pandas as pd
 import pytest
 
-from backtests.sources import load_bars
+from rollcast.backtests.data.bars import load_bars
 
 # Tests see the bundled prices, whatever their user has stored. Set here, so that every process they start has it too.
 os.environ["ROLLCAST_DATA"] = os.path.join(tempfile.gettempdir(), "rollcast-tests-without-a-store")

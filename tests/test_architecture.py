@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = {"cli", "backtests", "strategies", "predictors"}
+OURS = {"backtests", "strategies", "predictors", "rollcast"}
 # Package or file → our packages and guarded libraries it may name anywhere, lazily or not; `cli.py` names its
 # commands as text.
 ALLOWED = {
@@ -24,14 +24,17 @@ ALLOWED = {
     "backtests/cluster/task": {"predictors", "ray"},
     "backtests/commands": {"backtests", "predictors", "click"},
     "backtests": {"backtests", "strategies", "predictors", "backtrader", "scipy"},
-    "cli.py": {"click"},
+    "cli.py": {"backtests"},
+    "rollcast": {"backtests", "predictors", "strategies", "rollcast"},
 }
 GUARDED = OURS | {
     *("backtrader", "click", "torch", "quantstats", "yfinance", "matplotlib", "seaborn", "scipy", "statsmodels"),
     *("exchange_calendars", "arch", "optuna", "ray", "skfolio"),
 }
 FILES = sorted(
-    p.relative_to(ROOT).as_posix() for d in ("predictors", "strategies", "backtests") for p in (ROOT / d).rglob("*.py")
+    p.relative_to(ROOT).as_posix()
+    for d in ("predictors", "strategies", "backtests", "rollcast")
+    for p in (ROOT / d).rglob("*.py")
 )
 
 
@@ -40,11 +43,18 @@ def imported(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
+            names |= {top_level(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            names.add((node.module or "").split(".")[0])
-    return names
+            modules = [f"rollcast.{a.name}" for a in node.names] if node.module == "rollcast" else [node.module or ""]
+            names |= {top_level(module) for module in modules}
+    return names - {"former_names"}
+
+
+def top_level(module: str) -> str:
+    """The first part of a module's name, of ours the one after `rollcast`."""
+    first, _, rest = module.partition(".")
+    return rest.split(".")[0] if first == "rollcast" and rest else first
 
 
 @pytest.mark.parametrize("file", [*FILES, "cli.py"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from backtests import load_bars
+from rollcast import load_bars
 
 ROOT = Path(__file__).parent.parent
 FAST = ["--start", "2018-01-01", "--train", "300"]
@@ -338,8 +338,8 @@ def test_placebo_puts_its_markets_on_the_sheet_and_report_keeps_them(tmp_path):
 
 
 def test_the_nulls_of_the_command_are_those_there_are():
-    from backtests.commands.placebo import NULLS
-    from backtests.placebo import SURROGATES
+    from rollcast.backtests.commands.placebo import NULLS
+    from rollcast.backtests.placebo import SURROGATES
 
     assert tuple(SURROGATES) == NULLS
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cli
-from backtests import Request
-from backtests.commands.options import request_of
-from backtests.commands.predict import predict
-from backtests.commands.runs import backtest, compare
-from backtests.config import Config
+from rollcast import Request
+from rollcast.backtests.commands.options import request_of
+from rollcast.backtests.commands.predict import predict
+from rollcast.backtests.commands.runs import backtest, compare
+from rollcast.backtests.config import Config
 
 # TOML line → the same on the command line.
 LINES = {

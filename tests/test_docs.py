@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backtests.sources import FILES
-from predictors import BUILT_IN
+from rollcast.backtests.data.bars import FILES
+from rollcast.predictors import BUILT_IN
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

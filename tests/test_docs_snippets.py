@@ -18,7 +18,7 @@ from typing import Self
 
 import pytest
 
-from predictors.conformance import ALL, LEARNER_ONLY
+from rollcast.predictors.checks.conformance import ALL, LEARNER_ONLY
 
 ROOT = Path(__file__).parents[1]
 PIP = ["--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet", "--target", "site"]

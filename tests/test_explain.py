@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from backtests.explain import write_explanation
 from cli import main
-from predictors.bars import random_walk
-from predictors.recurrent.learners import LSTM
+from rollcast.backtests.explain import write_explanation
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.recurrent.learners import LSTM
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["-p", "hidden=4", "-p", "seeds=2", "-p", "lookback=8", "--train", "200"]

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from backtests import STRATEGIES
-from predictors import BUILT_IN, load
-from predictors.checks import check_predictor
-from predictors.registry import PREDICTORS, PluginError
+from rollcast import STRATEGIES, load
+from rollcast.predictors import BUILT_IN
+from rollcast.predictors.checks.suite import check_predictor
+from rollcast.predictors.registry import PREDICTORS, PluginError
 
 ROOT = Path(__file__).parents[1]
 IDEA = """
 from dataclasses import dataclass
-from predictors import Predictor
+from rollcast import Predictor
 
 @dataclass(frozen=True)
 class Idea(Predictor):
@@ -93,7 +93,7 @@ def test_an_installed_distribution_is_named_with_its_version(some):
 
 
 def test_strategies_enter_by_the_same_door(site):
-    rule = "from strategies.base import ForecastStrategy\nclass Rule(ForecastStrategy):\n    'Out.'\n"
+    rule = "from rollcast.strategies.base import ForecastStrategy\nclass Rule(ForecastStrategy):\n    'Out.'\n"
     distribution(site, "some-rules", "[rollcast.strategies]\nmy-rule = some_rule:Rule\n", some_rule=rule)
     assert STRATEGIES.names()["my-rule"] == "some-rules 1.2"
     assert STRATEGIES.find("my-rule").__name__ == "Rule"
@@ -172,9 +172,9 @@ def test_a_bad_plugin_does_not_spoil_the_list(some):
 def test_asking_for_the_names_imports_neither_torch_nor_the_plugin(some):
     code = (
         "import sys\n"
-        "from predictors.registry import PREDICTORS\n"
+        "from rollcast.predictors.registry import PREDICTORS\n"
         "assert 'good-idea' in PREDICTORS.names() and 'lstm' in PREDICTORS.names()\n"
-        "print(sorted({'torch', 'some_idea', 'some_broken', 'predictors.sma'} & set(sys.modules)))"
+        "print(sorted({'torch', 'some_idea', 'some_broken', 'rollcast.predictors.sma'} & set(sys.modules)))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(some), str(ROOT)])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=some)

@@ -10,18 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cli
-from backtests import Request
-from backtests.evidence.skill import skill
-from backtests.forecasting import forecast_next, last_forecast
-from backtests.gate import LookAheadError
-from predictors import WalkForward, diary, load
-from predictors.ols import OLSFeatures
+from rollcast import Request, WalkForward, load
+from rollcast.backtests.evidence.skill import skill
+from rollcast.backtests.gate.gate import LookAheadError
+from rollcast.backtests.next_bar.next_bar import forecast_next, last_forecast
+from rollcast.predictors import training_log
+from rollcast.predictors.ols import OLSFeatures
 
 ROOT = Path(__file__).parent.parent
 LEAKY = """
 from dataclasses import dataclass
 import numpy as np
-from predictors import Predictor
+from rollcast import Predictor
 
 @dataclass(frozen=True)
 class Tomorrow(Predictor):
@@ -65,7 +65,7 @@ def test_the_quick_forecast_is_the_last_one_wherever_the_schedule_stands(length,
 
 
 def test_the_quick_forecast_fits_one_window(spy):
-    with diary.kept() as page:
+    with training_log.kept() as page:
         made = forecast_next(Request("ols-features", train=250), spy.iloc[:2000], history=False)
     assert len(page.training().windows) == 1
     assert made.history is None

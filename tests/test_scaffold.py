@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backtests.scaffold import write_plugin
-from predictors.registry import PREDICTORS
+from rollcast.backtests.scaffold import write_plugin
+from rollcast.predictors.registry import PREDICTORS
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("predictor", "learner", "strategy")

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from predictors.sharing import Work
+from rollcast.predictors.executor import Work
 
 FIRST = 4  # units of a chunk before any has been timed
 GROWTH = 4  # a chunk is at most so many times as long as the one before

@@ -2,7 +2,7 @@
 
 unfinished/KEY/N.zip   some windows: which, their forecasts, what their diary says, as Arrow tables
 
-The key is of the learner, its parameters, all code and all versions, as in `backtests.sweep.fingerprint`.
+The key is of the learner, its parameters, all code and all versions, as in `backtests.sweep.cache_key`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from backtests.cluster.task import Done
-from backtests.sources import digest
-from backtests.sweep.cache import write_whole
-from backtests.sweep.fingerprint import code_of, key_of
-from predictors import Learner, Window
-from predictors.diary import Diary
-from predictors.sharing import Work
+from rollcast.backtests.cluster.task import Done
+from rollcast.backtests.data.bars import digest
+from rollcast.backtests.sweep.cache_key import code_of, key_of
+from rollcast.backtests.sweep.forecast_cache import write_whole
+from rollcast.predictors import Learner, Window
+from rollcast.predictors.executor import Work
+from rollcast.predictors.training_log import Diary
 
 SECONDS = 5.0  # between two writes, and before the first: what takes less is not worth keeping
 LIMIT = 1 << 30  # bytes of runs that never went on; beyond it the oldest go

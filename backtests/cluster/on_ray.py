@@ -23,12 +23,12 @@ try:
 except ImportError as error:
     raise ImportError("--engine ray needs Ray, an optional extra: pip install 'rollcast[ray]'") from error
 
-from backtests.cluster.chunks import Chunks
-from backtests.cluster.foreman import Crew
-from backtests.cluster.task import Done, class_of, do_packed, kin
-from backtests.sweep.fingerprint import own_modules
-from predictors.recurrent import trainer
-from predictors.sharing import Work
+from rollcast.backtests.cluster.chunks import Chunks
+from rollcast.backtests.cluster.journalled_executor import Crew
+from rollcast.backtests.cluster.task import Done, class_of, do_packed, kin
+from rollcast.backtests.sweep.cache_key import own_modules
+from rollcast.predictors.executor import Work
+from rollcast.predictors.recurrent import trainer
 
 SECONDS = 1.0  # of a chunk; handing one over and back takes some two milliseconds
 AHEAD = 2  # chunks in flight for every slot, so that none waits for the next

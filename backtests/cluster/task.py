@@ -22,8 +22,8 @@ from typing import Any
 
 import pandas as pd
 
-from predictors import diary
-from predictors.diary import Diary
+from rollcast.predictors import training_log
+from rollcast.predictors.training_log import Diary
 
 PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "scipy", "torch")
 SOURCES = {".py", ".so", ".pyd", ".cpp", ".h"}
@@ -46,7 +46,7 @@ class Done:
 def do_chunk(do: Any, units: Sequence[Any], noted: bool) -> Done:
     """Does some units; `noted` says whether a diary is kept. Raises what `do` raises."""
     began = time.perf_counter()
-    with diary.kept() if noted else nullcontext() as page:
+    with training_log.kept() if noted else nullcontext() as page:
         results = list(do(units))
     return Done(results, page, time.perf_counter() - began)
 
@@ -81,7 +81,7 @@ def check_kin(home: Mapping[str, str]) -> None:
 @cache
 def kin() -> dict[str, str]:
     """What a result may depend on besides the work: versions, our code with its compiled kernel, and the processor."""
-    from predictors.recurrent import kernel
+    from rollcast.predictors.recurrent import kernel
 
     code = hashlib.sha256()
     root = Path(__file__).parents[2]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import BAR, SOURCE, reading
+from rollcast.backtests.commands.options import BAR, SOURCE, reading
 
 if TYPE_CHECKING:
-    from backtests.data.table import Adjust
+    from rollcast.backtests.data.table import Adjust
 
 
 @click.group()
@@ -21,7 +21,7 @@ def data() -> None:
 @data.command(name="list")
 def list_data() -> None:
     """List the symbols that are stored and bundled."""
-    from backtests.data.report import inventory
+    from rollcast.backtests.data.report import inventory
 
     click.echo(f"{'symbol':<10} {'bars':>7}  {'first':<10}  {'last':<10}  {'frequency':<9}  {'prices':<12}  source")
     for row in inventory().to_dict("records"):
@@ -39,7 +39,7 @@ def list_data() -> None:
 @click.option("--deadline", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds a symbol.")
 def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
     """Download from Yahoo what the store lacks. AAPL is daily; AAPL.1h, .30m, .15m, .5m, .2m, .1m are shorter bars."""
-    from backtests.data.fetch import fetch
+    from rollcast.backtests.data.fetch import fetch
 
     failed = 0
     for symbol in symbols:
@@ -65,7 +65,7 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 @reading
 def show_data(symbol: str, source: str | None, adjust: Adjust, **options: Any) -> None:
     """Show where a symbol's bars come from, what was detected, and the first and last of them."""
-    from backtests.data.load import load
+    from rollcast.backtests.data.load import load
 
     found = load(symbol, source=source, adjust=adjust, **options)
     click.echo(found.origin)
@@ -83,7 +83,7 @@ def show_data(symbol: str, source: str | None, adjust: Adjust, **options: Any) -
 @reading
 def check_data(symbol: str, source: str | None, **options: Any) -> None:
     """Say what is wrong with a symbol's bars; ends with status 1 where it would stop a backtest."""
-    from backtests.data.report import check
+    from rollcast.backtests.data.report import check
 
     found = check(symbol, source, **options)
     click.echo(found.origin)
@@ -105,7 +105,7 @@ def check_data(symbol: str, source: str | None, **options: Any) -> None:
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL…")
 def remove_data(symbols: tuple[str, ...]) -> None:
     """Remove symbols from the store."""
-    from backtests.data.store import remove
+    from rollcast.backtests.data.store import remove
 
     for symbol in symbols:
         click.echo(f"removed {remove(symbol)}")

@@ -14,8 +14,8 @@ import click
 from click.core import ParameterSource
 
 if TYPE_CHECKING:
-    from backtests.config import Config, Kind
-    from backtests.request import Request
+    from rollcast.backtests.config import Config, Kind
+    from rollcast.backtests.pipeline.request import Request
 
 
 def pairs(ctx: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
@@ -96,7 +96,7 @@ class FromFile(click.Option):
         path, args = super().handle_parse_result(ctx, opts, args)
         # Where there is none, click has a mark of its own, and not None.
         if isinstance(path, Path) and not ctx.resilient_parsing:
-            from backtests.config import Config
+            from rollcast.backtests.config import Config
 
             ctx.default_map = _defaults(Config.read(path), ctx, opts)
         return path, args
@@ -174,7 +174,7 @@ ADJUST = click.option(
 
 
 def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options every command that backtests has; their names are those of `backtests.request.Request`."""
+    """The options every command that backtests has; their names are those of `backtests.pipeline.request.Request`."""
     return CONFIG(SYMBOL(UNIVERSE(account_options(OUT(command)))))
 
 
@@ -222,9 +222,9 @@ def request_of(options: dict[str, Any]) -> Request:
     """The backtest that options of the command line ask for."""
     if options["start"] and options["end"] and options["start"] > options["end"]:
         raise click.UsageError(f"--start {options['start']} is after --end {options['end']}")
-    from backtests.engine import Account
-    from backtests.portfolio.asked import universe_of
-    from backtests.request import Request
+    from rollcast.backtests.account.engine import Account
+    from rollcast.backtests.pipeline.request import Request
+    from rollcast.backtests.pipeline.universe import universe_of
 
     options = options | {"symbol": universe_of(_symbol(options))}
     names = {field.name for field in fields(Account)} & set(options)
@@ -261,7 +261,7 @@ def one_name(request: Request, command: str) -> Request:
 @contextmanager
 def training(name: str, out: Path | None = None) -> Iterator[Callable[..., None]]:
     """The engine of this name, and a progress bar over its refits; `out`, where it keeps what a kill would lose."""
-    from backtests.cluster import engine
+    from rollcast.backtests.cluster import engine
 
     with engine(name, out), training_bar() as progress:
         yield progress

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import PAIRS, one_name, request_of, run_options, training
+from rollcast.backtests.commands.options import PAIRS, one_name, request_of, run_options, training
 
 if TYPE_CHECKING:
-    from backtests.placebo import Placebo
+    from rollcast.backtests.placebo import Placebo
 
 # Those of backtests.placebo.SURROGATES, which --help is too quick to import.
 NULLS = ("flipped", "permuted", "blocks", "phases", "garch")
@@ -39,9 +39,9 @@ def placebo(
     p is how likely one of those does at least as well.
     """
     request = one_name(request_of(options), "placebo")
-    from backtests import placebo as markets_without_edge
-    from backtests import workspace
-    from backtests.placebo.chance import enough
+    from rollcast.backtests import placebo as markets_without_edge
+    from rollcast.backtests.placebo.p_value import enough
+    from rollcast.backtests.workspace import workspace
 
     if until is not None:
         enough(until, markets)  # too few markets are found out before hours of training

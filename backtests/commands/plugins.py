@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import BAR, OUT, PAIRS, SOURCE, date, one_name, reading, request_of
+from rollcast.backtests.commands.options import BAR, OUT, PAIRS, SOURCE, date, one_name, reading, request_of
 
 if TYPE_CHECKING:
-    from predictors import Learner, Predictor
-    from predictors.checks import Outcome
-    from predictors.registry import Registry
+    from rollcast.predictors import Learner, Predictor
+    from rollcast.predictors.checks.suite import Outcome
+    from rollcast.predictors.registry import Registry
 
 
 @click.command(name="list")
 def list_plugins() -> None:
     """List the predictors and strategies, where each comes from, and their parameters."""
-    from backtests.backtest import STRATEGIES
-    from backtests.portfolio import PORTFOLIO_STRATEGIES
-    from predictors.registry import PREDICTORS, PluginError
+    from rollcast.backtests.pipeline.backtest import STRATEGIES
+    from rollcast.backtests.portfolio import PORTFOLIO_STRATEGIES
+    from rollcast.predictors.registry import PREDICTORS, PluginError
 
     for registry in (PREDICTORS, STRATEGIES, PORTFOLIO_STRATEGIES):
         only = ", of a portfolio only" if registry is PORTFOLIO_STRATEGIES else ""
@@ -45,7 +45,7 @@ def list_plugins() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
     """Check that a predictor keeps the contract and does not look ahead, one sentence per check."""
-    from predictors.checks import check_predictor, start_sensitivity
+    from rollcast.predictors.checks.suite import check_predictor, start_sensitivity
 
     model, call = _model(predictor, params)
     outcomes = []
@@ -70,7 +70,7 @@ def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
 @click.option("--package", is_flag=True, help="A distribution to pip install, with its entry point and a test.")
 def new(kind: str, name: str, package: bool) -> None:
     """Write the first lines of a plugin: a short file that works at once."""
-    from backtests.scaffold import write_plugin
+    from rollcast.backtests.scaffold import write_plugin
 
     files = write_plugin(kind, name, Path(), package=package)
     for path in files:
@@ -100,9 +100,9 @@ def new(kind: str, name: str, package: bool) -> None:
 def explain(name: str, train: int, out: Path, **options: Any) -> None:
     """Fit a recurrent net on the last bars and draw what it does inside."""
     request = one_name(request_of(options | {"predictor": name}), "explain")
-    from backtests import RunFolder
-    from backtests.explain import recurrent, write_explanation
-    from backtests.workspace import label
+    from rollcast import RunFolder
+    from rollcast.backtests.explain import recurrent, write_explanation
+    from rollcast.backtests.workspace.workspace import label
 
     learner = recurrent(request.model(), name)
     bars = request.load().seen
@@ -115,7 +115,7 @@ def explain(name: str, train: int, out: Path, **options: Any) -> None:
 
 def _model(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner, str]:
     """The predictor or learner of this name with these parameters, and the Python call that makes it."""
-    from predictors.registry import PREDICTORS
+    from rollcast.predictors.registry import PREDICTORS
 
     cls = PREDICTORS.find(name)
     values = PREDICTORS.coerce(cls, texts, name)

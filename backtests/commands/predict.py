@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import CONFIG, PAIRS, account_options, request_of, training
+from rollcast.backtests.commands.options import CONFIG, PAIRS, account_options, request_of, training
 
 if TYPE_CHECKING:
-    from backtests.forecasting import History, NextBar
+    from rollcast.backtests.next_bar.next_bar import History, NextBar
 
 
 @click.command()
@@ -31,9 +31,9 @@ def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool
     if twice:
         raise click.UsageError(f"{twice} is given twice")
     requests = [request_of(options | {"symbol": symbol}) for symbol in symbols]
-    from backtests.forecasting import forecast_next
-    from backtests.portfolio.asked import LoadedPanel
-    from backtests.portfolio.forecasting import forecast_names
+    from rollcast.backtests.next_bar.next_bar import forecast_next
+    from rollcast.backtests.next_bar.panel import forecast_names
+    from rollcast.backtests.pipeline.universe import LoadedPanel
 
     # What cannot be read is found out before anything is trained.
     loaded = [request.market() for request in requests]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import PAIRS, request_of, run_options, training, training_bar
+from rollcast.backtests.commands.options import PAIRS, request_of, run_options, training, training_bar
 
 if TYPE_CHECKING:
-    from backtests.comparison import Comparison
-    from backtests.result import Result
+    from rollcast.backtests.comparison import Comparison
+    from rollcast.backtests.pipeline.result import Result
 
 
 @click.command()
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def backtest(engine: str, open_sheet: bool, out: Path, **options: Any) -> None:
     """Backtest a predictor and write its tear sheet."""
     request = request_of(options)
-    from backtests import workspace
+    from rollcast.backtests.workspace import workspace
 
     with training(engine, out) as progress:
         result, folder = workspace.backtest(request, out, progress)
@@ -43,9 +43,9 @@ def compare(predictors: tuple[str, ...], seeds: int, engine: str, open_page: boo
     All are traded from the date on at which the last of them has a forecast. Each run gets its own tear sheet.
     """
     base = request_of(options | {"predictor": predictors[0], "params": {}})
-    from backtests import comparison
-    from backtests.sheet.comparison import save_comparison
-    from backtests.sheet.index import write_index
+    from rollcast.backtests import comparison
+    from rollcast.backtests.sheet.comparison import save_comparison
+    from rollcast.backtests.sheet.index import write_index
 
     entrants = comparison.entrants_of(predictors, base, seeds)
     with training(engine, out) as progress:
@@ -62,7 +62,7 @@ def compare(predictors: tuple[str, ...], seeds: int, engine: str, open_page: boo
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def report(run: Path) -> None:
     """Write the tear sheet of a saved run again, with the trials counted by now."""
-    from backtests import workspace
+    from rollcast.backtests.workspace import workspace
 
     result = workspace.rebuild(run)
     _print_result(result)
@@ -73,8 +73,8 @@ def report(run: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def verify(run: Path) -> None:
     """Make a saved run again from its recipe, and say whether forecasts, orders and equity are the same to the bit."""
-    from backtests.portfolio.result import load_result
-    from backtests.verify import changes, check
+    from rollcast.backtests.pipeline.panel_result import load_result
+    from rollcast.backtests.verify import changes, check
 
     saved = load_result(run)
     with training_bar() as progress:

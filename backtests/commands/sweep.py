@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from backtests.commands.options import one_name, request_of, run_options
+from rollcast.backtests.commands.options import one_name, request_of, run_options
 
 if TYPE_CHECKING:
-    from backtests.sweep.aside import Begin
-    from backtests.sweep.live import Progress
-    from backtests.sweep.points import Sweep
-    from backtests.sweep.run import Swept
+    from rollcast.backtests.sweep.live import Progress
+    from rollcast.backtests.sweep.points import Sweep
+    from rollcast.backtests.sweep.run import Swept
+    from rollcast.backtests.sweep.winner_process import Begin
 
 SECONDS = 10.0  # between two lines where the output is no terminal
 WORDS: Any = {"multiple": True, "metavar": "NAME=VALUES"}
@@ -61,17 +61,17 @@ def sweep(
     schedule = [f"{name}={options[name]}" for name in ("train", "every") if options[name] is not None]
     fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False, "train": None, "every": None}
     bases = [one_name(request_of(options | fixed | {"symbol": symbol}), "sweep") for symbol in dict.fromkeys(symbols)]
-    from backtests import cluster
-    from backtests.sweep.points import sweep_of
+    from rollcast.backtests import cluster
+    from rollcast.backtests.sweep.points import sweep_of
 
     choice: Any = {"method": method, "draws": draws, "seeds": seeds}
     asked = [sweep_of(base, params, rule_params, schedule, **choice) for base in bases]
     pages = []
     with cluster.engine(engine, out), _winners(asked[0]) as begin:
         # After the other process has started: they take a second.
-        from backtests.sheet.index import write_index
-        from backtests.sheet.sweep import write_sweep
-        from backtests.sweep import run
+        from rollcast.backtests.sheet.index import write_index
+        from rollcast.backtests.sheet.sweep import write_sweep
+        from rollcast.backtests.sweep import run
 
         for each in asked:
             with live([axis.column for axis in each.axes]) as report:
@@ -87,9 +87,9 @@ def sweep(
 
 def _winners(asked: Sweep) -> AbstractContextManager[Begin]:
     """Where winners are run: in a second process where there is a core for it, and no learner that takes them all."""
-    from backtests.sweep.aside import aside, here
-    from predictors import Learner
-    from predictors.registry import PREDICTORS
+    from rollcast.backtests.sweep.winner_process import aside, here
+    from rollcast.predictors import Learner
+    from rollcast.predictors.registry import PREDICTORS
 
     learns = issubclass(PREDICTORS.find(asked.base.predictor), Learner)
     return nullcontext(here) if learns or (os.cpu_count() or 1) < 2 else aside()
@@ -98,7 +98,7 @@ def _winners(asked: Sweep) -> AbstractContextManager[Begin]:
 @contextmanager
 def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
     """A table on standard error that is drawn over itself in a terminal, and a line now and then elsewhere."""
-    from backtests.sweep.live import lines
+    from rollcast.backtests.sweep.live import lines
 
     drawn, last, terminal = 0, 0.0, sys.stderr.isatty()
 
@@ -120,8 +120,8 @@ def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
 
 def _print_sweep(swept: Swept) -> None:
     """The best points, and what to make of the best."""
-    from backtests.sheet.sweep import conclusion
-    from backtests.sweep.live import best_lines
+    from rollcast.backtests.sheet.sweep import conclusion
+    from rollcast.backtests.sweep.live import best_lines
 
     found = swept.judgement
     dates = f"{swept.since:%Y-%m-%d} to {swept.index[-1]:%Y-%m-%d}"

@@ -17,8 +17,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from backtests.data.table import PRICES
-from predictors.bars import COLUMNS
+from rollcast.backtests.data.table import PRICES
+from rollcast.predictors.bars import COLUMNS
 
 ACTIONS = ["dividend", "split"]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from predictors.registry import suggest
+from rollcast.predictors.registry import suggest
 
 # role → the names it goes by, the surest first, reduced to letters and digits
 NAMES: dict[str, tuple[str, ...]] = {

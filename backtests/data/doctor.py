@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from backtests.data.table import PRICES, Table
+from rollcast.backtests.data.table import PRICES, Table
 
 Where = Callable[[pd.DataFrame], np.ndarray]
 Mend = Callable[[Table, np.ndarray], Table]
@@ -53,8 +53,8 @@ def examine(table: Table) -> list[Finding]:
 
 def ask_calendar(table: Table) -> list[str]:
     """What the calendar of its exchange holds against a table without fatal findings, and an unfinished last bar."""
-    from backtests.data.calendars import guess_exchange
-    from backtests.data.gaps import against_calendar, partial_last
+    from rollcast.backtests.data.calendars import guess_exchange
+    from rollcast.backtests.data.gaps import against_calendar, partial_last
 
     index = pd.DatetimeIndex(table.rows.index)
     exchange = table.exchange or guess_exchange(index)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.data import store
-from backtests.data.calendars import YAHOO, guess_exchange
-from backtests.data.gaps import against_calendar
-from backtests.data.yahoo_rows import INTERVALS, YahooError
+from rollcast.backtests.data import store
+from rollcast.backtests.data.calendars import YAHOO, guess_exchange
+from rollcast.backtests.data.gaps import against_calendar
+from rollcast.backtests.data.yahoo_rows import INTERVALS, YahooError
 
 OVERLAP = pd.Timedelta(days=10)
 # days back that Yahoo serves bars of a size, a day less than it says
@@ -58,7 +58,7 @@ def fetch(
 
     Raises YahooError where the download fails; the store then holds what it held.
     """
-    from backtests.data.yahoo import download
+    from rollcast.backtests.data.yahoo import download
 
     ticker, interval = split_symbol(symbol)
     symbol = canonical(symbol)

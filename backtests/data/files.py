@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from backtests.data.columns import ROLES, Layout, find_layout
-from backtests.data.dates import BadDate, Stamps, exchange_time, parse_dates
-from backtests.data.numbers import decimal_mark, parse_numbers
-from backtests.data.table import PRICES, Table
-from backtests.data.text import Cells, read_cells
+from rollcast.backtests.data.columns import ROLES, Layout, find_layout
+from rollcast.backtests.data.dates import BadDate, Stamps, exchange_time, parse_dates
+from rollcast.backtests.data.numbers import decimal_mark, parse_numbers
+from rollcast.backtests.data.table import PRICES, Table
+from rollcast.backtests.data.text import Cells, read_cells
 
 EXCEL = (".xlsx", ".xls", ".ods")
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from backtests.data import doctor, store
-from backtests.data.adjust import ACTIONS, actions, as_bars
-from backtests.data.bundled import bundled, bundled_table
-from backtests.data.resample import resample, width_of
-from backtests.data.sessions import nights, spliced
-from backtests.data.table import ADJUSTMENTS, Adjust, Loaded, Table
-from predictors.bars import check_bars
-from predictors.registry import suggest
+from rollcast.backtests.data import doctor, store
+from rollcast.backtests.data.adjust import ACTIONS, actions, as_bars
+from rollcast.backtests.data.bundled import bundled, bundled_table
+from rollcast.backtests.data.resample import resample, width_of
+from rollcast.backtests.data.sessions import nights, spliced
+from rollcast.backtests.data.table import ADJUSTMENTS, Adjust, Loaded, Table
+from rollcast.predictors.bars import check_bars
+from rollcast.predictors.registry import suggest
 
 SOURCES = ("file", "store", "bundled", "yahoo")
 ENDINGS = (".csv", ".txt", ".tsv", ".gz", ".zip", ".parquet", ".pq", ".xlsx", ".xls", ".ods")
@@ -144,14 +144,14 @@ def find_table(
 ) -> Table:
     """The rows of a symbol before the doctor, from the first source that has it; arguments as `load` takes them."""
     if source == "file" or (source is None and is_file(symbol)):
-        from backtests.data import files
+        from rollcast.backtests.data import files
 
         return files.read_file(symbol, **told)  # type: ignore[arg-type]
     given = next((name for name, value in told.items() if value), None)
     if given is not None:
         raise ValueError(f"{given} settles how a file is read, and {symbol!r} is no file")
     if source == "yahoo":
-        from backtests.data import fetch
+        from rollcast.backtests.data import fetch
 
         said: tuple[str, ...] = ()
         if snapshot is None and fetch.needs_download(symbol, end):

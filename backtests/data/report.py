@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from backtests.data import doctor, store
-from backtests.data.load import find_table
-from backtests.sources import frequency, list_bars
+from rollcast.backtests.data import doctor, store
+from rollcast.backtests.data.bars import frequency, list_bars
+from rollcast.backtests.data.load import find_table
 
 
 @dataclass(frozen=True)

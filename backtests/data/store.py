@@ -20,9 +20,9 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pandas as pd
 
-from backtests.data.table import Table
-from predictors.bars import COLUMNS
-from predictors.registry import suggest
+from rollcast.backtests.data.table import Table
+from rollcast.predictors.bars import COLUMNS
+from rollcast.predictors.registry import suggest
 
 HOME = "ROLLCAST_DATA"  # an environment variable that moves the store
 STORED = [*COLUMNS, "dividend", "split"]

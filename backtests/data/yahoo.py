@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from backtests.data.yahoo_rows import INTERVALS, Download, YahooError, as_traded
+from rollcast.backtests.data.yahoo_rows import INTERVALS, Download, YahooError, as_traded
 
 META = ("exchangeName", "exchangeTimezoneName", "currency", "instrumentType", "currentTradingPeriod")
 RETRIED = (429, 500, 502, 503, 504)

@@ -14,11 +14,11 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from backtests.engine import Account, simulate
-from backtests.fast import evaluate, supports
-from backtests.scores import return_scores
-from backtests.sources import bars_per_year
-from strategies.buy_and_hold import BuyAndHold, holding
+from rollcast.backtests.account import evaluate, supports
+from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.data.bars import bars_per_year
+from rollcast.strategies.buy_and_hold import BuyAndHold, holding
 
 COSTS = (0, 1, 2, 5, 10, 15, 20, 30, 40, 50)
 LATEST = 5  # bars

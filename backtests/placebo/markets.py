@@ -14,19 +14,19 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from backtests.backtest import check_forecast, check_strategy
-from backtests.data.load import adjusted, as_read
-from backtests.engine import Account, simulate
-from backtests.fast import Prices, evaluate, supports
-from backtests.placebo.surrogates import SURROGATES, surrogate
-from backtests.request import Request
-from backtests.scores import forecast_scores, return_scores
-from backtests.sources import bars_per_year
-from predictors import Learner, Predictor, WalkForward
-from predictors.bars import check_bars
-from predictors.registry import suggest
-from predictors.sharing import Work, each, share
-from strategies.buy_and_hold import BuyAndHold
+from rollcast.backtests.account import Prices, evaluate, supports
+from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.scores import forecast_scores, return_scores
+from rollcast.backtests.data.bars import bars_per_year
+from rollcast.backtests.data.load import adjusted, as_read
+from rollcast.backtests.pipeline.backtest import check_forecast, check_strategy
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.placebo.surrogates import SURROGATES, surrogate
+from rollcast.predictors import Learner, Predictor, WalkForward
+from rollcast.predictors.bars import check_bars
+from rollcast.predictors.executor import Work, each, share
+from rollcast.predictors.registry import suggest
+from rollcast.strategies.buy_and_hold import BuyAndHold
 
 SCORES = ("sharpe", "cagr", "excess", "ic", "r2")
 BYTES_PER_BAR = 400  # of a market: its bars, features and forecasts, and its accounts while they trade

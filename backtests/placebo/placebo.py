@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.placebo.chance import Chance, chance, decided, enough
-from backtests.placebo.markets import SCORES, Progress, Trial, score
-from backtests.placebo.surrogates import DEFAULT
+from rollcast.backtests.placebo.markets import SCORES, Progress, Trial, score
+from rollcast.backtests.placebo.p_value import Chance, chance, decided, enough
+from rollcast.backtests.placebo.surrogates import DEFAULT
 
 FILES = ("placebo.json", "placebo.parquet")
 

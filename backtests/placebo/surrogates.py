@@ -14,10 +14,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from backtests.data.sessions import nights, over_nights, spliced
-from backtests.evidence.bootstrap import drawn, joint_block_length
-from backtests.placebo.garch import fitted
-from predictors.bars import COLUMNS
+from rollcast.backtests.data.sessions import nights, over_nights, spliced
+from rollcast.backtests.evidence.bootstrap import drawn, joint_block_length
+from rollcast.backtests.placebo.garch import fitted
+from rollcast.predictors.bars import COLUMNS
 
 Surrogate = Callable[[pd.DataFrame, int], pd.DataFrame]
 

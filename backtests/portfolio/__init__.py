@@ -1,9 +1,9 @@
 """Portfolios: many names, one account."""
 
-from backtests.portfolio.backtest import PORTFOLIO_STRATEGIES as PORTFOLIO_STRATEGIES
-from backtests.portfolio.backtest import run_panel as run_panel
-from backtests.portfolio.backtest import trade_panel as trade_panel
-from backtests.portfolio.forecasts import predict_panel as predict_panel
-from backtests.portfolio.panel import Panel as Panel
-from backtests.portfolio.panel import load_panel as load_panel
-from backtests.portfolio.result import PanelResult as PanelResult
+from rollcast.backtests.data.panel import Panel as Panel
+from rollcast.backtests.data.panel import load_panel as load_panel
+from rollcast.backtests.pipeline.panel_backtest import PORTFOLIO_STRATEGIES as PORTFOLIO_STRATEGIES
+from rollcast.backtests.pipeline.panel_backtest import run_panel as run_panel
+from rollcast.backtests.pipeline.panel_backtest import trade_panel as trade_panel
+from rollcast.backtests.pipeline.panel_forecasts import predict_panel as predict_panel
+from rollcast.backtests.pipeline.panel_result import PanelResult as PanelResult

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.sheet.words import DASH, number
+from rollcast.backtests.sheet.words import DASH, number
 
 ROUNDING = 0.005 + 1e-9  # quantstats prints two decimals
 

@@ -12,14 +12,14 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from backtests.comparison import Comparison, Entrant
-from backtests.result import RunFolder, plain
-from backtests.sheet.index import COMPARISON, SHEET
-from backtests.sheet.page import render
-from backtests.sheet.recipe import facts
-from backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned, wide
-from backtests.sheet.words import basis_points, number, percent
-from backtests.workspace import symbol_label
+from rollcast.backtests.comparison import Comparison, Entrant
+from rollcast.backtests.pipeline.result import RunFolder, plain
+from rollcast.backtests.sheet.index import COMPARISON, SHEET
+from rollcast.backtests.sheet.page import render
+from rollcast.backtests.sheet.recipe import facts
+from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned, wide
+from rollcast.backtests.sheet.words import basis_points, number, percent
+from rollcast.backtests.workspace.workspace import symbol_label
 
 COLOURS = ("accent", "third", "fourth", "fifth", "ink", "bad")
 ALPHA = 0.1  # below it a forecast is not in the 90 % model confidence set

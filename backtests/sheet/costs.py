@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from backtests.result import Result
-from backtests.sheet.svg import Chart, Plot, number_ticks, spanned
-from backtests.sheet.words import basis_points, number, percent
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sheet.svg import Chart, Plot, number_ticks, spanned
+from rollcast.backtests.sheet.words import basis_points, number, percent
 
 MOST_TRADES = 500
 

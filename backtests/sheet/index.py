@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from backtests.ledger import NAME, Ledger
-from backtests.sheet.page import render
+from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.sheet.page import render
 
 PAGE, SHEET, COMPARISON, SWEEP = "index.html", "tearsheet.html", "comparison.html", "sweep.html"
 MOST_RUNS = 2_000  # on the page; the ledger has them all

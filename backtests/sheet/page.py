@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from backtests.sheet.words import FILTERS
+from rollcast.backtests.sheet.words import FILTERS
 
 HERE = Path(__file__).parent
 CHART_LIBRARY = "lightweight-charts/lightweight-charts.standalone.production.js"

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from backtests.sheet.figures import STYLE, themed
-from backtests.sheet.mended import mended
-from backtests.sheet.tables import Group, Row, corrected, grouped, label, read
-from predictors.validation import at_least
+from rollcast.backtests.sheet.figures import STYLE, themed
+from rollcast.backtests.sheet.quantstats_fixes import mended
+from rollcast.backtests.sheet.tables import Group, Row, corrected, grouped, label, read
+from rollcast.predictors.validation import at_least
 
 # quantstats, seaborn and pandas talk among themselves; nothing here is about the caller's data.
 _NOISE: tuple[tuple[str, type[Warning]], ...] = (

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from backtests.result import Result
-from backtests.sheet.svg import Chart, Plot, number_ticks, spanned
-from backtests.sheet.words import number, percent, probability
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sheet.svg import Chart, Plot, number_ticks, spanned
+from rollcast.backtests.sheet.words import number, percent, probability
 
 SCORES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "sharpe": ("Sharpe ratio", number),

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.data.calendars import session_starts
-from backtests.portfolio.result import PanelResult
-from backtests.result import Result
-from backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned
-from backtests.sheet.words import day, number, percent
+from rollcast.backtests.data.calendars import session_starts
+from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned
+from rollcast.backtests.sheet.words import day, number, percent
 
 MOST_CANDLES = 50_000  # more than any browser scrolls well
 TOGETHER = (5, 10, 15, 30, 60, 120, 240)  # bars to a candle

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from backtests.result import Result
+from rollcast.backtests.pipeline.result import Result
 
 
 def facts(result: Result) -> dict[str, str]:

@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from backtests.portfolio.result import PanelResult
-from backtests.result import Result
-from backtests.sheet.across import across
-from backtests.sheet.audit import audit, compared
-from backtests.sheet.chance import chance
-from backtests.sheet.costs import costs
-from backtests.sheet.page import CHART_LIBRARY, render
-from backtests.sheet.performance import Performance, performance
-from backtests.sheet.price import price
-from backtests.sheet.quality import quality
-from backtests.sheet.recipe import alarm, facts, model_name, provenance
-from backtests.sheet.tables import FEWEST_BARS
-from backtests.sheet.training import training
-from backtests.sheet.words import basis_points, number, percent
+from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sheet.audit import audit, compared
+from rollcast.backtests.sheet.costs import costs
+from rollcast.backtests.sheet.luck import chance
+from rollcast.backtests.sheet.names import across
+from rollcast.backtests.sheet.page import CHART_LIBRARY, render
+from rollcast.backtests.sheet.performance import Performance, performance
+from rollcast.backtests.sheet.price import price
+from rollcast.backtests.sheet.recipe import alarm, facts, model_name, provenance
+from rollcast.backtests.sheet.skill import quality
+from rollcast.backtests.sheet.tables import FEWEST_BARS
+from rollcast.backtests.sheet.training import training
+from rollcast.backtests.sheet.words import basis_points, number, percent
 
 SECTIONS = {
     "verdict": "Verdict",

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from backtests.sheet.svg import Chart, Plot, number_ticks, spanned
-from backtests.sheet.words import number
-from backtests.sweep.judge import coordinates_of
-from backtests.sweep.run import Swept
+from rollcast.backtests.sheet.svg import Chart, Plot, number_ticks, spanned
+from rollcast.backtests.sheet.words import number
+from rollcast.backtests.sweep.judgement import coordinates_of
+from rollcast.backtests.sweep.run import Swept
 
 MOST_LEVELS = 24  # of an axis of a heat map; more are gathered in bins
 MOST_MAPS = 6

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import pandas as pd
 
-from backtests.sheet.words import number
+from rollcast.backtests.sheet.words import number
 
 WIDTH = 420  # units: at 390 pixels a label of 12 is ten pixels high
 MOST_POINTS = 640  # of a line; more than the eye or the screen has

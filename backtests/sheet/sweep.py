@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.sheet.index import SHEET
-from backtests.sheet.page import render
-from backtests.sheet.surface import surfaces
-from backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, number_ticks, spanned, wide
-from backtests.sheet.words import basis_points, number, percent, probability, text
-from backtests.sweep.cache import write_whole
-from backtests.sweep.judge import coordinates_of
-from backtests.sweep.nested import Nested
-from backtests.sweep.run import Swept
+from rollcast.backtests.sheet.index import SHEET
+from rollcast.backtests.sheet.page import render
+from rollcast.backtests.sheet.surface import surfaces
+from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, number_ticks, spanned, wide
+from rollcast.backtests.sheet.words import basis_points, number, percent, probability, text
+from rollcast.backtests.sweep.forecast_cache import write_whole
+from rollcast.backtests.sweep.judgement import coordinates_of
+from rollcast.backtests.sweep.nested import Nested
+from rollcast.backtests.sweep.run import Swept
 
 PAGE = "sweep.html"
 MOST_DOTS, MOST_ROWS = 600, 25

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.result import Result
-from backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, nice_ticks, spanned, wide
-from backtests.sheet.words import day, number
-from predictors.diary import Training
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, nice_ticks, spanned, wide
+from rollcast.backtests.sheet.words import day, number
+from rollcast.predictors.training_log import Training
 
 STATES = {
     "forget": "Forget gate: 1 keeps the whole of the old state, 0 drops it",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.sheet.tables import printable
+from rollcast.backtests.sheet.tables import printable
 
 DASH = "–"
 THIN = "\u202f"  # a narrow space at which no line breaks

@@ -17,7 +17,7 @@ from typing import Any, get_args, get_origin
 
 import numpy as np
 
-from predictors.registry import Registry, parse
+from rollcast.predictors.registry import Registry, parse
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 RANGE = re.compile(rf"({NUMBER}):({NUMBER}):({NUMBER})")

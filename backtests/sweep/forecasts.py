@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from backtests.backtest import check_forecast, predict
-from backtests.sources import digest
-from backtests.sweep.cache import ForecastCache, Kept
-from backtests.sweep.fingerprint import code_of, key_of
-from backtests.sweep.points import Maker, Point
-from predictors import Predictor, WalkForward
+from rollcast.backtests.data.bars import digest
+from rollcast.backtests.pipeline.backtest import check_forecast, predict
+from rollcast.backtests.sweep.cache_key import code_of, key_of
+from rollcast.backtests.sweep.forecast_cache import ForecastCache, Kept
+from rollcast.backtests.sweep.points import Maker, Point
+from rollcast.predictors import Predictor, WalkForward
 
 QUICK = 0.2  # seconds a forecast; what takes longer is kept on disk, and always gated
 SAMPLE = 3  # of the quick predictors that are gated: the first, the last and those between

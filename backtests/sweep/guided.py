@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from backtests.sweep.axes import Axis
-from backtests.sweep.points import Point, Sweep
+from rollcast.backtests.sweep.axes import Axis
+from rollcast.backtests.sweep.points import Point, Sweep
 
 BATCH = 10  # points proposed at once; a kill repeats at most these
 WORST = -1e3  # what Optuna is told of a point without a Sharpe ratio

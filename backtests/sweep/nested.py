@@ -15,14 +15,14 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from backtests.backtest import all_parameters
-from backtests.engine import Account, simulate
-from backtests.fast import supports
-from backtests.fast.accounts import Prices
-from backtests.fast.rules import RULES
-from backtests.scores import return_scores
-from strategies.base import ForecastStrategy
-from strategies.buy_and_hold import BuyAndHold, holding
+from rollcast.backtests.account import supports
+from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.fast_accounts import Prices
+from rollcast.backtests.account.fast_rules import RULES
+from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.pipeline.backtest import all_parameters
+from rollcast.strategies.base import ForecastStrategy
+from rollcast.strategies.buy_and_hold import BuyAndHold, holding
 
 COLUMNS = 500  # variants looked at together
 

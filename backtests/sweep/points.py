@@ -15,11 +15,11 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from backtests.backtest import STRATEGIES, check_strategy
-from backtests.request import Request
-from backtests.sweep.axes import Axis, axes_of, constants
-from predictors import Learner, Predictor, WalkForward
-from predictors.registry import PREDICTORS
+from rollcast.backtests.pipeline.backtest import STRATEGIES, check_strategy
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.sweep.axes import Axis, axes_of, constants
+from rollcast.predictors import Learner, Predictor, WalkForward
+from rollcast.predictors.registry import PREDICTORS
 
 METHODS = ("grid", "sobol", "random", "tpe")
 MOST_POINTS = 200_000

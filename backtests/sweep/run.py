@@ -11,23 +11,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from backtests.fast import supports
-from backtests.result import Result
-from backtests.sheet.index import SHEET
-from backtests.sources import bars_per_year, digest
-from backtests.sweep.aside import Begin, here
-from backtests.sweep.cache import ForecastCache
-from backtests.sweep.desk import Desk
-from backtests.sweep.fingerprint import folder_key
-from backtests.sweep.forecasts import Forecaster
-from backtests.sweep.judge import Judgement, judge
-from backtests.sweep.live import Progress, Report, silent
-from backtests.sweep.nested import Nested, nested, targets
-from backtests.sweep.points import Maker, Point, Sweep, name_of
-from backtests.sweep.store import Store
-from backtests.sweep.trials import Trials, date_of
-from backtests.trial import trial_key
-from backtests.workspace import ledger_of
+from rollcast.backtests.account import supports
+from rollcast.backtests.data.bars import bars_per_year, digest
+from rollcast.backtests.ledger.trial_key import trial_key
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sheet.index import SHEET
+from rollcast.backtests.sweep.cache_key import folder_key
+from rollcast.backtests.sweep.forecast_cache import ForecastCache
+from rollcast.backtests.sweep.forecasts import Forecaster
+from rollcast.backtests.sweep.judgement import Judgement, judge
+from rollcast.backtests.sweep.live import Progress, Report, silent
+from rollcast.backtests.sweep.nested import Nested, nested, targets
+from rollcast.backtests.sweep.points import Maker, Point, Sweep, name_of
+from rollcast.backtests.sweep.store import Store
+from rollcast.backtests.sweep.trial_rows import Trials, date_of
+from rollcast.backtests.sweep.winner_process import Begin, here
+from rollcast.backtests.sweep.worklist import Desk
+from rollcast.backtests.workspace.workspace import ledger_of
 
 
 @dataclass(frozen=True)

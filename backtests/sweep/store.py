@@ -23,8 +23,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backtests.result import plain
-from backtests.sweep.cache import write_whole
+from rollcast.backtests.pipeline.result import plain
+from rollcast.backtests.sweep.forecast_cache import write_whole
 
 RETURNS = "returns"
 

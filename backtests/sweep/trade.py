@@ -13,8 +13,8 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from backtests.engine import Account, simulate
-from backtests.fast import Prices, evaluate, supports
+from rollcast.backtests.account import Prices, evaluate, supports
+from rollcast.backtests.account.engine import Account, simulate
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def returns_of(equity: np.ndarray) -> np.ndarray:
 
 
 def return_columns(returns: np.ndarray, bars_per_year: int) -> dict[str, np.ndarray]:
-    """The scores of `backtests.scores.return_scores`, its slow twin, for every column."""
+    """The scores of `backtests.account.scores.return_scores`, its slow twin, for every column."""
     n, yearly = len(returns), np.sqrt(bars_per_year)
     equity = np.cumprod(1 + returns, axis=0)
     peak = np.maximum(np.maximum.accumulate(equity, axis=0), 1.0)

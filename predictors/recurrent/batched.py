@@ -14,11 +14,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from predictors.recurrent import draws, fused, graphs
-from predictors.recurrent.batched_net import Nets
-from predictors.recurrent.plan import CELLS, Job, Plan, Samples, Trained
-from predictors.recurrent.twin import first_weights
-from predictors.recurrent.update import State, Update
+from rollcast.predictors.recurrent import fused, graphs, random_numbers
+from rollcast.predictors.recurrent.batched_net import Nets
+from rollcast.predictors.recurrent.jobs import CELLS, Job, Plan, Samples, Trained
+from rollcast.predictors.recurrent.reference import first_weights
+from rollcast.predictors.recurrent.update import State, Update
 
 # Counted: an LSTM of 32 units saves 10 MB for the gradient of 504 samples of 20 steps. Half again is for temporaries.
 BYTES_PER_GATE = 1.5 * 10e6 / (504 * 20 * 4 * 32)
@@ -146,13 +146,15 @@ class Chunk:
         starts = self.samples.starts
         if not self.plan.batch:
             return starts
-        return starts[draws.order(draws.key(draws.key(job.seed, draws.ORDER), epoch), len(starts))]
+        return starts[random_numbers.epoch_order(job.seed, epoch, len(starts))]
 
     def _masks(self, starts: np.ndarray, update: int) -> list[torch.Tensor]:
         if not self.plan.dropout:
             return []
-        keys = [draws.key(draws.key(job.seed, draws.DROPOUT), update) for job in self.jobs]
-        masks = [draws.masks(self.plan, rows, self.nets.steps, key) for rows, key in zip(starts, keys, strict=True)]
+        masks = [
+            random_numbers.masks(self.plan, rows, self.nets.steps, random_numbers.dropout_key(job.seed, update))
+            for job, rows in zip(self.jobs, starts, strict=True)
+        ]
         return [self._tensor(layer) for layer in zip(*masks, strict=True)]  # each (C, n, K, D·H)
 
     def _tensor(self, arrays: Sequence[np.ndarray]) -> torch.Tensor:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Literal, Self
 import numpy as np
 import pandas as pd
 
-from predictors import diary
-from predictors.bars import log_returns
-from predictors.base import Learner
-from predictors.features import FEATURES, Scale, check_features, features
-from predictors.recurrent import draws, trainer
-from predictors.recurrent.plan import LOSSES, Job, Plan, Samples, Trained
-from predictors.validation import at_least, between, one_of
+from rollcast.predictors import training_log
+from rollcast.predictors.bars import log_returns
+from rollcast.predictors.base import Learner
+from rollcast.predictors.features import FEATURES, Scale, check_features, features
+from rollcast.predictors.recurrent import random_numbers, trainer
+from rollcast.predictors.recurrent.jobs import LOSSES, Job, Plan, Samples, Trained
+from rollcast.predictors.validation import at_least, between, one_of
 
 if TYPE_CHECKING:
-    from predictors.walk_forward import Window
+    from rollcast.predictors.walk_forward import Window
 
 TARGETS = ("standard", "std", "raw")
 
@@ -128,7 +128,7 @@ class Recurrent(Learner):
 
     def fit_many(self, slices: Sequence[pd.DataFrame]) -> list[Self]:
         """As `predictors.pooled.FitsMany.fit_many`: the same nets for every slice, each scaled by its own."""
-        from predictors.recurrent import pooled
+        from rollcast.predictors.recurrent import pooled
 
         return pooled.fit_many(self, slices)
 
@@ -160,7 +160,7 @@ class Recurrent(Learner):
         """`(position in windows, every net's forecasts)` as each window is done; `forecast` is their mean."""
         order, jobs = self.jobs(windows)
         done: list[dict[int, np.ndarray]] = [{} for _ in windows]
-        page, weights, notes, spreads = diary.current(), {}, {}, {}
+        page, weights, notes, spreads = training_log.current(), {}, {}, {}
         for position, trained in trainer.train(self.plan(), jobs, self.device):
             k, i = order[position]
             done[k][i] = self._checked(jobs[position], trained).forecast
@@ -175,7 +175,7 @@ class Recurrent(Learner):
                     spreads[k] = pd.Series(nets.spread, window.bars.index[window.split - 1 : window.stop])
                 yield k, nets
         if page:
-            from predictors.recurrent.states import block_states
+            from rollcast.predictors.recurrent.states import block_states
 
             # In their order: trainings end in any.
             page.windows += [notes[position] for position in sorted(notes)]
@@ -212,9 +212,9 @@ class Recurrent(Learner):
         columns = np.column_stack([scale.mean, scale.std])
         if self.target != "standard":
             columns[-1] = 0.0, 1.0 if self.target == "raw" else columns[-1, 1]
-        when = draws.key(self.seed, date.value)
+        when = random_numbers.key(self.seed, date.value)
         jobs = [
-            Job(rows, returns, columns, start + 1, split, stop, draws.key(when, i), self.epochs, date)
+            Job(rows, returns, columns, start + 1, split, stop, random_numbers.key(when, i), self.epochs, date)
             for i in range(self.seeds)
         ]
         if not len(Samples.of(self.plan(), jobs[0]).starts):

@@ -14,10 +14,10 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from predictors import diary
-from predictors.recurrent import kernel, trainer
-from predictors.recurrent.learner import Recurrent, _inputs, _losses
-from predictors.recurrent.plan import Job, Plan, Samples, Trained
+from rollcast.predictors import training_log
+from rollcast.predictors.recurrent import kernel, trainer
+from rollcast.predictors.recurrent.jobs import Job, Plan, Samples, Trained
+from rollcast.predictors.recurrent.learner import Recurrent, _inputs, _losses
 
 R = TypeVar("R", bound=Recurrent)
 
@@ -39,7 +39,7 @@ def fit_many(learner: R, slices: Sequence[pd.DataFrame]) -> list[R]:
     copies = [replace(learner) for _ in slices]
     for copy, jobs in zip(copies, each, strict=True):
         copy.weights_, copy.scale_ = weights, jobs[0].scale
-    if (page := diary.current()) is not None:
+    if (page := training_log.current()) is not None:
         page.windows += [{"date": date, "net": i} | _losses(net) for i, net in enumerate(nets)]
     return copies
 
@@ -82,7 +82,7 @@ def by_torch(plan: Plan, jobs: Sequence[Job]) -> Trained:
     """The readable twin: the slices' scaled rows one after another, and only samples that lie within one of them."""
     import torch
 
-    from predictors.recurrent.twin import Training
+    from rollcast.predictors.recurrent.reference import Training
 
     one, samples = stacked(plan, jobs)
     threads = torch.get_num_threads()

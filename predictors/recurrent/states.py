@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from torch import nn
 
-from predictors.features import lookbacks
-from predictors.recurrent.inside import NAMES, forward
-from predictors.recurrent.plan import Job, Plan
-from predictors.recurrent.twin import Net
-from predictors.walk_forward import Window
+from rollcast.predictors.features import lookbacks
+from rollcast.predictors.recurrent.activations import NAMES, forward
+from rollcast.predictors.recurrent.jobs import Job, Plan
+from rollcast.predictors.recurrent.reference import Net
+from rollcast.predictors.walk_forward import Window
 
 TRACED = ("forget", "input", "output", "reset", "update", "c", "h")
 TOGETHER = 128  # nets of one pass: some 80 megabytes with the default net

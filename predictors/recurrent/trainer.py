@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from predictors.recurrent import kernel, pool
-from predictors.recurrent.plan import Job, Plan, Trained
+from rollcast.predictors.recurrent import kernel, processes
+from rollcast.predictors.recurrent.jobs import Job, Plan, Trained
 
 
 def train(plan: Plan, jobs: Sequence[Job], device: str = "auto") -> Iterator[tuple[int, Trained]]:
@@ -20,13 +20,13 @@ def train(plan: Plan, jobs: Sequence[Job], device: str = "auto") -> Iterator[tup
     """
     where = resolve(device)
     if where == "cuda":
-        from predictors.recurrent import batched
+        from rollcast.predictors.recurrent import batched
 
         return batched.train(plan, jobs, where)
     if kernel.available():
         return kernel.train(plan, jobs, workers())
     _say_what_is_lost()
-    return pool.train(plan, jobs, workers())
+    return processes.train(plan, jobs, workers())
 
 
 def workers() -> int:

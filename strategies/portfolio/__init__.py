@@ -2,7 +2,7 @@
 
 # Lazy addresses, so that listing the names imports nothing.
 BUILT_IN = {
-    "equal_weight": "strategies.portfolio.equal_weight:EqualWeight",
-    "min_variance_tilt": "strategies.portfolio.min_variance_tilt:MinVarianceTilt",
-    "top_k": "strategies.portfolio.top_k:TopK",
+    "equal_weight": "rollcast.strategies.portfolio.equal_weight:EqualWeight",
+    "min_variance_tilt": "rollcast.strategies.portfolio.min_variance_tilt:MinVarianceTilt",
+    "top_k": "rollcast.strategies.portfolio.top_k:TopK",
 }

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import backtrader as bt
 import numpy as np
 
-from strategies.base import check_limits
-from strategies.portfolio.feed import BAR, ENDED, UNLISTED
-from strategies.portfolio.sizing import Book, changes
+from rollcast.strategies.base import check_limits
+from rollcast.strategies.portfolio.feed import BAR, ENDED, UNLISTED
+from rollcast.strategies.portfolio.sizing import Book, changes
 
 DUST = 1e-6  # of equity: a difference in weight that is no trade
 PERIODS = ("bar", "daily", "weekly", "monthly", "quarterly")

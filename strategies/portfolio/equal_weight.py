@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.portfolio.base import PortfolioStrategy
+from rollcast.strategies.portfolio.base import PortfolioStrategy
 
 IDLE = 0.005  # of equity: dividends that are put back
 

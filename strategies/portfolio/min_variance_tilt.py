@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.optimize import minimize
 
-from strategies.portfolio.base import DUST, PortfolioStrategy
+from rollcast.strategies.portfolio.base import DUST, PortfolioStrategy
 
 FEWEST = 30  # rows of returns from which a covariance is estimated
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from strategies.base import ForecastStrategy
-from strategies.portfolio.base import PortfolioStrategy
-from strategies.portfolio.feed import BAR
+from rollcast.strategies.base import ForecastStrategy
+from rollcast.strategies.portfolio.base import PortfolioStrategy
+from rollcast.strategies.portfolio.feed import BAR
 
 
 class PerName(PortfolioStrategy):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from strategies.base import SHAVE
+from rollcast.strategies.base import SHAVE
 
 
 @dataclass(frozen=True)

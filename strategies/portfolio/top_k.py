@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from strategies.portfolio.base import PortfolioStrategy, spread
+from rollcast.strategies.portfolio.base import PortfolioStrategy, spread
 
 WEIGHTINGS = ("equal", "inverse_volatility")
 WHOLE = 2.0  # Σ|w - w°| where all that was held is sold and as much bought

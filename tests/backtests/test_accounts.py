@@ -10,17 +10,17 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from backtests.engine import Account, Simulation, simulate
-from backtests.fast import Evaluation, Prices, evaluate, supports
-from backtests.sources import load_bars
-from predictors.ema import EMA
-from predictors.sma import SMA
-from strategies import BUILT_IN
-from strategies.base import ForecastStrategy
-from strategies.buy_and_hold import BuyAndHold
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+from rollcast.backtests.account import Evaluation, Prices, evaluate, supports
+from rollcast.backtests.account.engine import Account, Simulation, simulate
+from rollcast.backtests.data.bars import load_bars
+from rollcast.predictors.ema import EMA
+from rollcast.predictors.sma import SMA
+from rollcast.strategies import BUILT_IN
+from rollcast.strategies.base import ForecastStrategy
+from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 
 RULES = [BuyAndHold, LongFlat, LongShort, Proportional]
 ACCOUNTS = [
@@ -217,7 +217,7 @@ def test_a_variant_does_not_depend_on_its_company(spy, monkeypatch):
     bars = spy.loc["2019":]
     forecasts = np.column_stack([SMA(window=w).predict(bars) for w in range(2, 12)])
     together = evaluate(bars, forecasts, Proportional)
-    monkeypatch.setattr("backtests.fast.accounts.BLOCK", 3)
+    monkeypatch.setattr("rollcast.backtests.account.fast_accounts.BLOCK", 3)
     in_blocks = evaluate(bars, forecasts, Proportional)
     alone = [evaluate(bars, forecasts[:, i], Proportional) for i in range(10)]
     for name in Evaluation.__dataclass_fields__:
@@ -269,7 +269,7 @@ def test_an_account_under_water_at_a_close_is_over_though_the_next_open_would_sa
 
 
 def test_every_built_in_rule_is_supported_and_no_subclass_of_one_is():
-    from backtests import STRATEGIES
+    from rollcast import STRATEGIES
 
     assert all(supports(STRATEGIES.find(name)) for name in BUILT_IN)
 

@@ -7,20 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.backtest import run
-from backtests.data.load import load
-from backtests.engine import Account, simulate
-from backtests.fast import evaluate
-from backtests.request import Request
-from backtests.result import Result
-from backtests.trades import trades_from
-from backtests.verify import check
-from predictors.bars import random_walk
-from predictors.registry import load as predictor
-from strategies.buy_and_hold import BuyAndHold
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+from rollcast.backtests.account import evaluate
+from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.trades import trades_from
+from rollcast.backtests.data.load import load
+from rollcast.backtests.pipeline.backtest import run
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.verify import check
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.registry import load as predictor
+from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 
 RULES = [BuyAndHold, LongFlat, LongShort, Proportional]
 FREE = Account(commission_bps=0, slippage_bps=0, borrow_bps=0)
@@ -240,7 +240,7 @@ def test_an_action_that_cannot_be_is_refused(column, value):
 
 
 def test_the_next_position_knows_the_dividends_of_the_past():
-    from backtests.forecasting import forecast_next
+    from rollcast.backtests.next_bar.next_bar import forecast_next
 
     request = Request("sma", adjust="asof", start="2019")
     assert forecast_next(request).history.position.units == request.run().history["units"].iloc[-1]

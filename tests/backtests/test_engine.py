@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import backtests
-from backtests.engine import ORDER_COLUMNS, Account, simulate
-from backtests.sources import load_bars
-from predictors import load
-from predictors.bars import random_walk
-from strategies.base import ForecastStrategy
-from strategies.buy_and_hold import BuyAndHold
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+import rollcast
+from rollcast import load
+from rollcast.backtests.account.engine import ORDER_COLUMNS, Account, simulate
+from rollcast.backtests.data.bars import load_bars
+from rollcast.predictors.bars import random_walk
+from rollcast.strategies.base import ForecastStrategy
+from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 
 BUILT_IN = [BuyAndHold, LongFlat, LongShort, Proportional]
 ACCOUNTS = {
@@ -363,7 +363,7 @@ def test_a_plain_backtrader_strategy_fills_at_the_next_open_of_the_bar_it_decide
 
 def test_a_refused_order_is_a_row_and_a_count_in_the_metrics():
     bars = load_bars("SPY", "2010", "2012")
-    result = backtests.run(bars, load("naive"), AllInAtTheClose)
+    result = rollcast.run(bars, load("naive"), AllInAtTheClose)
     refused = result.orders[result.orders["status"] == "margin"]
     assert len(refused) > 50
     assert result.metrics["strategy"]["rejected"] == len(refused)

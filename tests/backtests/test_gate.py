@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests import run
-from backtests.gate import COMPANY, SECONDS, Company, LookAheadError, examine
-from backtests.sheet.recipe import facts
-from predictors import Learner, Predictor, WalkForward, load
-from predictors.bars import log_returns
-from predictors.features import features, next_returns
-from strategies.long_flat import LongFlat
+from rollcast import Learner, Predictor, WalkForward, load, run
+from rollcast.backtests.gate.gate import COMPANY, SECONDS, Company, LookAheadError, examine
+from rollcast.backtests.sheet.recipe import facts
+from rollcast.predictors.bars import log_returns
+from rollcast.predictors.features import features, next_returns
+from rollcast.strategies.long_flat import LongFlat
 from tests.zoo.honest import AWKWARD, missing
 
 ROOT = Path(__file__).parents[2]
@@ -243,8 +242,8 @@ def test_a_slow_predictor_is_asked_few_times(bars, monkeypatch):
             calls.append(len(bars))
             return log_returns(bars).rolling(10).mean()
 
-    monkeypatch.setattr("backtests.gate.SLOW", 0.0)
-    monkeypatch.setattr("backtests.gate.SECONDS", 0.0)
+    monkeypatch.setattr("rollcast.backtests.gate.gate.SLOW", 0.0)
+    monkeypatch.setattr("rollcast.backtests.gate.gate.SECONDS", 0.0)
     assert examine(Slow(), bars, Slow().predict(bars)).leak is None
     assert len(calls) == 1 + 1 + 2 + 6 + 3  # ours, its pace, the reference and its noise, six prefixes, three afresh
 
@@ -259,7 +258,7 @@ def test_a_slow_learner_trains_a_tenth_of_its_windows_again(bars, monkeypatch):
             return super().fit(bars)
 
     assert SECONDS == 0.5
-    monkeypatch.setattr("backtests.gate.SECONDS", 0.0)
+    monkeypatch.setattr("rollcast.backtests.gate.gate.SECONDS", 0.0)
     predictor = WalkForward(Counted(), train=250, every=3)
     forecast = predictor.predict(bars)
     run_itself = len(trained)
@@ -276,8 +275,8 @@ def test_a_single_window_is_examined_too(bars):
 
 LEAK = """
 from dataclasses import dataclass
-from predictors import Predictor
-from predictors.bars import log_returns
+from rollcast import Predictor
+from rollcast.predictors.bars import log_returns
 
 @dataclass(frozen=True)
 class Tomorrow(Predictor):

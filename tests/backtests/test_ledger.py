@@ -20,26 +20,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import backtests
-from backtests import ledger as module
-from backtests.engine import Account
-from backtests.evidence import luck
-from backtests.ledger import NAME, Ledger
-from backtests.result import Result
-from backtests.sketch import _correlations, _lifted, _unpacked, effective, sketch
-from backtests.sources import load_bars
-from backtests.trial import VOLATILE, trial_key
-from predictors import BUILT_IN, Predictor, WalkForward, load
-from strategies import BUILT_IN as STRATEGIES
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
+import rollcast
+from rollcast import Predictor, WalkForward, load
+from rollcast.backtests import ledger as module
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.evidence import luck
+from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.returns_sketch import _correlations, _lifted, _unpacked, effective, sketch
+from rollcast.backtests.ledger.trial_key import VOLATILE, trial_key
+from rollcast.backtests.pipeline.result import Result
+from rollcast.predictors import BUILT_IN
+from rollcast.strategies import BUILT_IN as STRATEGIES
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "ledger_speed.py"
 
 
 def made(symbol: str = "SPY", start: str = "2012", end: str = "2017", strategy: type = LongFlat, **fields) -> Result:
     predictor = fields.pop("predictor", None) or load(fields.pop("name", "sma"), **fields)
-    return backtests.run(load_bars(symbol, start, end), predictor, strategy, symbol=symbol)
+    return rollcast.run(load_bars(symbol, start, end), predictor, strategy, symbol=symbol)
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +226,7 @@ def test_the_variance_is_that_of_the_sharpe_ratios_per_bar_and_no_less_than_of_l
 def test_a_sharpe_ratio_of_weekly_bars_is_rescaled_to_those_of_the_result(ledger, sma):
     bars = load_bars("SPY", "2012", "2017")
     shape = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
-    weekly = backtests.run(bars.resample("W-FRI").agg(shape), load("sma", window=4), LongShort, symbol="SPY")
+    weekly = rollcast.run(bars.resample("W-FRI").agg(shape), load("sma", window=4), LongShort, symbol="SPY")
     ledger.record(weekly)
     ledger.record(sma)
     annual = [r.metrics["strategy"]["sharpe"] for r in (sma, weekly)]
@@ -275,7 +276,7 @@ class Oracle(Predictor):
 
 def test_a_run_that_looked_ahead_is_marked_and_no_trial_but_its_own(ledger, sma):
     bars = load_bars("SPY", "2012", "2017")
-    leaky = backtests.run(bars, Oracle(), LongFlat, symbol="SPY", allow_lookahead=True)
+    leaky = rollcast.run(bars, Oracle(), LongFlat, symbol="SPY", allow_lookahead=True)
     ledger.record(leaky)
     assert not ledger.runs().loc[1, "passed"]
     assert ledger.trials(sma).count == 1
@@ -470,7 +471,7 @@ def test_eight_writers_some_killed_lose_no_run_that_was_recorded(speed, sma, tmp
 
 
 def test_an_account_is_part_of_what_was_tried(ledger, sma):
-    costly = backtests.run(
+    costly = rollcast.run(
         load_bars("SPY", "2012", "2017"), load("sma"), LongFlat, account=Account(commission_bps=10), symbol="SPY"
     )
     ledger.record(sma)

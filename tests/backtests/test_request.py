@@ -11,11 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cli
-from backtests import Account, Result
-from backtests.commands.options import request_of
-from backtests.commands.runs import backtest
-from backtests.request import Request
-from predictors import WalkForward
+from rollcast import Account, Result, WalkForward
+from rollcast.backtests.commands.options import request_of
+from rollcast.backtests.commands.runs import backtest
+from rollcast.backtests.pipeline.request import Request
 
 FULL = Request(
     predictor="ols-features",

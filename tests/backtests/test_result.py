@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import backtests
-from backtests.engine import Account
-from backtests.result import Result, RunFolder
-from backtests.sources import digest, load_bars
-from predictors import Predictor, WalkForward, load
-from predictors.bars import random_walk
-from strategies.buy_and_hold import BuyAndHold
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
+import rollcast
+from rollcast import Predictor, WalkForward, load
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.data.bars import digest, load_bars
+from rollcast.backtests.pipeline.result import Result, RunFolder
+from rollcast.predictors.bars import random_walk
+from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
 
 FILES = [
     "bars.parquet",
@@ -35,7 +35,7 @@ FILES = [
 @pytest.fixture(scope="module")
 def result() -> Result:
     account = Account(50_000, 5, 5, fractional=True)
-    return backtests.run(load_bars("SPY", "2015", "2017"), load("ema"), LongShort, {}, account, symbol="SPY")
+    return rollcast.run(load_bars("SPY", "2015", "2017"), load("ema"), LongShort, {}, account, symbol="SPY")
 
 
 def folder_of(result: Result, path: Path) -> Path:
@@ -78,7 +78,7 @@ def test_metrics_and_recipe_keep_every_digit_and_write_nan_as_null(result, tmp_p
 
 
 def test_a_result_without_a_single_trade_is_saved_too(tmp_path):
-    quiet = backtests.run(load_bars("SPY", "2015", "2015"), load("naive"), LongFlat)
+    quiet = rollcast.run(load_bars("SPY", "2015", "2015"), load("naive"), LongFlat)
     assert quiet.trades.empty
     folder = folder_of(quiet, tmp_path / "run")
     for name in ("orders", "trades"):
@@ -117,7 +117,7 @@ class Odd(Predictor):
     ids=lambda fields: f"{type(next(iter(fields.values()))).__name__}",
 )
 def test_no_hyper_parameter_however_odd_loses_a_finished_run(fields, tmp_path):
-    odd = backtests.run(random_walk(60), Odd(**fields), LongFlat)
+    odd = rollcast.run(random_walk(60), Odd(**fields), LongFlat)
     recipe = json.loads((folder_of(odd, tmp_path / "run") / "recipe.json").read_text())
     assert set(recipe["predictor"]) == {"class", "window", "rate", "since", "weights", "inner"}
     if "inner" in fields:
@@ -144,12 +144,12 @@ def test_the_recipe_says_how_to_make_the_result_again(result):
     assert recipe["predictor"]["class"] == "EMA"
     assert recipe["strategy"] == {"class": "LongShort", "tolerance": 0.1, "dead_band_bps": 1.0, "exposure": 1.0}
     assert recipe["versions"]["backtrader"] == "1.9.78.123"
-    again = backtests.run(bars, load("ema"), LongShort, {}, Account(**recipe["account"]))
+    again = rollcast.run(bars, load("ema"), LongShort, {}, Account(**recipe["account"]))
     pd.testing.assert_frame_equal(again.history, result.history, check_exact=True)
 
 
 def test_the_recipe_of_a_walk_forward_names_the_learner_and_its_schedule():
-    made = backtests.run(random_walk(200), WalkForward(load("ols-features"), train=100, every=50), LongFlat)
+    made = rollcast.run(random_walk(200), WalkForward(load("ols-features"), train=100, every=50), LongFlat)
     assert made.recipe["predictor"]["train"] == 100
     assert made.recipe["predictor"]["learner"]["class"] == "OLSFeatures"
 
@@ -166,7 +166,7 @@ def test_extra_facts_join_the_recipe_and_leave_the_result_alone(result):
 
 def test_the_result_begins_at_the_first_forecast_with_the_whole_of_the_cash():
     bars = load_bars("SPY", "2015", "2016")
-    made = backtests.run(bars, load("sma", window=100), BuyAndHold)
+    made = rollcast.run(bars, load("sma", window=100), BuyAndHold)
     assert made.history.index[0] == bars.index[99]
     assert len(made.returns) == len(made.forecasts) == len(made.history) == len(bars) - 99
     assert made.history["equity"].iloc[0] == 100_000
@@ -185,7 +185,7 @@ class BuysAtOnce(BuyAndHold):
 
 def test_what_was_traded_before_the_first_forecast_is_not_in_the_scores_of_the_window():
     bars = load_bars("SPY", "2015", "2016")
-    made = backtests.run(bars, load("sma", window=300), BuysAtOnce)
+    made = rollcast.run(bars, load("sma", window=300), BuysAtOnce)
     scores = made.metrics["strategy"]
     assert made.history["units"].iloc[0] > 0
     assert scores["time_in_market"] == 1
@@ -212,12 +212,12 @@ def test_a_forecast_that_breaks_the_contract_is_refused(make, error, words):
             return make(bars)
 
     with pytest.raises(error, match=words):
-        backtests.run(random_walk(60), Broken(), LongFlat)
+        rollcast.run(random_walk(60), Broken(), LongFlat)
 
 
 def test_a_learner_out_of_its_walk_forward_is_refused():
     with pytest.raises(TypeError, match="WalkForward"):
-        backtests.run(random_walk(60), load("ols-features"), LongFlat)
+        rollcast.run(random_walk(60), load("ols-features"), LongFlat)
 
 
 # --- the folder ---
@@ -248,7 +248,7 @@ def test_an_interrupted_run_leaves_nothing(error, tmp_path):
 
 
 def test_runs_of_the_same_second_are_numbered(tmp_path, monkeypatch):
-    import backtests.result as module
+    import rollcast.backtests.pipeline.result as module
 
     class Noon(module.datetime):
         @classmethod

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-import backtests
-from backtests.engine import Account
-from backtests.scores import forecast_scores, return_scores, trading_scores
-from backtests.sources import bars_per_year, load_bars
-from backtests.trades import trades_from
-from predictors import load
-from predictors.bars import random_walk
-from strategies.long_short import LongShort
+import rollcast
+from rollcast import load
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.scores import forecast_scores, return_scores, trading_scores
+from rollcast.backtests.account.trades import trades_from
+from rollcast.backtests.data.bars import bars_per_year, load_bars
+from rollcast.predictors.bars import random_walk
+from rollcast.strategies.long_short import LongShort
 
 RATIOS = ["sharpe", "sortino", "skew", "kurtosis"]
 
@@ -124,7 +124,7 @@ def test_losing_everything_is_a_cagr_of_minus_one():
 
 
 def test_trading_scores_equal_what_the_tables_say():
-    result = backtests.run(load_bars("SPY", "2010", "2014"), load("ema", span=10), LongShort)
+    result = rollcast.run(load_bars("SPY", "2010", "2014"), load("ema", span=10), LongShort)
     scores, history = result.metrics["strategy"], result.history
     years = len(history) / 252
     mean = history["equity"].mean()
@@ -143,7 +143,7 @@ def test_trading_scores_equal_what_the_tables_say():
 
 def test_an_account_that_never_traded_has_zero_turnover_and_no_win_rate():
     bars = random_walk(30)
-    traded = backtests.simulate(bars, pd.Series(0.0, index=bars.index), LongShort)
+    traded = rollcast.simulate(bars, pd.Series(0.0, index=bars.index), LongShort)
     trades = trades_from(traded.orders, traded.history, bars["close"])
     scores = trading_scores(traded.history, traded.orders, trades, 252)
     assert math.isnan(scores.pop("win_rate"))
@@ -152,7 +152,7 @@ def test_an_account_that_never_traded_has_zero_turnover_and_no_win_rate():
 
 def test_buy_and_hold_in_the_metrics_is_the_market_less_its_one_purchase():
     bars = load_bars("SPY", "2010", "2014")
-    result = backtests.run(bars, load("sma", window=2), LongShort, account=Account(1e9))
+    result = rollcast.run(bars, load("sma", window=2), LongShort, account=Account(1e9))
     market = bars["close"].iloc[-1] / bars["open"].iloc[2] / 1.0001**2
     assert result.metrics["benchmark"]["total_return"] == pytest.approx(market - 1, rel=1e-4)
     assert result.metrics["benchmark"]["trades"] == 1

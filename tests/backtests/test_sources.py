@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.sources import FOLDER, bars_per_year, digest, frequency, list_bars, load_bars
-from predictors.bars import COLUMNS, check_bars
+from rollcast.backtests.data.bars import FOLDER, bars_per_year, digest, frequency, list_bars, load_bars
+from rollcast.predictors.bars import COLUMNS, check_bars
 
 TABLE = list_bars()
 SYMBOLS = list(TABLE.index)

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.engine import ORDER_COLUMNS, Account, simulate
-from backtests.sources import load_bars
-from backtests.trades import TRADE_COLUMNS, trades_from
-from predictors import load
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+from rollcast import load
+from rollcast.backtests.account.engine import ORDER_COLUMNS, Account, simulate
+from rollcast.backtests.account.trades import TRADE_COLUMNS, trades_from
+from rollcast.backtests.data.bars import load_bars
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 
 
 def tables(fills, n: int | None = None) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:

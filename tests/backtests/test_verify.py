@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtests import Result
-from backtests.request import Request
-from backtests.verify import changes, check, fingerprint, first_difference
+from rollcast import Result
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.verify import changes, check, fingerprint, first_difference
 
 PLUGIN = """
 from dataclasses import dataclass
 import numpy as np
-from predictors import Predictor
+from rollcast import Predictor
 
 @dataclass(frozen=True)
 class Mine(Predictor):

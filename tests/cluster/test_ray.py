@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from predictors import Learner
+from rollcast import Learner
 
 
 class TooLate(ArithmeticError):
@@ -106,9 +106,10 @@ def test_a_run_writes_the_same_bytes_as_on_this_machine(words, two_nodes, tmp_pa
 
 def test_chains_symbols_and_diaries_are_the_same_to_the_bit(two_nodes):
     code = """
-from backtests.cluster import engine
-from backtests.sources import load_bars
-from predictors import WalkForward, diary, load
+from rollcast.backtests.cluster import engine
+from rollcast.backtests.data.bars import load_bars
+from rollcast import WalkForward, load
+from rollcast.predictors import training_log
 
 bars = load_bars("SPY")
 frames = [bars.iloc[-2000:], bars.iloc[-1700:-30]]
@@ -116,7 +117,7 @@ nets = {"epochs": 2, "seeds": 2, "hidden": 7}
 for learner in (load("lstm", **nets), load("gru", **nets, warm=1), load("kalman-mle")):
     made = []
     for name in ("local", "ray"):
-        with engine(name), diary.kept() as page:
+        with engine(name), training_log.kept() as page:
             made.append([*WalkForward(learner).predict_many(frames), *vars(page.training()).values()])
     for here, there in zip(*made, strict=True):
         assert here is there is None or here.equals(there), learner
@@ -127,7 +128,7 @@ for learner in (load("lstm", **nets), load("gru", **nets, warm=1), load("kalman-
 
 UP = """
 import os, pathlib
-from strategies.base import ForecastStrategy
+from rollcast.strategies.base import ForecastStrategy
 
 class Up(ForecastStrategy):
     params = (("folder", ""), ("above", 0.0))
@@ -145,10 +146,10 @@ def test_a_sweep_of_a_strategy_of_ones_own_is_the_same_to_the_bit(two_nodes, tmp
     code = f"""
 from pathlib import Path
 import pandas as pd
-from backtests.cluster import engine
-from backtests.request import Request
-from backtests.sweep.points import sweep_of
-from backtests.sweep.run import sweep
+from rollcast.backtests.cluster import engine
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.sweep.points import sweep_of
+from rollcast.backtests.sweep.run import sweep
 
 asked = sweep_of(
     Request("sma", {str(tmp_path / "up.py")!r}, start="2016"),
@@ -170,9 +171,9 @@ def test_placebo_markets_are_the_same_to_the_bit(two_nodes, tmp_path):
     (tmp_path / "up.py").write_text(UP)
     where = {"folder": str(tmp_path)}
     code = f"""
-from backtests.cluster import engine
-from backtests.placebo import Trial, placebo
-from backtests.request import Request
+from rollcast.backtests.cluster import engine
+from rollcast.backtests.placebo import Trial, placebo
+from rollcast.backtests.pipeline.request import Request
 
 for predictor, strategy, given in (
     ("sma", {str(tmp_path / "up.py")!r}, {where!r}),
@@ -252,9 +253,9 @@ def test_ctrl_c_ends_a_run_within_seconds(two_nodes, plugin):
 
 def test_a_worker_with_other_code_is_refused(two_nodes):
     code = (
-        "from backtests.cluster import engine, on_ray\n"
-        "from predictors import WalkForward, load\n"
-        "from predictors.bars import random_walk\n"
+        "from rollcast.backtests.cluster import engine, on_ray\n"
+        "from rollcast.predictors import WalkForward, load\n"
+        "from rollcast.predictors.bars import random_walk\n"
         "kin = on_ray.kin()\n"
         "on_ray.kin = lambda: kin | {'numpy': '0.0'}\n"
         "with engine('ray'):\n"

@@ -15,20 +15,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.cluster import engine, journal
-from backtests.cluster.chunks import Chunks
-from backtests.sources import load_bars
-from predictors import Learner, WalkForward, diary, load
-from predictors.bars import random_walk
-from predictors.sharing import Work
+from rollcast import Learner, WalkForward, load
+from rollcast.backtests.cluster import engine, journal
+from rollcast.backtests.cluster.chunks import Chunks
+from rollcast.backtests.data.bars import load_bars
+from rollcast.predictors import training_log
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.executor import Work
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from pathlib import Path
-from backtests import workspace
-from backtests.cluster import engine, foreman, journal
-from backtests.request import Request
+from rollcast.backtests.workspace import workspace
+from rollcast.backtests.cluster import engine, foreman, journal
+from rollcast.backtests.pipeline.request import Request
 journal.SECONDS, foreman.SECONDS = 0.2, 0.1
 out = Path(sys.argv[1])
 request = Request(str(out.parent / "slow.py"), start="2010", params={"log": str(out) + ".log"})
@@ -39,7 +40,7 @@ PLUGIN = """
 import time
 from dataclasses import dataclass
 import pandas as pd
-from predictors import Learner
+from rollcast import Learner
 
 @dataclass
 class Slow(Learner):
@@ -83,8 +84,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal, "key_of", lambda learner, said, code: f"{code}, {said}")
 
 
-def made(learner: Learner, out: Path | None) -> tuple[pd.Series, diary.Training | None]:
-    with engine("local", out), diary.kept() as page:
+def made(learner: Learner, out: Path | None) -> tuple[pd.Series, training_log.Training | None]:
+    with engine("local", out), training_log.kept() as page:
         series = WalkForward(learner, train=100, every=5).predict(random_walk(400))
     return series, page.training()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backtests.data import store
+from rollcast.backtests.data import store
 
 
 @pytest.fixture(autouse=True)

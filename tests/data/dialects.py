@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from backtests.sources import load_bars
+from rollcast.backtests.data.bars import load_bars
 
 DAYS = load_bars("SPY", "2021-03-01", "2021-04-13", adjusted=False)
 ADJUSTED = load_bars("SPY", "2021-03-01", "2021-04-13")

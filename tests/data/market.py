@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backtests.data.bundled import bundled
-from backtests.data.fetch import Fetched, fetch
+from rollcast.backtests.data.bundled import bundled
+from rollcast.backtests.data.fetch import Fetched, fetch
 from tests.data.loopback import Yahoo, connector
 
 SPLITS = {"2000-06-21": 2.0, "2005-02-28": 2.0}

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.data.adjust import actions, as_bars, factors
-from backtests.data.bundled import bundled
-from predictors.bars import check_bars
+from rollcast.backtests.data.adjust import actions, as_bars, factors
+from rollcast.backtests.data.bundled import bundled
+from rollcast.predictors.bars import check_bars
 
 SPY = bundled()["SPY"].drop(columns="adj_close")
 

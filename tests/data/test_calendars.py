@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.data.calendars import guess_exchange, schedule, session_starts, sessions_per_year
-from backtests.data.load import load
-from backtests.sources import bars_per_year, load_bars
+from rollcast.backtests.data.bars import bars_per_year, load_bars
+from rollcast.backtests.data.calendars import guess_exchange, schedule, session_starts, sessions_per_year
+from rollcast.backtests.data.load import load
 
 
 @pytest.mark.parametrize(

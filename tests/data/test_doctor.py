@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.data.bundled import bundled, bundled_table
-from backtests.data.doctor import FATAL, ask_calendar, examine, repair
-from backtests.data.gaps import against_calendar, partial_last
-from backtests.data.table import PRICES, Table
-from backtests.sources import list_bars, load_bars
-from predictors.bars import check_bars
+from rollcast.backtests.data.bars import list_bars, load_bars
+from rollcast.backtests.data.bundled import bundled, bundled_table
+from rollcast.backtests.data.doctor import FATAL, ask_calendar, examine, repair
+from rollcast.backtests.data.gaps import against_calendar, partial_last
+from rollcast.backtests.data.table import PRICES, Table
+from rollcast.predictors.bars import check_bars
 
 BARS = load_bars("SPY", "2019", "2020", adjusted=False)
 HOURS = load_bars("AAPL.1h", "2025-03", "2025-06")

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.data.files import read_file
-from backtests.data.load import is_file, load
-from backtests.data.numbers import decimal_mark, parse_numbers
-from backtests.sources import load_bars
-from predictors.bars import check_bars
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.data.files import read_file
+from rollcast.backtests.data.load import is_file, load
+from rollcast.backtests.data.numbers import decimal_mark, parse_numbers
+from rollcast.predictors.bars import check_bars
 from tests.data.broken import BAD
 from tests.data.dialects import ADJUSTED, DAYS, GOOD, HOURS, table
 

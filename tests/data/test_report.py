@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backtests.data.report import check, inventory
-from backtests.data.store import path_of, remove, stored_symbols
-from backtests.sources import list_bars
+from rollcast.backtests.data.bars import list_bars
+from rollcast.backtests.data.report import check, inventory
+from rollcast.backtests.data.store import path_of, remove, stored_symbols
 from tests.data.broken import BAD
 from tests.data.dialects import DAYS, table
 from tests.data.loopback import serve

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests import Request, load_bars
-from backtests.data.adjust import actions, factors
-from backtests.data.bundled import bundled
-from backtests.data.calendars import schedule
-from backtests.data.load import load
-from backtests.data.resample import name_of, resample, width_of
-from backtests.sources import bars_per_year, digest
-from backtests.verify import check
+from rollcast import Request, load_bars
+from rollcast.backtests.data.adjust import actions, factors
+from rollcast.backtests.data.bars import bars_per_year, digest
+from rollcast.backtests.data.bundled import bundled
+from rollcast.backtests.data.calendars import schedule
+from rollcast.backtests.data.load import load
+from rollcast.backtests.data.resample import name_of, resample, width_of
+from rollcast.backtests.verify import check
 
 NONE = pd.DataFrame(columns=["dividend", "split"])
 AGGREGATE = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}

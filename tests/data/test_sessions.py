@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.data.calendars import session_starts
-from backtests.data.load import given, load
-from backtests.data.sessions import nights, over_nights, spliced
-from backtests.gate import examine
-from backtests.placebo.surrogates import SURROGATES, surrogate
-from backtests.request import Request
-from predictors import load as predictor
-from predictors.bars import check_bars, log_returns
-from predictors.features import FEATURES, features
+from rollcast.backtests.data.calendars import session_starts
+from rollcast.backtests.data.load import given, load
+from rollcast.backtests.data.sessions import nights, over_nights, spliced
+from rollcast.backtests.gate.gate import examine
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.placebo.surrogates import SURROGATES, surrogate
+from rollcast.predictors import load as predictor
+from rollcast.predictors.bars import check_bars, log_returns
+from rollcast.predictors.features import FEATURES, features
 
 BARS = load("AAPL.1h").bars
 PRICES = ["open", "high", "low", "close"]
@@ -103,7 +103,7 @@ def test_the_account_trades_true_prices_and_the_forecast_is_scored_on_what_was_r
 
 
 def test_the_price_forecast_after_a_night_starts_from_the_open(runs):
-    from backtests.sheet.price import chart_data, price_forecast
+    from rollcast.backtests.sheet.price import chart_data, price_forecast
 
     result = runs[False]
     after = BARS.index[nights(BARS)][300]

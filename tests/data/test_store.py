@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.data import store
-from backtests.data.bundled import bundled
-from backtests.data.load import load
-from backtests.data.store import append, checksum, locked, path_of, read, remove, stored_symbols, stored_table
+from rollcast.backtests.data import store
+from rollcast.backtests.data.bundled import bundled
+from rollcast.backtests.data.load import load
+from rollcast.backtests.data.store import append, checksum, locked, path_of, read, remove, stored_symbols, stored_table
 
 ROWS = bundled()["SPY"].drop(columns="adj_close").assign(split=0.0).astype(float)[store.STORED]
 ABOUT = {"source": "Yahoo", "symbol": "SPY", "exchange": "XNYS"}

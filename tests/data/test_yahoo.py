@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from backtests.data import fetch as fetching
-from backtests.data import store
-from backtests.data.bundled import bundled
-from backtests.data.fetch import canonical, findings, split_symbol
-from backtests.data.load import load
-from backtests.data.yahoo_rows import YahooError
-from backtests.portfolio.result import load_result
-from backtests.request import Request
 from cli import main
+from rollcast.backtests.data import fetch as fetching
+from rollcast.backtests.data import store
+from rollcast.backtests.data.bundled import bundled
+from rollcast.backtests.data.fetch import canonical, findings, split_symbol
+from rollcast.backtests.data.load import load
+from rollcast.backtests.data.yahoo_rows import YahooError
+from rollcast.backtests.pipeline.panel_result import load_result
+from rollcast.backtests.pipeline.request import Request
 from tests.data.loopback import connector, serve
 from tests.data.market import AAPL, PRICES, SPY, get
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from backtests.data import store
-from backtests.data.fetch import fetch
-from backtests.data.load import load
-from backtests.data.yahoo_rows import YahooError
+from rollcast.backtests.data import store
+from rollcast.backtests.data.fetch import fetch
+from rollcast.backtests.data.load import load
+from rollcast.backtests.data.yahoo_rows import YahooError
 from tests.data.loopback import connector, serve
 from tests.data.market import AAPL, get
 
@@ -104,7 +104,7 @@ def test_a_damaged_file_is_never_traded_and_is_downloaded_again(yahoo):
 
 def test_processes_that_fetch_one_symbol_at_once_leave_it_whole(yahoo, home):
     code = (
-        "from backtests.data.fetch import fetch\nfrom tests.data.loopback import connector\n"
+        "from rollcast.backtests.data.fetch import fetch\nfrom tests.data.loopback import connector\n"
         f"print(fetch('AAPL', connect=connector({yahoo.base!r})).added)"
     )
     running = [

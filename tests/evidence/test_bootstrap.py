@@ -13,9 +13,9 @@ from arch.bootstrap import optimal_block_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.evidence.bootstrap import block_length, difference, drawn, intervals, joint_block_length
-from backtests.scores import return_scores
-from backtests.sources import bars_per_year, load_bars
+from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.data.bars import bars_per_year, load_bars
+from rollcast.backtests.evidence.bootstrap import block_length, difference, drawn, intervals, joint_block_length
 
 NAMES = ("cagr", "sharpe", "max_drawdown")
 

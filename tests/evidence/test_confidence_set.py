@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from backtests.evidence import confidence_set as module
-from backtests.evidence.confidence_set import confidence_set, pairwise
-from backtests.evidence.skill import diebold_mariano
-from backtests.sources import load_bars
-from predictors import load
+from rollcast import load
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.evidence import confidence_set as module
+from rollcast.backtests.evidence.confidence_set import confidence_set, pairwise
+from rollcast.backtests.evidence.skill import diebold_mariano
 
 
 def errors(symbol: str = "SPY") -> pd.DataFrame:

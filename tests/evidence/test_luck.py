@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backtests.evidence.luck import (
+from rollcast import load
+from rollcast.backtests.evidence.luck import (
     deflated_sharpe,
     deflated_threshold,
     effective_trials,
@@ -19,7 +20,6 @@ from backtests.evidence.luck import (
     minimum_track_record,
     probabilistic_sharpe,
 )
-from predictors import load
 
 SHARPES = st.floats(-0.5, 0.5)
 
@@ -197,7 +197,7 @@ def test_returns_that_are_not_trials_by_blocks_are_refused(wrong):
 def test_the_silhouettes_are_those_of_their_definition():
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    from backtests.evidence.luck import _silhouettes
+    from rollcast.backtests.evidence.luck import _silhouettes
 
     z = planted(4, 4, 30, 0.6)
     distance = np.sqrt((1 - np.corrcoef(z)) / 2)

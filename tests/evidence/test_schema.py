@@ -7,9 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from backtests.evidence.gather import with_evidence
-from backtests.request import Request
-from backtests.result import plain
+from rollcast.backtests.evidence.evidence import with_evidence
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import plain
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "backtests" / "metrics.schema.json").read_text())

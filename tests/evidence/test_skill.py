@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from backtests.evidence.skill import diebold_mariano, equal_losses, hac_slope, rolling_skill, skill, wilson
-from backtests.scores import forecast_scores
-from backtests.sources import load_bars
-from predictors import load
-from predictors.bars import random_walk
+from rollcast import load
+from rollcast.backtests.account.scores import forecast_scores
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.evidence.skill import diebold_mariano, equal_losses, hac_slope, rolling_skill, skill, wilson
+from rollcast.predictors.bars import random_walk
 
 SEEDS = st.integers(0, 10**6)
 

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import backtests
-from backtests.engine import Account, simulate
-from backtests.evidence.stress import COSTS, break_even, rank, rotations, stress
-from backtests.scores import return_scores
-from backtests.sources import bars_per_year, load_bars
-from predictors.bars import random_walk
-from predictors.ema import EMA
-from strategies.buy_and_hold import BuyAndHold
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+import rollcast
+from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.data.bars import bars_per_year, load_bars
+from rollcast.backtests.evidence.stress import COSTS, break_even, rank, rotations, stress
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.ema import EMA
+from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 
 ACCOUNT = Account(commission_bps=3, slippage_bps=2, borrow_bps=150, interest_bps=100)
 
@@ -54,7 +54,7 @@ def decade() -> pd.DataFrame:
 
 @pytest.mark.parametrize("strategy", [LongFlat, LongShort, Proportional])
 def test_net_and_no_delay_are_the_run_itself_to_the_last_bit(decade, strategy):
-    result = backtests.run(decade, EMA(span=20), strategy, {}, ACCOUNT)
+    result = rollcast.run(decade, EMA(span=20), strategy, {}, ACCOUNT)
     told = stress(decade, result.forecasts.reindex(decade.index), strategy, {}, ACCOUNT, draws=3)
     assert same(result.metrics["strategy"], told["net"])
     assert told["delay"][0] == {"bars": 0} | told["net"]

@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests import run
-from backtests.evidence.gather import with_evidence
-from backtests.evidence.verdict import conclusion, verdict
-from backtests.ledger import Trials
-from backtests.request import Request
-from predictors import Predictor
-from predictors.bars import random_walk
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
+from rollcast import Predictor, run
+from rollcast.backtests.evidence.evidence import with_evidence
+from rollcast.backtests.evidence.verdict import conclusion, verdict
+from rollcast.backtests.ledger.ledger import Trials
+from rollcast.backtests.pipeline.request import Request
+from rollcast.predictors.bars import random_walk
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
 
 
 def judged(request: Request, trials: Trials | None = None):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from backtests.placebo import SCORES, Trial, placebo
-from predictors import Predictor
-from predictors.bars import random_walk
-from strategies.long_flat import LongFlat
+from rollcast import Predictor
+from rollcast.backtests.placebo import SCORES, Trial, placebo
+from rollcast.predictors.bars import random_walk
+from rollcast.strategies.long_flat import LongFlat
 
 DRIFT = 4e-4  # log return a bar, a tenth a year
 

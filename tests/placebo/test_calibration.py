@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backtests.placebo import SCORES
-from predictors import WalkForward
-from predictors.ols import OLSFeatures
-from predictors.sma import SMA
+from rollcast import WalkForward
+from rollcast.backtests.placebo import SCORES
+from rollcast.predictors.ols import OLSFeatures
+from rollcast.predictors.sma import SMA
 from tests.placebo.calibration import market, p_values, uniform
 
 pytestmark = pytest.mark.slow

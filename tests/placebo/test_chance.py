@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, nbinom
 
-from backtests.placebo.chance import chance, decided, enough
+from rollcast.backtests.placebo.p_value import chance, decided, enough
 
 
 @settings(deadline=None)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import check_grad
 
-from backtests.placebo.garch import PERSISTENCE, Garch, _loss, fitted
-from backtests.sources import load_bars
-from predictors.bars import log_returns
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.placebo.garch import PERSISTENCE, Garch, _loss, fitted
+from rollcast.predictors.bars import log_returns
 
 
 def returns_of(symbol: str) -> np.ndarray:

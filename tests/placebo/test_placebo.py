@@ -11,23 +11,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import backtests
-from backtests.engine import Account
-from backtests.placebo import SCORES, SURROGATES, Trial, placebo, score
-from backtests.placebo.placebo import market_seed
-from backtests.request import Request
-from backtests.sources import load_bars
-from predictors import Predictor, WalkForward
-from predictors.bars import random_walk
-from predictors.kalman import KalmanMLE
-from predictors.ols import OLSFeatures
-from predictors.recurrent.learners import LSTM
-from predictors.sma import SMA
-from predictors.walk_forward import Window
-from strategies.buy_and_hold import BuyAndHold
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+import rollcast
+from rollcast import Predictor, WalkForward
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.placebo import SCORES, SURROGATES, Trial, placebo, score
+from rollcast.backtests.placebo.placebo import market_seed
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.kalman import KalmanMLE
+from rollcast.predictors.ols import OLSFeatures
+from rollcast.predictors.recurrent.learners import LSTM
+from rollcast.predictors.sma import SMA
+from rollcast.predictors.walk_forward import Window
+from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 
 ACCOUNT = Account(commission_bps=3, slippage_bps=2, borrow_bps=150, interest_bps=100)
 SLOW = WalkForward(OLSFeatures(lags=2), train=300, every=60)
@@ -84,7 +84,7 @@ class Down(Predictor):
 @pytest.mark.parametrize("strategy", [LongFlat, LongShort, Proportional, Mine])
 @pytest.mark.parametrize("predictor", [SMA(window=20), SLOW], ids=["sma", "ols-features"])
 def test_the_real_row_is_the_run_to_the_last_bit(years, predictor, strategy):
-    result = backtests.run(years, predictor, strategy, {"tolerance": 0.2}, ACCOUNT)
+    result = rollcast.run(years, predictor, strategy, {"tolerance": 0.2}, ACCOUNT)
     real = score(Trial(years, predictor, strategy, {"tolerance": 0.2}, ACCOUNT), "flipped", [None]).iloc[0]
     ours, held, forecast = (result.metrics[key] for key in ("strategy", "benchmark", "forecast"))
     assert list(real) == [ours["sharpe"], ours["cagr"], ours["cagr"] - held["cagr"], forecast["ic"], forecast["r2"]]

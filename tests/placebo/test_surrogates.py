@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.evidence.bootstrap import joint_block_length
-from backtests.placebo import SURROGATES
-from backtests.sources import load_bars
-from predictors.bars import check_bars, log_returns, random_walk
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.evidence.bootstrap import joint_block_length
+from rollcast.backtests.placebo import SURROGATES
+from rollcast.predictors.bars import check_bars, log_returns, random_walk
 
 EDGELESS = ["flipped", "permuted", "garch"]
 SYMBOLS = ["SPY", "BTC-USD", "AAPL"]

@@ -8,20 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.data.load import given as as_given
-from backtests.data.load import load
-from backtests.engine import Account
-from backtests.portfolio import Panel, load_panel, run_panel
-from backtests.portfolio.engine import PanelSimulation, simulate_panel
-from backtests.portfolio.result import load_result
-from backtests.portfolio.scores import contribution
-from backtests.portfolio.stress import stress_panel
-from backtests.request import Request
-from backtests.sources import load_bars
-from predictors.bars import random_walk
-from predictors.registry import load as predictor
-from strategies.portfolio.equal_weight import EqualWeight
-from strategies.portfolio.top_k import TopK
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
+from rollcast.backtests.account.panel_scores import contribution
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.data.load import given as as_given
+from rollcast.backtests.data.load import load
+from rollcast.backtests.evidence.panel_stress import stress_panel
+from rollcast.backtests.pipeline.panel_result import load_result
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.portfolio import Panel, load_panel, run_panel
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.registry import load as predictor
+from rollcast.strategies.portfolio.equal_weight import EqualWeight
+from rollcast.strategies.portfolio.top_k import TopK
 from tests.backtests.test_asof import DEAR, RATIOS, as_traded, market
 from tests.portfolio.test_replay import RULES, assert_equal, forecasts_of
 

@@ -8,18 +8,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests import backtest
-from backtests.engine import Account
-from backtests.gate import LookAheadError
-from backtests.portfolio import Panel, PanelResult, forecasts, load_panel, predict_panel, run_panel, trade_panel
-from backtests.sources import load_bars
-from predictors import BUILT_IN, Learner, Predictor, WalkForward, load
-from predictors.bars import check_bars
-from predictors.ols import OLSFeatures
-from predictors.recurrent.learners import LSTM
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.portfolio.top_k import TopK
+from rollcast import Learner, Predictor, WalkForward, load
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.gate.gate import LookAheadError
+from rollcast.backtests.pipeline import backtest
+from rollcast.backtests.portfolio import (
+    Panel,
+    PanelResult,
+    forecasts,
+    load_panel,
+    predict_panel,
+    run_panel,
+    trade_panel,
+)
+from rollcast.predictors import BUILT_IN
+from rollcast.predictors.bars import check_bars
+from rollcast.predictors.ols import OLSFeatures
+from rollcast.predictors.recurrent.learners import LSTM
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.portfolio.top_k import TopK
 
 SMALL = {"seeds": 1, "epochs": 1, "hidden": 4, "lookback": 5}
 

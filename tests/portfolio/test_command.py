@@ -10,15 +10,15 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from backtests import load_bars
-from backtests.portfolio import forecasts, load_panel
-from backtests.portfolio.asked import called, names_many, universe_of
-from backtests.portfolio.result import PanelResult, load_result
-from backtests.request import Request
-from backtests.sheet.recipe import facts
 from cli import main
-from predictors import BUILT_IN, Learner
-from predictors.registry import PREDICTORS
+from rollcast import Learner, load_bars
+from rollcast.backtests.pipeline.panel_result import PanelResult, load_result
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.universe import called, names_many, universe_of
+from rollcast.backtests.portfolio import forecasts, load_panel
+from rollcast.backtests.sheet.recipe import facts
+from rollcast.predictors import BUILT_IN
+from rollcast.predictors.registry import PREDICTORS
 
 ROOT = Path(__file__).parents[2]
 NETS = ("lstm", "gru", "rnn", "stacked-lstm", "bilstm", "attention-lstm")
@@ -262,7 +262,7 @@ def test_what_is_wrong_with_a_portfolio_is_one_clear_line_and_leaves_nothing(wor
 
 def test_a_rule_for_many_names_from_a_file_trades_a_portfolio_and_no_single_name(tmp_path):
     (tmp_path / "all.py").write_text(
-        "from strategies.portfolio.equal_weight import EqualWeight\nclass All(EqualWeight):\n    '''All.'''\n"
+        "from rollcast.strategies.portfolio.equal_weight import EqualWeight\nclass All(EqualWeight):\n    '''All.'''\n"
     )
     rule = str(tmp_path / "all.py")
     result = Request("sma", rule, "AAPL,IBM", "2012").run()

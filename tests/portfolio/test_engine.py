@@ -12,22 +12,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from backtests.engine import Account, simulate
-from backtests.portfolio import Panel, load_panel
-from backtests.portfolio.engine import PanelSimulation, simulate_panel
-from backtests.sources import load_bars
-from predictors import load
-from predictors.bars import COLUMNS, random_walk
-from predictors.lookahead import changed, truncated
-from strategies.buy_and_hold import BuyAndHold
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.portfolio.equal_weight import EqualWeight
-from strategies.portfolio.min_variance_tilt import MinVarianceTilt
-from strategies.portfolio.per_name import PerName
-from strategies.portfolio.sizing import Book, changes
-from strategies.portfolio.top_k import TopK
-from strategies.proportional import Proportional
+from rollcast import load
+from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.portfolio import Panel, load_panel
+from rollcast.predictors.bars import COLUMNS, random_walk
+from rollcast.predictors.checks.lookahead import changed, truncated
+from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.portfolio.equal_weight import EqualWeight
+from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt
+from rollcast.strategies.portfolio.per_name import PerName
+from rollcast.strategies.portfolio.sizing import Book, changes
+from rollcast.strategies.portfolio.top_k import TopK
+from rollcast.strategies.proportional import Proportional
 
 ACCOUNTS = {
     "free": Account(commission_bps=0, slippage_bps=0, borrow_bps=0),

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.gate import LookAheadError
-from backtests.portfolio import Panel, load_panel, predict_panel
-from backtests.sources import load_bars
-from predictors import Learner, WalkForward, load
-from predictors.features import Scale, features, lookbacks, next_returns
-from predictors.ols import OLSFeatures
-from predictors.pooled import Pooled, fit_many
-from predictors.recurrent import kernel, pooled
-from predictors.recurrent.learner import Recurrent
-from predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM
+from rollcast import Learner, WalkForward, load
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.gate.gate import LookAheadError
+from rollcast.backtests.portfolio import Panel, load_panel, predict_panel
+from rollcast.predictors.features import Scale, features, lookbacks, next_returns
+from rollcast.predictors.ols import OLSFeatures
+from rollcast.predictors.pooled import Pooled, fit_many
+from rollcast.predictors.recurrent import kernel, pooled
+from rollcast.predictors.recurrent.learner import Recurrent
+from rollcast.predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM
 
 NETS = [
     LSTM(seeds=2, epochs=4),
@@ -37,7 +37,7 @@ def five() -> dict[str, pd.DataFrame]:
 
 
 def jobs_of(learner: Recurrent, slices: list[pd.DataFrame]) -> list[tuple]:
-    from predictors.recurrent.learner import _inputs
+    from rollcast.predictors.recurrent.learner import _inputs
 
     date = max(bars.index[-1] for bars in slices)
     each = [learner._window_jobs(*_inputs(b, learner.features), 0, len(b), len(b), date) for b in slices]

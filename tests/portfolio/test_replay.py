@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.engine import Account
-from backtests.portfolio import Panel, PanelResult, load_panel, run_panel
-from backtests.portfolio.engine import simulate_panel
-from backtests.portfolio.replay import Stage, replay
-from backtests.portfolio.stress import GRID, late, stress_panel, turned
-from backtests.scores import return_scores
-from backtests.sources import bars_per_year
-from predictors.bars import random_walk
-from predictors.ema import EMA
-from strategies.long_short import LongShort
-from strategies.portfolio.equal_weight import EqualWeight
-from strategies.portfolio.min_variance_tilt import MinVarianceTilt
-from strategies.portfolio.per_name import PerName
-from strategies.portfolio.top_k import TopK
-from strategies.proportional import Proportional
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.panel_engine import simulate_panel
+from rollcast.backtests.account.replay import Stage, replay
+from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.data.bars import bars_per_year
+from rollcast.backtests.evidence.panel_stress import GRID, late, stress_panel, turned
+from rollcast.backtests.portfolio import Panel, PanelResult, load_panel, run_panel
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.ema import EMA
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.portfolio.equal_weight import EqualWeight
+from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt
+from rollcast.strategies.portfolio.per_name import PerName
+from rollcast.strategies.portfolio.top_k import TopK
+from rollcast.strategies.proportional import Proportional
 
 DEAR = Account(commission_bps=7, slippage_bps=5, borrow_bps=150, interest_bps=200, fractional=True)
 RULES = [

@@ -8,12 +8,19 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import spearmanr
 
-from backtests.engine import Account
-from backtests.portfolio import Panel, load_panel
-from backtests.portfolio.engine import simulate_panel
-from backtests.portfolio.scores import aligned, contribution, hac_mean, panel_scores, quantile_spread, rank_ic
-from predictors import load
-from strategies.portfolio.top_k import TopK
+from rollcast import load
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.panel_engine import simulate_panel
+from rollcast.backtests.account.panel_scores import (
+    aligned,
+    contribution,
+    hac_mean,
+    panel_scores,
+    quantile_spread,
+    rank_ic,
+)
+from rollcast.backtests.portfolio import Panel, load_panel
+from rollcast.strategies.portfolio.top_k import TopK
 
 
 @pytest.fixture(scope="module")

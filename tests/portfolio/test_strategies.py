@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import ledoit_wolf
 
-from backtests.engine import Account
-from backtests.portfolio import PORTFOLIO_STRATEGIES, Panel, load_panel
-from backtests.portfolio.backtest import check_rule
-from backtests.portfolio.engine import simulate_panel
-from predictors import load
-from strategies.long_flat import LongFlat
-from strategies.portfolio.min_variance_tilt import MinVarianceTilt, shrunk, tilted
-from strategies.portfolio.per_name import PerName
-from strategies.portfolio.top_k import TopK
+from rollcast import load
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.panel_engine import simulate_panel
+from rollcast.backtests.pipeline.panel_backtest import check_rule
+from rollcast.backtests.portfolio import PORTFOLIO_STRATEGIES, Panel, load_panel
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt, shrunk, tilted
+from rollcast.strategies.portfolio.per_name import PerName
+from rollcast.strategies.portfolio.top_k import TopK
 
 FREE = Account(1e6, commission_bps=0, slippage_bps=0, fractional=True)
 

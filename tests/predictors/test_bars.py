@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictors.bars import check_bars, random_walk
+from rollcast.predictors.bars import check_bars, random_walk
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictors import Learner, Predictor, WalkForward, load
-from predictors.bars import log_returns
-from predictors.checks import CheckFailed, Subject, check_predictor, start_sensitivity, yield_checks
-from predictors.conformance import ALL, LEARNER_ONLY, edge
-from predictors.subject import EVERY
+from rollcast import Learner, Predictor, WalkForward, load
+from rollcast.predictors.bars import log_returns
+from rollcast.predictors.checks.conformance import ALL, LEARNER_ONLY, edge
+from rollcast.predictors.checks.subject import EVERY
+from rollcast.predictors.checks.suite import CheckFailed, Subject, check_predictor, start_sensitivity, yield_checks
 
 ROOT = Path(__file__).parents[2]
 
@@ -253,8 +253,8 @@ def test_state_kept_in_a_module_is_found_by_running_the_module_again(tmp_path):
     plugin = tmp_path / "kept.py"
     plugin.write_text(
         "from dataclasses import dataclass\n"
-        "from predictors import Predictor\n"
-        "from predictors.bars import log_returns\n"
+        "from rollcast.predictors import Predictor\n"
+        "from rollcast.predictors.bars import log_returns\n"
         "KEPT = []\n"
         "@dataclass(frozen=True)\n"
         "class Kept(Predictor):\n"
@@ -387,8 +387,8 @@ def test_whatever_a_plugin_raises_is_a_finding_with_its_type():
 PEEK = """
 from dataclasses import dataclass
 import numpy as np
-from predictors import Learner, Predictor
-from predictors.bars import log_returns
+from rollcast import Learner, Predictor
+from rollcast.predictors.bars import log_returns
 
 @dataclass
 class Peek(KIND):

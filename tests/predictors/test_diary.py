@@ -4,18 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests import load_bars
-from predictors import WalkForward, diary, load
-from predictors.base import Learner
-from predictors.recurrent.inside import gates_of
-from predictors.recurrent.states import block_means
+from rollcast import WalkForward, load, load_bars
+from rollcast.predictors import training_log
+from rollcast.predictors.base import Learner
+from rollcast.predictors.recurrent.activations import gates_of
+from rollcast.predictors.recurrent.states import block_means
 
 BARS = load_bars("SPY").iloc[:700]
 SMALL = {"lookback": 5, "hidden": 4, "epochs": 2, "seeds": 2}
 
 
-def noted(model: WalkForward) -> tuple[pd.Series, diary.Training | None]:
-    with diary.kept() as page:
+def noted(model: WalkForward) -> tuple[pd.Series, training_log.Training | None]:
+    with training_log.kept() as page:
         forecast = model.predict(BARS)
     return forecast, page.training()
 
@@ -32,12 +32,12 @@ def test_keeping_a_diary_changes_no_forecast(name):
 
 def test_nothing_is_kept_after_the_diary_is_closed():
     _, training = noted(WalkForward(load("ols-features"), 300, 100))
-    assert diary.current() is None
+    assert training_log.current() is None
     assert len(training.windows) == 5
 
 
 def test_a_predictor_that_never_trains_leaves_no_training():
-    with diary.kept() as page:
+    with training_log.kept() as page:
         load("sma").predict(BARS)
     assert page.training() is None
 
@@ -57,9 +57,9 @@ def test_the_noted_loss_is_one_less_r2_within_the_slice():
 def test_windows_estimated_side_by_side_note_what_the_twin_notes():
     learner = load("kalman-mle")
     windows = WalkForward(learner, 300, 100).windows(BARS)
-    with diary.kept() as fast:
+    with training_log.kept() as fast:
         list(learner.forecast(windows))
-    with diary.kept() as slow:
+    with training_log.kept() as slow:
         list(Learner.forecast(learner, windows))
     pd.testing.assert_frame_equal(fast.training().windows, slow.training().windows, rtol=1e-9)
 
@@ -108,6 +108,6 @@ def test_states_do_not_depend_on_how_many_nets_pass_together(monkeypatch):
     _, jobs = learner.jobs(windows)
     weights = [np.random.default_rng(k).normal(size=learner.plan().parameters) for k in range(len(jobs))]
     whole = block_means(learner.plan(), jobs, weights)
-    monkeypatch.setattr("predictors.recurrent.states.TOGETHER", 3)
+    monkeypatch.setattr("rollcast.predictors.recurrent.states.TOGETHER", 3)
     for name, values in block_means(learner.plan(), jobs, weights).items():
         np.testing.assert_allclose(values, whole[name], atol=1e-6)

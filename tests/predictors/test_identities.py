@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.regression.rolling import RollingOLS
 
-from predictors.bars import log_returns, random_walk
-from predictors.ema import EMA
-from predictors.naive import Naive
-from predictors.ols import OLS
-from predictors.sma import SMA
+from rollcast.predictors.bars import log_returns, random_walk
+from rollcast.predictors.ema import EMA
+from rollcast.predictors.naive import Naive
+from rollcast.predictors.ols import OLS
+from rollcast.predictors.sma import SMA
 
 EXACT = {"rtol": 0, "atol": 1e-12}
 

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
-from predictors import kalman
-from predictors.bars import log_returns, random_walk
-from predictors.base import Learner
-from predictors.ema import EMA
-from predictors.kalman import KalmanMLE, LocalLevel, LocalLinearTrend
-from predictors.walk_forward import WalkForward, Window
+from rollcast.predictors import kalman
+from rollcast.predictors.bars import log_returns, random_walk
+from rollcast.predictors.base import Learner
+from rollcast.predictors.ema import EMA
+from rollcast.predictors.kalman import KalmanMLE, LocalLevel, LocalLinearTrend
+from rollcast.predictors.walk_forward import WalkForward, Window
 
 PRICES = Path(__file__).parents[2] / "backtests" / "prices"
 MODELS = ["level", "trend"]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictors.bars import COLUMNS, check_bars, log_returns, random_walk
-from predictors.lookahead import PRICES, TRICKS, VOLUME, changed, eventful, find_leak, tolerance
+from rollcast.predictors.bars import COLUMNS, check_bars, log_returns, random_walk
+from rollcast.predictors.checks.lookahead import PRICES, TRICKS, VOLUME, changed, eventful, find_leak, tolerance
 
 BARS = eventful(60)
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 import pytest
 
-from predictors import BUILT_IN, Learner, Predictor, load
-from predictors.registry import PREDICTORS, PluginError, parse
+from rollcast import Learner, Predictor, load
+from rollcast.predictors import BUILT_IN
+from rollcast.predictors.registry import PREDICTORS, PluginError, parse
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictors import Learner, WalkForward
-from predictors.bars import random_walk
-from predictors.features import FEATURES, Scale, features
-from predictors.naive import Naive
-from predictors.ols import OLSFeatures
+from rollcast import Learner, WalkForward
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.features import FEATURES, Scale, features
+from rollcast.predictors.naive import Naive
+from rollcast.predictors.ols import OLSFeatures
 
 
 @dataclass

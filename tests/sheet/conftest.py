@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from backtests import Result, load_bars, run, write_report
-from backtests.evidence.gather import with_evidence
-from predictors import WalkForward, load
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
+from rollcast import Result, WalkForward, load, load_bars, run, write_report
+from rollcast.backtests.evidence.evidence import with_evidence
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
 
 HOSTILE = "<script>alert(1)</script> $\\frac{a}$ {{metrics}} \"'&amp; \x00 \ud800 \u202e %s مرحبا " + "x" * 300
 

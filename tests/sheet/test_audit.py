@@ -6,8 +6,8 @@ import empyrical
 import numpy as np
 import pytest
 
-from backtests.sheet.audit import REASONS, audit, figures
-from backtests.sheet.performance import performance
+from rollcast.backtests.sheet.audit import REASONS, audit, figures
+from rollcast.backtests.sheet.performance import performance
 
 
 @pytest.fixture(scope="module")

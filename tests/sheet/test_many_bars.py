@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests import load_bars
-from backtests.data.calendars import session_starts
-from backtests.sheet import figures, price
-from backtests.sheet.mended import rolling_sortino
+from rollcast import load_bars
+from rollcast.backtests.data.calendars import session_starts
+from rollcast.backtests.sheet import figures, price
+from rollcast.backtests.sheet.quantstats_fixes import rolling_sortino
 from tests.sheet.test_price import unpacked
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 from markupsafe import Markup
 
-from backtests.sheet.page import CHART_LIBRARY, HERE, asset, environment, policy, render
-from backtests.sheet.words import number, percent, sort_key
+from rollcast.backtests.sheet.page import CHART_LIBRARY, HERE, asset, environment, policy, render
+from rollcast.backtests.sheet.words import number, percent, sort_key
 from tests.sheet.conftest import HOSTILE
 
 
@@ -104,7 +104,7 @@ def test_every_template_and_asset_is_packaged():
         "package-data"
     ]
     files = {f for f in HERE.rglob("*") if f.is_file() and f.suffix not in (".py", ".pyc")}
-    assert files == {f for pattern in packaged["backtests.sheet"] for f in HERE.glob(pattern)}
+    assert files == {f for pattern in packaged["rollcast.backtests.sheet"] for f in HERE.glob(pattern)}
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True), st.integers(0, 6))

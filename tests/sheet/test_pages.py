@@ -11,11 +11,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from backtests import Request
-from backtests.comparison import compare, entrants_of
-from backtests.sheet.comparison import save_comparison
-from backtests.sheet.index import write_index
-from backtests.workspace import backtest, ledger_of
+from rollcast import Request
+from rollcast.backtests.comparison import compare, entrants_of
+from rollcast.backtests.sheet.comparison import save_comparison
+from rollcast.backtests.sheet.index import write_index
+from rollcast.backtests.workspace.workspace import backtest, ledger_of
 from tests.sheet.chromium import CHROMIUM, Tab, browser
 from tests.sheet.test_browser import SPILLS
 
@@ -24,7 +24,7 @@ HOSTILE = "<script>alert(1)<script>.py"
 PLUGIN = """
 from dataclasses import dataclass
 import numpy as np
-from predictors import Predictor
+from rollcast import Predictor
 
 @dataclass(frozen=True)
 class Mine(Predictor):
@@ -115,7 +115,7 @@ def test_the_index_says_which_folders_are_gone_and_keeps_their_rows(tmp_path: Pa
 
 
 def test_a_comparison_that_fails_half_way_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import backtests.comparison as module
+    import rollcast.backtests.comparison as module
 
     written = []
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests import load_bars
-from backtests.sheet.figures import _COLOUR, STYLE
-from backtests.sheet.mended import compounded, drawdown_details, mended
-from backtests.sheet.performance import FIGURES, Performance, performance
+from rollcast import load_bars
+from rollcast.backtests.sheet.figures import _COLOUR, STYLE
+from rollcast.backtests.sheet.performance import FIGURES, Performance, performance
+from rollcast.backtests.sheet.quantstats_fixes import compounded, drawdown_details, mended
 from tests.sheet.conftest import HOSTILE
 
 

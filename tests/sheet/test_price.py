@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests import load_bars, run
-from backtests.sheet.price import MOST_ROWS, chart_data, price, price_forecast, refits
-from predictors import load
-from strategies.long_short import LongShort
+from rollcast import load, load_bars, run
+from rollcast.backtests.sheet.price import MOST_ROWS, chart_data, price, price_forecast, refits
+from rollcast.strategies.long_short import LongShort
 from tests.sheet.conftest import KINDS
 
 

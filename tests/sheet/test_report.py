@@ -6,13 +6,13 @@ from dataclasses import fields, replace
 
 import pytest
 
-from backtests import load_bars, run, write_report
-from backtests.evidence.gather import with_evidence
-from backtests.sheet.performance import FIGURES
-from backtests.sheet.recipe import facts
-from backtests.sheet.report import SECTIONS, context
-from predictors import BUILT_IN, Learner, WalkForward, load
-from strategies.long_flat import LongFlat
+from rollcast import Learner, WalkForward, load, load_bars, run, write_report
+from rollcast.backtests.evidence.evidence import with_evidence
+from rollcast.backtests.sheet.performance import FIGURES
+from rollcast.backtests.sheet.recipe import facts
+from rollcast.backtests.sheet.report import SECTIONS, context
+from rollcast.predictors import BUILT_IN
+from rollcast.strategies.long_flat import LongFlat
 
 QUICK = ("kalman-mle",)
 

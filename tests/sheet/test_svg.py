@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtests import load_bars
-from backtests.sheet.page import environment
-from backtests.sheet.svg import MOST_POINTS, Plot, date_ticks, log_ticks, nice_ticks, spanned, thinned, wide
+from rollcast import load_bars
+from rollcast.backtests.sheet.page import environment
+from rollcast.backtests.sheet.svg import MOST_POINTS, Plot, date_ticks, log_ticks, nice_ticks, spanned, thinned, wide
 
 FINITE = st.floats(-1e9, 1e9, allow_nan=False)
 

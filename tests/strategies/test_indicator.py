@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.sources import load_bars
-from predictors import WalkForward, load
-from strategies.indicator import Forecast
+from rollcast import WalkForward, load
+from rollcast.backtests.data.bars import load_bars
+from rollcast.strategies.indicator import Forecast
 
 MODES = [
     {"runonce": runonce, "preload": preload, "exactbars": exactbars}

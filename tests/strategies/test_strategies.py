@@ -12,16 +12,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backtests.engine import Account, Simulation, simulate
-from backtests.sources import load_bars
-from predictors import load
-from predictors.bars import random_walk
-from strategies.base import BandStrategy, ForecastStrategy
-from strategies.buy_and_hold import BuyAndHold
-from strategies.feed import ForecastFeed, date_numbers
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+from rollcast import load
+from rollcast.backtests.account.engine import Account, Simulation, simulate
+from rollcast.backtests.data.bars import load_bars
+from rollcast.predictors.bars import random_walk
+from rollcast.strategies.base import BandStrategy, ForecastStrategy
+from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.feed import ForecastFeed, date_numbers
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 
 BUILT_IN = [BuyAndHold, LongFlat, LongShort, Proportional]
 FREE = Account(commission_bps=0, slippage_bps=0, borrow_bps=0, fractional=True)
@@ -355,7 +355,7 @@ def test_date_numbers_do_not_depend_on_the_unit_of_the_index(unit):
 
 
 def test_every_built_in_name_leads_to_a_strategy_with_documented_parameters():
-    from backtests import STRATEGIES
+    from rollcast import STRATEGIES
 
     for name in STRATEGIES.built_in:
         cls = STRATEGIES.find(name)

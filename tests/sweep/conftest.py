@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from backtests.request import Request
-from backtests.sheet.sweep import write_sweep
-from backtests.sweep import desk
-from backtests.sweep.live import Progress
-from backtests.sweep.points import sweep_of
-from backtests.sweep.run import Swept, sweep
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.sheet.sweep import write_sweep
+from rollcast.backtests.sweep import worklist
+from rollcast.backtests.sweep.live import Progress
+from rollcast.backtests.sweep.points import sweep_of
+from rollcast.backtests.sweep.run import Swept, sweep
 
 REQUEST = Request("sma", start="2008")
 WORDS, RULE_WORDS = ["window=10:200:10"], ["dead_band_bps=0|1|2"]
@@ -41,10 +41,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desk, "CHUNK", 7)
+        patch.setattr(worklist, "CHUNK", 7)
         with pytest.raises(KeyboardInterrupt):
             sweep(asked, out, stop)
         (folder,) = out.glob("sweep-*")
-        stopped = desk.Store(folder).rows()
+        stopped = worklist.Store(folder).rows()
         swept = sweep(asked, out, reports.append)
     return Story(out, stopped, reports, swept, write_sweep(swept))

@@ -14,26 +14,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.ledger import NAME, Ledger
-from backtests.request import Request
-from backtests.result import Result
-from backtests.sources import digest
-from backtests.sweep import fingerprint
-from backtests.sweep.cache import ForecastCache, Kept, write_whole
-from backtests.sweep.fingerprint import code_of, folder_key, key_of
-from backtests.sweep.forecasts import Forecaster
-from backtests.sweep.points import Maker, sweep_of
-from backtests.sweep.run import sweep
-from backtests.sweep.trials import date_of
-from predictors import WalkForward, load
-from strategies.long_flat import LongFlat
+from rollcast import WalkForward, load
+from rollcast.backtests.data.bars import digest
+from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sweep import cache_key
+from rollcast.backtests.sweep.cache_key import code_of, folder_key, key_of
+from rollcast.backtests.sweep.forecast_cache import ForecastCache, Kept, write_whole
+from rollcast.backtests.sweep.forecasts import Forecaster
+from rollcast.backtests.sweep.points import Maker, sweep_of
+from rollcast.backtests.sweep.run import sweep
+from rollcast.backtests.sweep.trial_rows import date_of
+from rollcast.strategies.long_flat import LongFlat
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = """
 from dataclasses import dataclass
 import time
 import numpy as np
-from predictors import Predictor
+from rollcast import Predictor
 from helper import SCALE
 
 
@@ -53,11 +53,11 @@ SCRIPT = """
 import sys, json
 sys.path.insert(0, {folder!r})
 from pathlib import Path
-from backtests.request import Request
-from backtests.result import Result
-from backtests.sweep.cache import ForecastCache
-from backtests.sweep.forecasts import Forecaster
-from backtests.sweep.points import Maker, sweep_of
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sweep.forecast_cache import ForecastCache
+from rollcast.backtests.sweep.forecasts import Forecaster
+from rollcast.backtests.sweep.points import Maker, sweep_of
 asked = sweep_of(Request({plugin!r}, start="2019", end="2020"), ["window=5|10"], ["dead_band_bps=0|1|2"])
 maker = Maker.of(asked)
 bars = asked.base.load().bars
@@ -118,14 +118,14 @@ def test_the_key_is_of_every_parameter_the_bars_and_the_code(spy):
 
 def test_code_written_after_the_process_began_is_not_trusted(monkeypatch):
     model = load("sma")
-    monkeypatch.setattr(fingerprint, "STARTED", time.time() + 60)
+    monkeypatch.setattr(cache_key, "STARTED", time.time() + 60)
     assert code_of(model) is not None
-    monkeypatch.setattr(fingerprint, "STARTED", 0.0)
+    monkeypatch.setattr(cache_key, "STARTED", 0.0)
     assert code_of(model) is None
 
 
 def test_the_process_began_before_now_and_not_long_ago():
-    assert time.time() - 24 * 3600 < fingerprint.STARTED < time.time()
+    assert time.time() - 24 * 3600 < cache_key.STARTED < time.time()
 
 
 def run(folder: Path, plugin: Path) -> tuple[bool, float, int]:
@@ -183,7 +183,7 @@ def test_strategy_variants_share_a_learners_forecast(tmp_path, monkeypatch):
 
 
 def test_schedules_are_scored_from_the_longest_training_on_and_cached_each(tmp_path, monkeypatch):
-    monkeypatch.setattr(fingerprint, "STARTED", time.time() + 60)  # plugins that other tests wrote are in this process
+    monkeypatch.setattr(cache_key, "STARTED", time.time() + 60)  # plugins that other tests wrote are in this process
     asked = sweep_of(Request("ols-features", start="2016"), [], [], ["train=250|400", "every=21|63"])
     swept = sweep(asked, tmp_path)
     assert swept.since == asked.base.load().bars.index[399]

@@ -7,10 +7,10 @@ import math
 
 import pytest
 
-from backtests.request import Request
-from backtests.sweep.guided import propose
-from backtests.sweep.points import Point, Sweep, sweep_of
-from backtests.sweep.run import sweep
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.sweep.guided import propose
+from rollcast.backtests.sweep.points import Point, Sweep, sweep_of
+from rollcast.backtests.sweep.run import sweep
 
 OPTUNA = importlib.util.find_spec("optuna") is not None
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from backtests.sweep.store import Store
+from rollcast.backtests.sweep.store import Store
 
 ROOT = Path(__file__).parents[2]
 # Small chunks, so that there is much to be killed between.
@@ -22,13 +22,13 @@ SCRIPT = """
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from backtests.request import Request
-from backtests.sheet.sweep import write_sweep
-from backtests.sweep import aside, desk, run
-from backtests.sweep.points import sweep_of
-desk.CHUNK = 2
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.sheet.sweep import write_sweep
+from rollcast.backtests.sweep import run, winner_process, worklist
+from rollcast.backtests.sweep.points import sweep_of
+worklist.CHUNK = 2
 asked = sweep_of(Request("sma", start="2015"), ["window=5:124:1"], [])
-with aside.aside() if sys.argv[2] == "aside" else nullcontext(aside.here) as begin:
+with winner_process.aside() if sys.argv[2] == "aside" else nullcontext(winner_process.here) as begin:
     write_sweep(run.sweep(asked, Path(sys.argv[1]), begin=begin))
 """
 POINTS = 120

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.engine import Account, simulate
-from backtests.fast import evaluate
-from backtests.sweep.nested import Follow, choose, nested, targets
-from backtests.sweep.trade import returns_of
-from predictors import load
-from strategies.long_flat import LongFlat
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+from rollcast import load
+from rollcast.backtests.account import evaluate
+from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.sweep.nested import Follow, choose, nested, targets
+from rollcast.backtests.sweep.trade import returns_of
+from rollcast.strategies.long_flat import LongFlat
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 
 START = 100
 

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.ledger import NAME, Ledger
-from backtests.request import Request
-from backtests.sheet.surface import HeatMap, _levels, surfaces
-from backtests.sheet.sweep import conclusion, write_sweep
-from backtests.sheet.words import number, percent
-from backtests.sweep.points import sweep_of
-from backtests.sweep.run import sweep
+from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.sheet.surface import HeatMap, _levels, surfaces
+from rollcast.backtests.sheet.sweep import conclusion, write_sweep
+from rollcast.backtests.sheet.words import number, percent
+from rollcast.backtests.sweep.points import sweep_of
+from rollcast.backtests.sweep.run import sweep
 from tests.sheet.chromium import CHROMIUM, browser
 from tests.sheet.test_browser import SPILLS
 from tests.sweep.conftest import Story
@@ -88,7 +88,7 @@ COIN = """
 from dataclasses import dataclass
 import numpy as np
 import pandas as pd
-from predictors import Predictor
+from rollcast import Predictor
 
 
 @dataclass(frozen=True)

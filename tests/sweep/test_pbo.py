@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.sources import load_bars
-from backtests.sweep.pbo import _splits, overfitting
+from rollcast.backtests.data.bars import load_bars
+from rollcast.backtests.sweep.pbo import _splits, overfitting
 
 
 def by_hand(returns: np.ndarray, blocks: int) -> pd.DataFrame:

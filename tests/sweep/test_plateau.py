@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.sweep.plateau import plateau
+from rollcast.backtests.sweep.plateau import plateau
 
 
 def test_a_spike_on_a_plain_is_lonely_and_a_broad_hill_is_a_plateau():

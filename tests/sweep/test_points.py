@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backtests.backtest import STRATEGIES
-from backtests.request import Request
-from backtests.sweep.axes import Axis, _listed, axes_of
-from backtests.sweep.points import Maker, sweep_of
-from predictors.registry import PREDICTORS
+from rollcast.backtests.pipeline.backtest import STRATEGIES
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.sweep.axes import Axis, _listed, axes_of
+from rollcast.backtests.sweep.points import Maker, sweep_of
+from rollcast.predictors.registry import PREDICTORS
 
 SMA, LSTM, OLS = (PREDICTORS.find(name) for name in ("sma", "lstm", "ols-features"))
 

@@ -12,20 +12,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.engine import Account
-from backtests.ledger import NAME, Ledger
-from backtests.request import Request
-from backtests.result import Result
-from backtests.scores import return_scores
-from backtests.sweep.live import Progress, best_lines, duration, lines
-from backtests.sweep.points import Point, sweep_of
-from backtests.sweep.run import sweep
-from backtests.sweep.store import Store
-from backtests.sweep.trade import return_columns, returns_of, sharpe_columns, trade
-from backtests.sweep.trials import date_of
-from backtests.trial import trial_key
-from strategies.long_short import LongShort
-from strategies.proportional import Proportional
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.trial_key import trial_key
+from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sweep.live import Progress, best_lines, duration, lines
+from rollcast.backtests.sweep.points import Point, sweep_of
+from rollcast.backtests.sweep.run import sweep
+from rollcast.backtests.sweep.store import Store
+from rollcast.backtests.sweep.trade import return_columns, returns_of, sharpe_columns, trade
+from rollcast.backtests.sweep.trial_rows import date_of
+from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.proportional import Proportional
 from tests.sweep.conftest import REQUEST, RULE_WORDS, WORDS, Story
 
 
@@ -153,7 +153,7 @@ def test_a_damaged_part_is_named_and_once_removed_run_again(tmp_path):
 @pytest.mark.parametrize("strategy", [LongShort, Proportional])
 def test_points_one_by_one_in_backtrader_score_as_points_at_once(spy, strategy, monkeypatch):
     """The fallback for a strategy without a fast rule, on one with a rule."""
-    from backtests.sweep import trade as module
+    from rollcast.backtests.sweep import trade as module
 
     bars = spy.iloc[-700:]
     forecasts = np.column_stack([np.log(bars["close"]).diff(n).to_numpy() / n for n in (5, 20)])
@@ -204,7 +204,7 @@ def test_the_key_of_a_point_is_of_its_values_and_seed_alone():
 
 
 def test_a_folder_is_named_after_a_plugin_file(tmp_path):
-    from backtests.sweep.points import name_of
+    from rollcast.backtests.sweep.points import name_of
 
     assert name_of(sweep_of(Request("sma"), ["window=2|3"], [])) == "sma-SPY"
     asked = sweep_of(Request("sma", symbol=str(tmp_path / "my prices.csv")), ["window=2|3"], [])

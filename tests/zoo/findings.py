@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from backtests.engine import simulate
-from predictors.bars import random_walk
-from predictors.checks import LOOK_AHEAD, Check, Outcome, yield_checks
-from strategies.long_flat import LongFlat
+from rollcast.backtests.account.engine import simulate
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.checks.suite import LOOK_AHEAD, Check, Outcome, yield_checks
+from rollcast.strategies.long_flat import LongFlat
 from tests.zoo.honest import honest, missing
 from tests.zoo.leaks import Planted
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from predictors import BUILT_IN, Learner, Predictor, load
-from predictors.bars import log_returns
-from predictors.ema import EMA
-from predictors.features import lookbacks
-from predictors.sma import SMA
+from rollcast import Learner, Predictor, load
+from rollcast.predictors import BUILT_IN
+from rollcast.predictors.bars import log_returns
+from rollcast.predictors.ema import EMA
+from rollcast.predictors.features import lookbacks
+from rollcast.predictors.sma import SMA
 
 SMALL = {"lookback": 5, "hidden": 4, "epochs": 3, "seeds": 1, "device": "cpu"}  # of a recurrent learner
 
@@ -317,6 +318,6 @@ def missing(model: Predictor | Learner) -> str:
 def honest() -> Iterator[tuple[str, Predictor | Learner]]:
     """Every honest predictor of the zoo by name: the built-ins, recurrent nets in a small form, then the awkward."""
     for name, address in BUILT_IN.items():
-        yield name, load(name, **SMALL) if address.startswith("predictors.recurrent") else load(name)
+        yield name, load(name, **SMALL) if address.startswith("rollcast.predictors.recurrent") else load(name)
     for cls in AWKWARD:
         yield cls.__name__, cls()

@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from predictors import Learner, Predictor
-from predictors.bars import log_returns
-from predictors.kalman import LocalLevel
+from rollcast import Learner, Predictor
+from rollcast.predictors.bars import log_returns
+from rollcast.predictors.kalman import LocalLevel
 
 # Row → the kind of leak, where it was seen.
 ROWS = {

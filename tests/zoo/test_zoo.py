@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.engine import Account
 from docs.make_look_ahead import page
-from predictors.checks import yield_checks
+from rollcast.backtests.account.engine import Account
+from rollcast.predictors.checks.suite import yield_checks
 from tests.zoo.findings import caught_by, failures, fills_with_a_poisoned_close, outcome_of
 from tests.zoo.honest import AWKWARD, honest, missing
 from tests.zoo.leaks import ROWS, planted

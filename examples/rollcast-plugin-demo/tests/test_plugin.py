@@ -4,9 +4,8 @@ import pytest
 from rollcast_plugin_demo.hysteresis import Hysteresis
 from rollcast_plugin_demo.reversal import Reversal
 
-from backtests import STRATEGIES, load_bars, run
-from predictors import load
-from predictors.checks import yield_checks
+from rollcast import STRATEGIES, load, load_bars, run
+from rollcast.predictors.checks.suite import yield_checks
 
 
 @pytest.mark.parametrize("check", list(yield_checks(Reversal())), ids=str)

@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "attention.h"
-#include "draws.h"
+#include "random_numbers.h"
 #include "head.h"
 #include "layer.h"
 #include "loss.h"

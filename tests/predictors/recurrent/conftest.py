@@ -2,10 +2,10 @@
 
 import pytest
 
-from predictors import WalkForward
-from predictors.bars import random_walk
-from predictors.recurrent import kernel
-from predictors.recurrent.learners import LSTM
+from rollcast import WalkForward
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.recurrent import kernel
+from rollcast.predictors.recurrent.learners import LSTM
 
 
 @pytest.fixture(scope="session")

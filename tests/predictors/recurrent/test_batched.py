@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from predictors.recurrent import batched, batched_net, fused, twin
-from predictors.recurrent.learners import LSTM
+from rollcast.predictors.recurrent import batched, batched_net, fused, reference
+from rollcast.predictors.recurrent.learners import LSTM
 
 PLANS = {
     "sequence": {},
@@ -36,7 +36,7 @@ def plan_with(**changes):
 def test_batched_windows_train_as_the_twin_does(jobs_of, changes):
     plan, jobs = plan_with(**changes), jobs_of(windows=3)
     for k, trained in batched.train(plan, jobs, "cpu", chunk=2):
-        expected = twin.train(plan, jobs[k])
+        expected = reference.train(plan, jobs[k])
         std = jobs[k].scale[-1, 1]
         np.testing.assert_allclose(trained.losses, expected.losses, atol=1e-5)
         np.testing.assert_allclose(trained.forecast / std, expected.forecast / std, atol=2e-5)
@@ -50,10 +50,10 @@ def test_the_gradient_equals_torchs_in_double_precision(jobs_of, changes):
     first = torch.from_numpy(chunk.samples.starts + chunk.offset).expand(2, -1)
     (gradients,) = torch.autograd.grad(chunk.nets.loss(weights, first).sum(), weights)
     for job, gradient in zip(jobs, gradients.numpy(), strict=True):
-        training = twin.Training(plan, job, dtype=torch.float64)
+        training = reference.Training(plan, job, dtype=torch.float64)
         training.loss(training.samples.starts).backward()
-        reference = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
-        assert np.linalg.norm(gradient - reference) <= 1e-5 * np.linalg.norm(reference)
+        expected = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
+        assert np.linalg.norm(gradient - expected) <= 1e-5 * np.linalg.norm(expected)
 
 
 def test_jobs_of_different_shapes_chains_and_no_epochs_are_told_apart(jobs_of):
@@ -63,12 +63,12 @@ def test_jobs_of_different_shapes_chains_and_no_epochs_are_told_apart(jobs_of):
     found = dict(batched.train(plan, jobs, "cpu"))
     weights = None
     for k, job in enumerate(jobs):
-        expected = twin.train(plan, replace(job, weights=weights if job.continues else None))
+        expected = reference.train(plan, replace(job, weights=weights if job.continues else None))
         np.testing.assert_allclose(found[k].forecast, expected.forecast, atol=1e-6)
         weights = expected.weights
     evaluated = replace(jobs[0], first=1, split=9, stop=60, epochs=0, weights=weights)
     (_, trained), *_ = batched.train(plan, [evaluated], "cpu")
-    np.testing.assert_allclose(trained.forecast, twin.train(plan, evaluated).forecast, atol=1e-7)
+    np.testing.assert_allclose(trained.forecast, reference.train(plan, evaluated).forecast, atol=1e-7)
 
 
 def test_a_diverged_window_leaves_its_neighbours_alone(jobs_of):
@@ -77,7 +77,7 @@ def test_a_diverged_window_leaves_its_neighbours_alone(jobs_of):
     found = dict(batched.train(plan, [nan, jobs[1]], "cpu"))
     assert found[0].diverged
     assert not found[1].diverged
-    np.testing.assert_allclose(found[1].forecast, twin.train(plan, jobs[1]).forecast, atol=1e-6)
+    np.testing.assert_allclose(found[1].forecast, reference.train(plan, jobs[1]).forecast, atol=1e-6)
 
 
 def test_running_out_of_memory_halves_the_chunk(jobs_of, monkeypatch):
@@ -94,7 +94,7 @@ def test_running_out_of_memory_halves_the_chunk(jobs_of, monkeypatch):
     found = dict(batched.train(plan, jobs, "cpu"))
     assert sizes == [5, *[2] * 10, *[1] * 5]  # five updates of each chunk
     for k, job in enumerate(jobs):
-        np.testing.assert_allclose(found[k].forecast, twin.train(plan, job).forecast, atol=1e-6)
+        np.testing.assert_allclose(found[k].forecast, reference.train(plan, job).forecast, atol=1e-6)
 
 
 def test_one_window_that_does_not_fit_raises(jobs_of, monkeypatch):

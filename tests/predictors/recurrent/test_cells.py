@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from predictors.recurrent import cells
+from rollcast.predictors.recurrent import cells
 
 LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from predictors.recurrent import batched, fused, twin
-from predictors.recurrent.learners import LSTM
+from rollcast.predictors.recurrent import batched, fused, reference
+from rollcast.predictors.recurrent.learners import LSTM
 
 PLANS = {
     "sequence": {},
@@ -31,7 +31,7 @@ def plan_with(**changes):
 
 def check_trainings(plan, jobs, atol=2e-5):
     for k, trained in batched.train(plan, jobs, "cpu"):
-        expected = twin.train(plan, jobs[k])
+        expected = reference.train(plan, jobs[k])
         std = jobs[k].scale[-1, 1]
         np.testing.assert_allclose(trained.losses, expected.losses, atol=1e-5)
         np.testing.assert_allclose(trained.forecast / std, expected.forecast / std, atol=atol)
@@ -53,10 +53,10 @@ def test_fused_windows_train_as_the_twin_does(jobs_of, monkeypatch, changes):
 
 INTERPRETED = """
 from functools import partial
-from predictors.recurrent import fused
+from rollcast.predictors.recurrent import fused
 fused.recurrence = lambda *_: partial(fused.lstm, backend="triton_fused")
-from predictors import WalkForward
-from predictors.bars import random_walk
+from rollcast import WalkForward
+from rollcast.predictors.bars import random_walk
 from tests.predictors.recurrent.test_fused import LSTM, check_trainings
 learner = LSTM(lookback=4, hidden=16, epochs=2, lr=0.001, seeds=1, loss_on="last")
 _, jobs = learner.jobs(WalkForward(learner, 40, 3).windows(random_walk(60))[:2])

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from predictors.recurrent import batched, graphs
-from predictors.recurrent.learners import LSTM
+from rollcast.predictors.recurrent import batched, graphs
+from rollcast.predictors.recurrent.learners import LSTM
 
 PLANS = {
     "many-to-one": {"stride": 1},

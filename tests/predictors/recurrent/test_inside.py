@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 import torch
 
-from predictors.recurrent import cells, inside, twin
-from predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM, StackedLSTM
+from rollcast.predictors.recurrent import activations, cells, reference
+from rollcast.predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM, StackedLSTM
 
 SMALL = {"lookback": 6, "hidden": 5, "epochs": 3, "seeds": 2}
 LEARNERS = {
@@ -26,7 +26,7 @@ def seen(market):
 
     def look(name):
         if name not in made:
-            made[name] = inside.look(LEARNERS[name], market.iloc[:150])
+            made[name] = activations.look(LEARNERS[name], market.iloc[:150])
         return made[name]
 
     return look
@@ -56,12 +56,12 @@ def test_gates_lie_between_0_and_1_and_quartiles_in_order(seen, name):
 def test_the_gates_of_one_unit_are_those_of_the_equations(market):
     bars = market.iloc[:150]
     learner = LSTM(lookback=6, hidden=1, seeds=1).fit(bars)
-    layer = inside.net_of(learner.plan(), learner.weights_[0]).recurrent[0]
+    layer = activations.net_of(learner.plan(), learner.weights_[0]).recurrent[0]
     weights = cells.Weights(layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0)
-    states = cells.run("lstm", weights, inside.inputs_of(learner, bars))
-    gates = inside.gates_of(learner, bars)
+    states = cells.run("lstm", weights, activations.inputs_of(learner, bars))
+    gates = activations.gates_of(learner, bars)
     for name in ("forget", "input", "output", "candidate"):
-        for measure in inside.MEASURES:
+        for measure in activations.MEASURES:
             np.testing.assert_allclose(gates[f"{name}_{measure}"], states[name][:, -1, 0], rtol=1e-12)
     np.testing.assert_allclose(gates["cell_mean"], states["c"][:, -1, 0], rtol=1e-12)
 
@@ -70,9 +70,9 @@ def test_attention_sums_to_1_and_is_the_twins(seen):
     found = seen("attention")
     assert list(found.attention) == ["5", "4", "3", "2", "1", "0"]
     np.testing.assert_allclose(found.attention.sum(axis=1), 1, rtol=1e-12)
-    x, expected = inside.inputs_of(found.learner, found.bars), []
+    x, expected = activations.inputs_of(found.learner, found.bars), []
     for weights in found.learner.weights_:
-        net = inside.net_of(found.learner.plan(), weights)
+        net = activations.net_of(found.learner.plan(), weights)
         expected.append(net.attention.weights(net.recurrent[0](x)[0]).numpy())
     np.testing.assert_allclose(found.attention, np.mean(expected, axis=0), rtol=1e-10)
 
@@ -92,10 +92,10 @@ def nudged(state, key, by):
 @pytest.mark.parametrize(("name", "shown", "key"), [*((n, "hidden", "h") for n in cells.CELLS), ("lstm", "cell", "c")])
 def test_lag_gradients_equal_finite_differences(seen, name, shown, key):
     found = seen(name)
-    net, step = inside.net_of(found.learner.plan(), found.learner.weights_[0]), 1e-6
-    layer, x = net.recurrent[0], inside.inputs_of(found.learner, found.bars)[:7]
+    net, step = activations.net_of(found.learner.plan(), found.learner.weights_[0]), 1e-6
+    layer, x = net.recurrent[0], activations.inputs_of(found.learner, found.bars)[:7]
     weights = cells.Weights(layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0)
-    states, norms = cells.steps(name, weights, x), inside.lag_gradients(net, x)[shown]
+    states, norms = cells.steps(name, weights, x), activations.lag_gradients(net, x)[shown]
     for lag in range(1, len(norms)):
         t, slopes = len(norms) - 1 - lag, []
         for unit in step * torch.eye(net.plan.hidden, dtype=torch.float64):
@@ -108,8 +108,8 @@ def test_lag_gradients_equal_finite_differences(seen, name, shown, key):
 
 def test_the_gradient_at_lag_0_is_the_head(seen):
     found = seen("lstm")
-    net = inside.net_of(found.learner.plan(), found.learner.weights_[0])
-    norms = inside.lag_gradients(net, inside.inputs_of(found.learner, found.bars))
+    net = activations.net_of(found.learner.plan(), found.learner.weights_[0])
+    norms = activations.lag_gradients(net, activations.inputs_of(found.learner, found.bars))
     assert norms["hidden"][0] == pytest.approx(net.head.weight[0].norm().item())
 
 
@@ -126,11 +126,11 @@ def test_every_update_is_observed_before_it_is_clipped(jobs_of):
     learner = LSTM(**SMALL | {"seeds": 1}, batch=16, loss_on="last")
     (job,) = jobs_of(learner, windows=1)
     norms = []
-    training = twin.Training(learner.plan(), job, observe=norms.append)
-    first = twin.Training(learner.plan(), job)
+    training = reference.Training(learner.plan(), job, observe=norms.append)
+    first = reference.Training(learner.plan(), job)
     training.train()
     assert len(norms) == 3 * -(-len(first.samples.starts) // 16)
-    plain, observed = twin.train(learner.plan(), job), training.weights()
+    plain, observed = reference.train(learner.plan(), job), training.weights()
     np.testing.assert_array_equal(plain.weights, observed)
 
 
@@ -138,8 +138,8 @@ def test_the_first_norm_is_that_of_the_gradient(jobs_of):
     learner = LSTM(**SMALL | {"seeds": 1}, clip=1e-3)
     (job,) = jobs_of(learner, windows=1)
     norms = []
-    twin.Training(learner.plan(), job, observe=norms.append).train()
-    fresh = twin.Training(learner.plan(), job)
+    reference.Training(learner.plan(), job, observe=norms.append).train()
+    fresh = reference.Training(learner.plan(), job)
     fresh.loss(fresh.samples.starts).backward()
     expected = torch.cat([p.grad.flatten() for p in fresh.net.parameters()]).norm().item()
     assert norms[0] == pytest.approx(expected, rel=1e-5)
@@ -147,12 +147,12 @@ def test_the_first_norm_is_that_of_the_gradient(jobs_of):
 
 def test_the_share_of_clipped_updates_counts_the_norms_above_the_clip(market):
     bars = market.iloc[:150]
-    norms = inside.updates_of(LSTM(**SMALL, clip=1e9), bars)
+    norms = activations.updates_of(LSTM(**SMALL, clip=1e9), bars)
     # The first updates of the two nets are the same whatever the clip; one that lies between them cuts one of two.
     once = {**SMALL, "epochs": 1}
     low, high = sorted(norms[norms["update"] == 1]["norm"])
-    cut = inside.look(LSTM(**once, clip=(low + high) / 2), bars)
+    cut = activations.look(LSTM(**once, clip=(low + high) / 2), bars)
     assert cut.clipped == 0.5
     assert cut.updates["norm"].tolist() == norms[norms["update"] == 1]["norm"].tolist()
-    assert inside.look(LSTM(**once, clip=low / 2), bars).clipped == 1
+    assert activations.look(LSTM(**once, clip=low / 2), bars).clipped == 1
     assert not norms["clipped"].any()

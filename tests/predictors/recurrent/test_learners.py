@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictors import Learner, WalkForward, load
-from predictors.recurrent.learners import LSTM
+from rollcast import Learner, WalkForward, load
+from rollcast.predictors.recurrent.learners import LSTM
 
 NET = LSTM(lookback=8, hidden=8, epochs=5, seeds=2)
 
@@ -106,9 +106,9 @@ def poison(net):
 def test_reading_the_fields_imports_no_torch_and_loads_no_kernel():
     code = (
         "import sys\n"
-        "from predictors.registry import PREDICTORS, dataclass_parameters\n"
+        "from rollcast.predictors.registry import PREDICTORS, dataclass_parameters\n"
         "dataclass_parameters(PREDICTORS.find('lstm'))\n"
-        "from predictors.recurrent import kernel\n"
+        "from rollcast.predictors.recurrent import kernel\n"
         "print('torch' in sys.modules, kernel.builds.cache_info().currsize)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

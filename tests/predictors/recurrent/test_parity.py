@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from predictors.recurrent import kernel, twin
-from predictors.recurrent.learners import LSTM
+from rollcast.predictors.recurrent import kernel, reference
+from rollcast.predictors.recurrent.learners import LSTM
 
 PLANS = {
     "many-to-one": {"stride": 1},
@@ -60,19 +60,19 @@ def test_the_gradient_equals_torchs_in_double_precision(changed, build, changes)
     plan, jobs = changed(**changes)
     for job in jobs:
         loss, gradient = kernel.gradient(plan, job, build)
-        training = twin.Training(plan, job, dtype=torch.float64)
+        training = reference.Training(plan, job, dtype=torch.float64)
         expected = training.loss(training.samples.starts)
         expected.backward()
-        reference = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
+        expected = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
         assert loss == pytest.approx(expected.item(), rel=1e-5)
-        assert np.linalg.norm(gradient - reference) <= 1e-5 * np.linalg.norm(reference)
+        assert np.linalg.norm(gradient - expected) <= 1e-5 * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("changes", [*PLANS.values(), *TRAININGS.values()], ids=[*PLANS, *TRAININGS])
 def test_a_short_training_forecasts_as_the_twin_does(changed, build, changes):
     plan, jobs = changed(**changes)
     for k, trained in kernel.train(plan, jobs, 1, build):
-        expected = twin.train(plan, jobs[k])
+        expected = reference.train(plan, jobs[k])
         std = jobs[k].scale[-1, 1]
         np.testing.assert_allclose(trained.losses, expected.losses, atol=1e-5)
         np.testing.assert_allclose(trained.forecast / std, expected.forecast / std, atol=1e-5)
@@ -94,7 +94,7 @@ _long = {}
 
 def long_twin(learner, jobs, k):
     if k not in _long:
-        _long[k] = twin.train(learner.plan(), jobs[k]).forecast / jobs[k].scale[-1, 1]
+        _long[k] = reference.train(learner.plan(), jobs[k]).forecast / jobs[k].scale[-1, 1]
     return _long[k]
 
 

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from predictors.recurrent import kernel, pool, trainer
-from predictors.recurrent.learners import LSTM
+from rollcast.predictors.recurrent import kernel, trainer
+from rollcast.predictors.recurrent.learners import LSTM
 
 ROOT = Path(__file__).parents[3]
 NET = LSTM(lookback=8, hidden=8, epochs=5, seeds=1)
 FOREVER = """
 import sys
-from predictors import WalkForward
-from predictors.bars import random_walk
-from predictors.recurrent import kernel
-from predictors.recurrent.learners import LSTM
+from rollcast import WalkForward
+from rollcast.predictors.bars import random_walk
+from rollcast.predictors.recurrent import kernel
+from rollcast.predictors.recurrent.learners import LSTM
 if __name__ == "__main__":
     if sys.argv[1] == "twin":
         kernel.available = lambda: False
@@ -139,7 +139,7 @@ def test_without_a_kernel_the_twin_serves_and_one_line_says_so(without_kernel, c
 def test_worker_processes_train_as_this_one_does(jobs_of):
     jobs = jobs_of(windows=4)
     jobs = [jobs[0], replace(jobs[1], continues=True), *jobs[2:]]
-    together, alone = (dict(pool.train(NET.plan(), jobs, processes)) for processes in (2, 1))
+    together, alone = (dict(processes.train(NET.plan(), jobs, processes)) for processes in (2, 1))
     for k in range(len(jobs)):
         np.testing.assert_array_equal(together[k].forecast, alone[k].forecast)
 

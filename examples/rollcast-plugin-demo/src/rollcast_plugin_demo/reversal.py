@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predictors import Predictor
+from rollcast import Predictor
 
 
 @dataclass(frozen=True)

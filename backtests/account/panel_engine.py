@@ -1,0 +1,90 @@
+"""The engine for many names: their bars and forecasts in, one account's history out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import backtrader as bt
+import numpy as np
+import pandas as pd
+
+from rollcast.backtests.account.engine import Account, Orders, broker_for, payments_of, refuse_ruin
+from rollcast.backtests.data.panel import Panel
+from rollcast.strategies.portfolio.base import PortfolioStrategy
+from rollcast.strategies.portfolio.feed import NameActionFeed, NameFeed, on_calendar
+
+
+@dataclass(frozen=True)
+class PanelSimulation:
+    """What happened to the account.
+
+    history:   at every date's close, `equity` (the broker's value), `cash`, and in `units` the number of names held.
+    positions: units of each name at every close, dates × symbols.
+    orders:    as `Simulation.orders`, with the `symbol` each was for.
+    too_small: targets missed because one whole unit cost more than the account could give it.
+    payments:  as `Simulation.payments`, with the `symbol` each was of.
+    """
+
+    history: pd.DataFrame
+    positions: pd.DataFrame
+    orders: pd.DataFrame
+    too_small: int
+    payments: pd.DataFrame
+
+
+def simulate_panel(
+    panel: Panel,
+    forecasts: pd.DataFrame,
+    strategy: type[PortfolioStrategy],
+    parameters: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+    **modes: Any,
+) -> PanelSimulation:
+    """Trades `forecasts` (dates × symbols, NaN where there is none) over the panel in one account.
+
+    modes: passed to `bt.Cerebro` (runonce, preload, exactbars); none of them changes the result.
+
+    Raises ValueError if the account is wiped out, since no result after that has a meaning.
+    """
+    account = account or Account()
+    cerebro = bt.Cerebro(stdstats=False, cheat_on_open=True, **modes)
+    cerebro.broker = broker_for(account, forecasts.notna().any(axis=1))
+    for symbol, bars in panel.bars.items():
+        rows = on_calendar(bars, forecasts[symbol].reindex(bars.index), panel.calendar)
+        cerebro.adddata((NameActionFeed if "dividend" in rows else NameFeed)(dataname=rows), name=symbol)
+    cerebro.addstrategy(strategy, **(parameters or {}))
+    cerebro.addanalyzer(_History, _name="history")
+    cerebro.addanalyzer(Orders, _name="orders")
+    (run,) = cerebro.run()
+    return PanelSimulation(
+        _history(run.analyzers.history, panel.calendar),
+        pd.DataFrame(run.analyzers.history.units, columns=panel.symbols, index=panel.calendar),
+        run.analyzers.orders.table(panel.calendar),
+        getattr(run, "too_small", 0),
+        payments_of(cerebro.broker, panel.calendar),
+    )
+
+
+class _History(bt.Analyzer):
+    """The broker's value and cash and every name's units, at every date."""
+
+    def start(self) -> None:
+        self.rows: list[tuple[float, float]] = []
+        self.units: list[list[float]] = []
+        self._broker = self.strategy.broker
+        self._positions = [self._broker.getposition(data) for data in self.strategy.datas]
+
+    def next(self) -> None:
+        self.rows.append((self._broker.getvalue(), self._broker.getcash()))
+        self.units.append([position.size for position in self._positions])
+
+    prenext = nextstart = next
+
+
+def _history(analyzer: _History, calendar: pd.DatetimeIndex) -> pd.DataFrame:
+    history = pd.DataFrame(analyzer.rows, columns=["equity", "cash"], index=calendar)
+    refuse_ruin(history["equity"])
+    history["units"] = (np.array(analyzer.units) != 0).sum(axis=1).astype(float)
+    return history

@@ -1,0 +1,79 @@
+"""All the evidence for one result, as the numbers of its metrics.json."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import backtrader as bt
+
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.evidence import luck
+from rollcast.backtests.evidence.bootstrap import difference, intervals
+from rollcast.backtests.evidence.panel_stress import stress_panel
+from rollcast.backtests.evidence.skill import skill
+from rollcast.backtests.evidence.stress import stress
+from rollcast.backtests.evidence.verdict import conclusion, verdict
+from rollcast.backtests.ledger.ledger import Trials
+from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.pipeline.result import Result
+
+ALONE = Trials(count=1, effective=1, sharpe_variance=0.0, runs=1)
+
+
+def with_evidence(
+    result: Result,
+    strategy: type[bt.Strategy],
+    parameters: Mapping[str, Any] | None = None,
+    account: Account | None = None,
+    trials: Trials = ALONE,
+) -> Result:
+    """The result with skill, luck, stress and verdict among its metrics; the arguments are those it was `run` with.
+
+    trials: how many were made on these bars, as `Ledger.trials` counts them.
+    """
+    metrics = dict(result.metrics)
+    metrics["forecast"] = skill(result.forecasts, result.read["close"].loc[result.forecasts.index[0] :])
+    metrics["luck"] = luck_of(result, trials)
+    if isinstance(result, PanelResult):
+        metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account or Account())
+    else:
+        forecast = result.forecasts.reindex(result.bars.index)
+        metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
+    entries = verdict(metrics, result.recipe)
+    metrics["verdict"], metrics["conclusion"] = entries, conclusion(entries)
+    return replace(result, metrics=metrics)
+
+
+def luck_of(result: Result, trials: Trials) -> dict[str, Any]:
+    """How much of the Sharpe ratio could be luck, given how many trials there were on these bars.
+
+    psr: probability that the true Sharpe ratio is above zero; dsr: that it is above `threshold`, the annual Sharpe
+    ratio which the best of `effective_trials` without skill is expected to reach. dsr_all counts every trial instead,
+    which is the least it can be, since the best of alike variants was still chosen. min_track_record: bars.
+    """
+    yearly, scores = result.metrics["bars_per_year"], result.metrics["strategy"]
+    sharpe = _number(scores["sharpe"]) / math.sqrt(yearly)
+    moments = (_number(scores["skew"]), _number(scores["kurtosis"]))
+    n = len(result.returns)
+    threshold, highest = (
+        luck.deflated_threshold(trials.sharpe_variance, count) for count in (trials.effective, trials.count)
+    )
+    return {
+        "trials": trials.count,
+        "effective_trials": trials.effective,
+        "sharpe_variance": trials.sharpe_variance,
+        "psr": luck.probabilistic_sharpe(sharpe, n, *moments),
+        "dsr": luck.probabilistic_sharpe(sharpe, n, *moments, threshold),
+        "dsr_all": luck.probabilistic_sharpe(sharpe, n, *moments, highest),
+        "threshold": threshold * math.sqrt(yearly),
+        "min_track_record": luck.minimum_track_record(sharpe, *moments),
+        "intervals": intervals(result.returns, yearly),
+        "against_hold": difference(result.returns, result.benchmark_returns, yearly),
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

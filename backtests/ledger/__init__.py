@@ -1,0 +1,1 @@
+"""The ledger: every run of a workspace, counted."""

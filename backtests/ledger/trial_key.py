@@ -1,0 +1,85 @@
+"""What the ledger says of a result: which trial it was, and its row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from rollcast.backtests.data.bars import frequency
+from rollcast.backtests.pipeline.result import Result, plain
+
+# No part of what was tried: when, where and how it was run, and code, of which what it changes is seen in the outcome.
+VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead")
+
+
+def trial_key(recipe: Mapping[str, Any]) -> str:
+    """SHA-256 of what was tried: the recipe but for when, where and how it was run (VOLATILE)."""
+    tried = _canonical({name: value for name, value in recipe.items() if name not in VOLATILE})
+    text = json.dumps(tried, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", text).encode()).hexdigest()  # addresses differ by process
+
+
+def row_of(result: Result) -> dict[str, Any]:
+    """What the ledger says of a result, in SQLite's types."""
+    recipe, scores, r = plain(result.recipe), result.metrics["strategy"], result.returns.to_numpy(float)
+    sd = float(r.std(ddof=1)) if len(r) > 1 else math.nan
+    seed = _seed(recipe["predictor"])
+    return plain(
+        {
+            "created": recipe.get("created") or utc(datetime.now(UTC)),
+            "trial": trial_key(result.recipe),
+            "symbol": recipe["symbol"],
+            "bars_sha256": recipe["bars"]["sha256"],
+            "bars": recipe["bars"]["count"],
+            "frequency": frequency(result.returns.index),
+            **{name: recipe["evaluation"][name] for name in ("first", "last")},
+            **dict(zip(("predictor", "predictor_parameters"), _label(recipe["predictor"]), strict=True)),
+            **dict(zip(("strategy", "strategy_parameters"), _label(recipe["strategy"]), strict=True)),
+            "seed": seed if isinstance(seed, int) and abs(seed) < 2**63 else None,
+            "n": len(r),
+            "mean": float(r.mean()),
+            "sd": sd,
+            "sharpe_bar": r.mean() / sd if sd > 1e-15 else None,
+            "bars_per_year": result.metrics["bars_per_year"],
+            **{name: scores[name] for name in ("skew", "kurtosis", "sharpe", "cagr", "max_drawdown")},
+            "passed": int(recipe["look_ahead"]["passed"]),
+        }
+    )
+
+
+def _canonical(value: Any) -> Any:
+    """JSON's types in one spelling: whole floats integers as in RFC 8785."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): _canonical(v) for k, v in value.items()}
+    simple = [_canonical(v) for v in value] if isinstance(value, list | tuple) else plain(value)
+    return int(simple) if isinstance(simple, float) and simple.is_integer() else simple
+
+
+def _label(described: Mapping[str, Any]) -> tuple[str, str]:
+    """Class and fields in words; of a walk-forward the learner's, and then its schedule."""
+    inner = described.get("learner")
+    name, words = _label(inner) if isinstance(inner, Mapping) else (described["class"], "")
+    skipped = ("class", "learner", "seed", "device")
+    fields = [
+        f"{key}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for key, value in described.items()
+        if key not in skipped and value is not None
+    ]
+    return name, " ".join([words, *fields]).strip()
+
+
+def _seed(described: Mapping[str, Any]) -> Any:
+    inner = described.get("learner")
+    return _seed(inner) if isinstance(inner, Mapping) else described.get("seed")
+
+
+def utc(time: datetime) -> str:
+    """A time in ISO's words, in UTC to the second."""
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")

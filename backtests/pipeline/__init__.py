@@ -1,0 +1,1 @@
+"""One backtest: forecasts that passed the gate, traded and scored."""

@@ -1,0 +1,206 @@
+"""Repairs to quantstats 0.0.86 that hold while a tear sheet is drawn: wrong numbers, crashes, wasted time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rollcast.backtests.sheet.figures import tidy_and_save
+
+
+@contextlib.contextmanager
+def mended(quantstats: ModuleType) -> Iterator[None]:
+    """Replaces what is wrong or slow in quantstats, and puts the originals back."""
+    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
+
+    stats, utils, core = quantstats.stats, quantstats.utils, quantstats._plotting.core
+    swaps: list[tuple[Any, str, Any]] = [
+        # pyplot.savefig repaints a screen nobody looks at, after a rehearsal: two draws of three.
+        (plt, "savefig", tidy_and_save),
+        # Margins are set there again, whatever these were.
+        (Figure, "tight_layout", lambda *_, **__: None),
+        # The page has its own, a table; drawing this one is an eighth of the time.
+        (quantstats.plots, "monthly_heatmap", lambda *_, **__: None),
+        (core, "plot_distribution", _beside_last_bars(core)),
+        (core, "plot_histogram", _density_if_any(core.plot_histogram)),
+        (core, "plot_timeseries", _bar_by_bar(core.plot_timeseries)),
+        (stats, "comp", compounded),
+        (utils, "group_returns", _grouped(utils.group_returns)),
+        *((module, "safe_resample", _resampled(module.safe_resample)) for module in (stats, core)),
+        (stats, "drawdown_details", drawdown_details),
+        (stats, "monthly_returns", _within_window(stats.monthly_returns)),
+        (stats, "r_squared", _undefined_when_constant(stats.r_squared)),
+        (stats, "rolling_sortino", rolling_sortino),
+        (stats, "rolling_greeks", _without_warm_up(stats.rolling_greeks)),
+        # Ours are returns on one index already; quantstats takes a series that never falls and once doubles for prices.
+        (utils, "_prepare_returns", lambda data, *_, **__: data.copy()),
+        (utils, "_prepare_benchmark", lambda benchmark=None, *_, **__: _copied(benchmark)),
+        (utils, "_looks_like_returns", _all_returns),
+    ]
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in swaps]
+    try:
+        for owner, name, replacement in swaps:
+            setattr(owner, name, replacement)
+        yield
+    finally:
+        for owner, name, original in originals:
+            setattr(owner, name, original)
+
+
+def compounded(returns: pd.Series | pd.DataFrame) -> Any:
+    """The compound return; as quantstats.stats.comp, ten times sooner, and it is called once per month and week."""
+    total = np.nanprod(returns.to_numpy(float) + 1, axis=0) - 1
+    return pd.Series(total, index=returns.columns) if isinstance(returns, pd.DataFrame) else float(total)
+
+
+def rolling_sortino(
+    returns: pd.Series,
+    rf: float = 0,
+    rolling_period: int = 126,
+    annualize: bool = True,
+    periods_per_year: int = 252,
+    **_: Any,
+) -> pd.Series:
+    """As quantstats.stats.rolling_sortino without a risk-free rate; that calls Python once for every window."""
+    falls = returns.clip(upper=0) ** 2
+    window = falls.rolling(rolling_period)
+    # The rounding of a running sum is left where no fall is in the window any more.
+    any_fall = (falls > 0).rolling(rolling_period).sum() > 0
+    downside = (window.sum().clip(lower=0) / rolling_period).where(any_fall | window.sum().isna(), 0.0)
+    ratio = returns.rolling(rolling_period).mean() / np.sqrt(downside)
+    return ratio * np.sqrt(periods_per_year) if annualize else ratio
+
+
+def _grouped(group_returns: Callable[..., Any]) -> Callable[..., Any]:
+    """Compound returns of all groups in one product; quantstats takes one group after another, weeks and all."""
+
+    def group(returns: Any, groupby: Any, compounded: bool = False) -> Any:
+        return (1 + returns).groupby(groupby).prod() - 1 if compounded else group_returns(returns, groupby)
+
+    return group
+
+
+def _resampled(safe_resample: Callable[..., Any]) -> Callable[..., Any]:
+    """Likewise of all stretches of the calendar."""
+
+    def resample(data: Any, freq: str, func_name: Any = None, **options: Any) -> Any:
+        if func_name is compounded:
+            return safe_resample(1 + data, freq, "prod", **options) - 1
+        return safe_resample(data, freq, func_name, **options)
+
+    return resample
+
+
+def drawdown_details(drawdown: pd.Series | pd.DataFrame) -> pd.DataFrame:
+    """A row for each stretch under water, `end` being its last bar.
+
+    As quantstats.stats.drawdown_details, but a stretch that begins on the first bar and never ends is there too, and
+    the outlier-free minimum, which no report shows, is not. Columns of a frame stand side by side; one that was never
+    under water has a row of zeros, because quantstats cannot tabulate none.
+    """
+    if isinstance(drawdown, pd.DataFrame):
+        sides = {name: drawdown_details(column) for name, column in drawdown.items()}
+        none = pd.DataFrame([["-", "-", "-", 0, 0.0]], columns=_DETAILS)
+        return pd.concat({name: none if side.empty else side for name, side in sides.items()}, axis=1)
+    under = drawdown.to_numpy() < 0
+    edges = np.flatnonzero(np.diff(np.r_[False, under, False]))
+    rows = []
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        valley = start + int(drawdown.to_numpy()[start:stop].argmin())
+        first, last = drawdown.index[start], drawdown.index[stop - 1]
+        dates = [f"{date:%Y-%m-%d}" for date in (first, drawdown.index[valley], last)]
+        rows.append([*dates, (last - first).days + 1, 100 * drawdown.iloc[valley]])
+    return pd.DataFrame(rows, columns=_DETAILS)
+
+
+_DETAILS = ["start", "valley", "end", "days", "max drawdown"]
+
+
+def _within_window(monthly_returns: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """Leaves months outside the data empty; quantstats says 0.00."""
+
+    def monthly(returns: pd.Series, *args: Any, **options: Any) -> pd.DataFrame:
+        table = monthly_returns(returns, *args, **options).astype(float)
+        first, last = returns.index[0], returns.index[-1]
+        table.iloc[0, : first.month - 1] = np.nan
+        table.iloc[-1, last.month : 12] = np.nan
+        return table
+
+    return monthly
+
+
+def _undefined_when_constant(r_squared: Callable[..., float]) -> Callable[..., float]:
+    """NaN for a series without variance, such as an account that never traded; quantstats raises."""
+
+    def defined(returns: pd.Series, benchmark: pd.Series, *args: Any, **options: Any) -> float:
+        constant = np.ptp(returns.to_numpy()) == 0 or np.ptp(benchmark.to_numpy()) == 0
+        return np.nan if constant else r_squared(returns, benchmark, *args, **options)
+
+    return defined
+
+
+def _without_warm_up(rolling_greeks: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """Only the bars with a full window; quantstats draws and averages the others as a beta of 0."""
+
+    def full(*args: Any, **options: Any) -> pd.DataFrame:
+        greeks = rolling_greeks(*args, **options)
+        return greeks.dropna() if greeks["beta"].notna().any() else greeks
+
+    return full
+
+
+def _bar_by_bar(plot_timeseries: Callable[..., Any]) -> Callable[..., Any]:
+    """The running sum at every bar; quantstats adds up the sums of each calendar day, so weekends fall to 0."""
+
+    def plot(returns: pd.Series, benchmark: pd.Series | None = None, title: str = "", **options: Any) -> Any:
+        if options["resample"] is not None:
+            options |= {"resample": None, "lw": 1}
+        return plot_timeseries(returns, benchmark, title.removeprefix("Daily "), **options)
+
+    return plot
+
+
+def _density_if_any(plot_histogram: Callable[..., Any]) -> Callable[..., Any]:
+    """Bars alone where two or three months have no density; seaborn raises."""
+
+    def plot(*args: Any, **options: Any) -> Any:
+        try:
+            return plot_histogram(*args, **options)
+        except np.linalg.LinAlgError:
+            return plot_histogram(*args, **options, kde=False)
+
+    return plot
+
+
+def _beside_last_bars(core: ModuleType) -> Callable[..., Any]:
+    """The return of each week, month, … beside its last bar; quantstats' labels are midnights, some without a bar."""
+    plot_distribution = core.plot_distribution
+
+    def plot(*args: Any, **options: Any) -> Any:
+        safe_resample = core.safe_resample  # mended by now
+
+        def labelled(data: pd.Series, rule: str, how: Any) -> pd.Series:
+            last = pd.Series(data.index, data.index).resample(rule).last().dropna()
+            return safe_resample(data, rule, how)[last.index].set_axis(pd.DatetimeIndex(last))
+
+        core.safe_resample = labelled  # type: ignore[attr-defined]
+        try:
+            return plot_distribution(*args, **options)
+        finally:
+            core.safe_resample = safe_resample  # type: ignore[attr-defined]
+
+    return plot
+
+
+def _all_returns(data: pd.Series | pd.DataFrame) -> Any:
+    return pd.Series(True, index=data.columns) if isinstance(data, pd.DataFrame) else True
+
+
+def _copied(benchmark: pd.Series | None) -> pd.Series | None:
+    return None if benchmark is None else benchmark.copy()

@@ -1,0 +1,1 @@
+"""Whatever runs and writes: run folders, their sheets, the ledger and the index."""

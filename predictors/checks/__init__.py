@@ -1,0 +1,1 @@
+"""The checks that every predictor and learner must pass."""
