@@ -58,6 +58,14 @@ class Market:
         """The names, in order."""
         return list(self.loaded)
 
+    @property
+    def columns(self) -> pd.Index:
+        """The names as the columns of a table, also where one is text that pandas' own type for text cannot hold."""
+        try:
+            return pd.Index(self.symbols)
+        except UnicodeEncodeError:
+            return pd.Index(self.symbols, dtype=object)
+
     @cached_property
     def panel(self) -> Panel:
         """The bars as the account trades them."""

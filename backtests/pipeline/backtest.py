@@ -120,7 +120,7 @@ def simulate_market(
         panel = simulate_panel(market.panel, table, *portfolio_rule(strategy, parameters), account)
         return panel, panel.positions
     single = simulate(market.bars, table.iloc[:, 0], strategy, parameters, account)
-    return single, single.history[["units"]].set_axis(market.symbols, axis=1)
+    return single, single.history[["units"]].set_axis(market.columns, axis=1)
 
 
 def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulation:

@@ -85,7 +85,9 @@ class Result:
         """
         self.bars.to_parquet(folder / "bars.parquet")
         self.history.to_parquet(folder / "equity.parquet")
-        self.positions.to_parquet(folder / "positions.parquet")
+        # By a plain name, since a symbol may hold what no file can.
+        positions = self.positions if self.market.portfolio else self.positions.set_axis(["units"], axis=1)
+        positions.to_parquet(folder / "positions.parquet")
         self.forecast.to_frame().to_parquet(folder / "forecasts.parquet")
         self.orders.to_csv(folder / "orders.csv", index=False)
         self.trades.to_csv(folder / "trades.csv", index=False)
@@ -192,14 +194,15 @@ def _read_model_bars(folder: Path, name: str, former: str) -> pd.DataFrame:
 def _load_forecasts(folder: Path, market: Market) -> pd.DataFrame:
     if market.portfolio:
         return read_file(folder / "panel_forecasts.parquet")
-    return read_file(folder / "forecasts.parquet")[["forecast"]].set_axis(market.symbols, axis=1)
+    return read_file(folder / "forecasts.parquet")[["forecast"]].set_axis(market.columns, axis=1)
 
 
 def _load_positions(folder: Path, market: Market, history: pd.DataFrame) -> pd.DataFrame:
     """Before 0.2, the units of one name stood beside its equity."""
-    if "units" in history and not market.portfolio:
-        return history[["units"]].set_axis(market.symbols, axis=1)
-    return read_file(folder / "positions.parquet")
+    if market.portfolio:
+        return read_file(folder / "positions.parquet")
+    units = history if "units" in history else read_file(folder / "positions.parquet")
+    return units[["units"]].set_axis(market.columns, axis=1)
 
 
 def _load_training(folder: Path) -> Training | None:
