@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import RunFolder
 from rollcast.backtests.evidence.confidence_set import confidence_set, pairwise
 from rollcast.backtests.pipeline.panel_result import PanelResult
 from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.result import Result, RunFolder
+from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.workspace.workspace import label, ledger_of, write
 from rollcast.predictors import Learner
 from rollcast.predictors.registry import PREDICTORS

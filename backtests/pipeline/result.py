@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import whole_file
 from rollcast.backtests.data.adjust import ACTIONS
 from rollcast.predictors.training_log import Training
 
@@ -86,9 +86,8 @@ class Result:
 
     def save_metrics(self, folder: Path) -> None:
         """Writes metrics.json alone, over an older one."""
-        draft = folder / ".unfinished-metrics.json"
-        _write_json(draft, self.metrics)
-        draft.replace(folder / "metrics.json")
+        with whole_file(folder / "metrics.json") as draft:
+            _write_json(draft, self.metrics)
 
     @classmethod
     def load(cls, folder: Path) -> Result:
@@ -121,52 +120,6 @@ def simple_returns(history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """The simple returns per bar of the equity and of the benchmark; the first is 0."""
     changes = history[["equity", "benchmark"]].pct_change().fillna(0.0)
     return changes["equity"], changes["benchmark"]
-
-
-class RunFolder:
-    """A folder `<utc time>-<label>` that appears whole or not at all: filled under a hidden name, then renamed.
-
-    Made at once, so that a place that cannot be written to is found out before hours of training. Where the name is
-    taken, a number is added.
-
-    path: where its files are written to.   final: what it will be called.
-    """
-
-    def __init__(self, parent: Path, label: str) -> None:
-        stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{label}"
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            for attempt in range(1, 1000):
-                name = stem if attempt == 1 else f"{stem}-{attempt}"
-                self.path, self.final = parent / f".unfinished-{name}", parent / name
-                if self._reserve():
-                    return
-        except OSError as error:
-            raise OSError(f"cannot write to {parent}: {error.strerror}. Choose another folder with --out") from None
-        raise OSError(f"a thousand runs are called {stem} already; remove some")
-
-    def _reserve(self) -> bool:
-        """Makes the hidden folder; false where the name is taken, by a finished folder or by one in the making."""
-        try:
-            self.path.mkdir()
-        except FileExistsError:
-            return False
-        if self.final.exists():  # finished after we looked last
-            self.path.rmdir()
-            return False
-        return True
-
-    def finish(self) -> Path:
-        """Renames the folder to its final name, which it returns."""
-        self.path = self.path.rename(self.final)
-        return self.path
-
-    def __enter__(self) -> RunFolder:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.path != self.final:
-            shutil.rmtree(self.path)
 
 
 def _load_training(folder: Path) -> Training | None:

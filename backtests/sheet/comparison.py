@@ -12,8 +12,9 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import RunFolder
 from rollcast.backtests.comparison import Comparison, Entrant
-from rollcast.backtests.pipeline.result import RunFolder, plain
+from rollcast.backtests.pipeline.result import plain
 from rollcast.backtests.sheet.index import COMPARISON, SHEET
 from rollcast.backtests.sheet.page import render
 from rollcast.backtests.sheet.recipe import facts

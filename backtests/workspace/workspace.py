@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from rollcast.backtests.atomic import RunFolder, whole_file
 from rollcast.backtests.data.load import is_file
 from rollcast.backtests.evidence.evidence import with_evidence
 from rollcast.backtests.ledger.ledger import NAME, Ledger
 from rollcast.backtests.pipeline.panel_result import load_result
 from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.result import Result, RunFolder
+from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.pipeline.universe import called
 from rollcast.backtests.sheet.index import SHEET, write_index
 from rollcast.backtests.sheet.report import write_report
@@ -50,12 +51,8 @@ def rebuild(run: Path) -> Result:
     result = load_result(run)
     request = Request.from_recipe(result.recipe)
     result = with_evidence(result, *request.rule(), request.account, ledger_of(run.absolute().parent).trials(result))
-    draft = run / f".unfinished-{SHEET}"
-    try:
+    with whole_file(run / SHEET) as draft:
         write_report(result, draft)
-        draft.replace(run / SHEET)
-    finally:
-        draft.unlink(missing_ok=True)
     result.save_metrics(run)
     return result
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollcast.backtests import atomic
 from rollcast.backtests.data import store
 from rollcast.backtests.data.bundled import bundled
 from rollcast.backtests.data.load import load
@@ -125,11 +126,19 @@ def test_what_interrupts_a_write_leaves_the_old_file(home, monkeypatch):
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(OSError, match="no space left"):
         keep()
     assert path_of("SPY").read_bytes() == content
-    assert not list(home.glob("*.part")) + list(home.glob(".*.part"))
+    assert not list(home.glob(f"{atomic.DRAFT}*"))
+
+
+def test_the_draft_of_a_download_that_was_killed_is_removed_by_the_next(home):
+    keep(ROWS[:100])
+    draft = home / f"{atomic.DRAFT}{'0' * 12}-SPY.parquet"
+    draft.write_bytes(b"half")
+    keep()
+    assert not draft.exists()
 
 
 def test_a_lock_that_is_held_is_waited_for_and_then_said():
