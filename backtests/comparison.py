@@ -114,7 +114,7 @@ def compare(
         folders = [stack.enter_context(RunFolder(out, label(request))) for _, request in requests]
         ledger = ledger_of(out)
         ledger.runs(limit=1)
-        said = [request.predict(data.seen, partial(report, entrant.name)) for entrant, request in requests]
+        said = [request.predict(data.model_bars, partial(report, entrant.name)) for entrant, request in requests]
         since = max(forecasts.first for forecasts in said)
         since = since if base.since is None else max(since, pd.Timestamp(base.since))
         date = f"{since:%Y-%m-%d}" if since == since.normalize() else since.isoformat()

@@ -114,7 +114,7 @@ def forecast_next(
     check_strategy(strategy, parameters)
     data = request.load() if bars is None else request.market(bars)
     assert isinstance(data, Loaded)  # a panel is for `backtests.next_bar.panel`
-    made = _with_history(request, data, progress) if history else (last_forecast(model, data.seen), None)
+    made = _with_history(request, data, progress) if history else (last_forecast(model, data.model_bars), None)
     return NextBar(request.symbol, data.bars.index[-1], float(data.bars["close"].iloc[-1]), *made)
 
 
@@ -136,11 +136,11 @@ def last_forecast(model: Predictor, bars: pd.DataFrame) -> float:
 
 def _with_history(request: Request, data: Loaded, progress: Callable[[int, int], None] | None) -> tuple[float, History]:
     since = None if request.since is None else pd.Timestamp(request.since)
-    forecasts = request.predict(data.seen, progress).since(since)
+    forecasts = request.predict(data.model_bars, progress).since(since)
     series = forecasts.series
     position = next_position(request, data.bars, series)
     first = pd.Timestamp(series.first_valid_index())
-    found = History(first, skill(series.loc[first:], data.seen["close"]), forecasts.verdict, position)
+    found = History(first, skill(series.loc[first:], data.model_bars["close"]), forecasts.verdict, position)
     return float(series.iloc[-1]), found
 
 

@@ -26,7 +26,7 @@ def forecast_names(
     Nothing is written. Raises what `Request.run` raises.
     """
     request.check_rule()
-    panel, seen = data.bars, data.seen
+    panel, seen = data.bars, data.model_bars
     names = [symbol for symbol, bars in panel.bars.items() if bars.index[-1] == panel.calendar[-1]]
     if not history and not request.pooled:
         model = request.model()

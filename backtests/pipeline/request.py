@@ -11,9 +11,10 @@ import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
-from rollcast.backtests.data.load import given, load
+from rollcast.backtests.data.load import from_bars, load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.panel import Panel
-from rollcast.backtests.data.table import Adjust, Loaded
+from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.pipeline.backtest import Forecasts, check_strategy, predict, trade
 from rollcast.backtests.pipeline.panel_backtest import check_rule, trade_panel
 from rollcast.backtests.pipeline.panel_forecasts import PanelForecasts, predict_panel
@@ -27,13 +28,11 @@ Given: TypeAlias = pd.DataFrame | Panel | Loaded | LoadedPanel
 
 
 @dataclass(frozen=True)
-class Request:
-    """One backtest, asked for.
+class Request(DataOptions):
+    """One backtest, asked for: the options of its data, as `DataOptions` documents them, and these.
 
     predictor, strategy: a name or file, as `PREDICTORS`, `STRATEGIES` and `PORTFOLIO_STRATEGIES` find them.
-    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot, bar, adjust, overnight: the bars,
-        as `backtests.data.load` takes them. A symbol that means many makes it a portfolio: sp20, us5, `AAPL,MSFT`,
-        @FILE with a symbol a line.
+    symbol: whose bars. One that means many makes it a portfolio: sp20, us5, `AAPL,MSFT`, @FILE with a symbol a line.
     pooled: for a portfolio, one model for all names.
     train, every: the walk-forward of a learner; None for its defaults.
     params, strategy_params: texts, typed by the class that takes them.
@@ -44,19 +43,7 @@ class Request:
     predictor: str
     strategy: str = "long_flat"
     symbol: str = "SPY"
-    start: str | None = None
-    end: str | None = None
     since: str | None = None
-    source: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    date_format: str | None = None
-    decimal: str | None = None
-    zone: str | None = None
-    repair: bool = False
-    snapshot: str | None = None
-    bar: str | None = None
-    adjust: Adjust = "full"
-    overnight: bool = False
     train: int | None = None
     every: int | None = None
     params: Mapping[str, str] = field(default_factory=dict)
@@ -112,9 +99,7 @@ class Request:
         """The bars of one name, and how they came to be. Raises ValueError for a portfolio."""
         if self.is_portfolio:
             raise ValueError(f"{self.symbol} is a portfolio, and this takes one name")
-        names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot", "bar")
-        told = {name: getattr(self, name) for name in (*names, "adjust", "overnight")}
-        return load(self.symbol, columns=self.columns or None, **told)
+        return load(self.symbol, self)
 
     def market(self, bars: Given | None = None) -> Loaded | LoadedPanel:
         """What it is run on: these bars, or its own; of many names, each is loaded as it would be alone."""
@@ -124,8 +109,8 @@ class Request:
             alone = replace(self, pooled=False)
             return load_asked(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
         if isinstance(bars, Panel):
-            return LoadedPanel(bars, {symbol: given(one, self.overnight) for symbol, one in bars.bars.items()})
-        return bars if isinstance(bars, Loaded | LoadedPanel) else given(bars, self.overnight)
+            return LoadedPanel(bars, {symbol: from_bars(one, self.overnight) for symbol, one in bars.bars.items()})
+        return bars if isinstance(bars, Loaded | LoadedPanel) else from_bars(bars, self.overnight)
 
     def run(self, bars: Given | None = None, progress: Callable[[int, int], None] | None = None) -> Result:
         """The backtest, on these bars instead of its own where they are given; its recipe holds this request.
@@ -134,7 +119,7 @@ class Request:
         """
         self.check_rule()
         data = self.market(bars)
-        return self.trade(self.predict(data.seen, progress), data)
+        return self.trade(self.predict(data.model_bars, progress), data)
 
     @overload
     def predict(self, seen: Panel, progress: Callable[[int, int], None] | None = None) -> PanelForecasts: ...
@@ -161,12 +146,13 @@ class Request:
         else:
             assert isinstance(data, Loaded)
             result = trade(traded, *self.rule(), self.account, symbol=self.symbol, bars=data.bars)
-        return result.with_recipe(command=self.command(), request=asdict(self), data=data.told())
+        return result.with_recipe(command=self.command(), request=asdict(self), data=data.as_dict())
 
     def command(self) -> str:
         """The command that asks for this; what is left at its default is left out."""
         words = ["rollcast", "backtest"]
-        for one in fields(self):
+        front = ("predictor", "strategy", "symbol")
+        for one in sorted(fields(self), key=lambda one: one.name not in front):
             value = getattr(self, one.name)
             if one.name == "account":
                 words += _options(value, Account())

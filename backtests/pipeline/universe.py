@@ -30,13 +30,13 @@ class LoadedPanel:
     each: Mapping[str, Loaded]
 
     @cached_property
-    def seen(self) -> Panel:
+    def model_bars(self) -> Panel:
         """What a predictor reads of them."""
-        return Panel(self.bars.name, {symbol: one.seen for symbol, one in self.each.items()})
+        return Panel(self.bars.name, {symbol: one.model_bars for symbol, one in self.each.items()})
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """What a recipe keeps of it."""
-        return {"symbols": {symbol: one.told() for symbol, one in self.each.items()}}
+        return {"symbols": {symbol: one.as_dict() for symbol, one in self.each.items()}}
 
 
 def names_many(symbol: str) -> bool:

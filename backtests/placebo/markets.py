@@ -18,7 +18,7 @@ from rollcast.backtests.account import Prices, evaluate, supports
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.scores import forecast_scores, return_scores
 from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.data.load import adjusted, as_read
+from rollcast.backtests.data.load import adjusted, model_bars
 from rollcast.backtests.pipeline.backtest import check_forecast, check_strategy
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.placebo.surrogates import SURROGATES, surrogate
@@ -93,7 +93,7 @@ def score(trial: Trial, null: str, seeds: Sequence[int | None], progress: Progre
     if null not in SURROGATES:
         raise LookupError(f"unknown null {null!r}. {suggest(null, SURROGATES)}")
     markets = [trial.bars if seed is None else surrogate(trial.bars, null, seed, trial.overnight) for seed in seeds]
-    read = [as_read(bars, trial.overnight) for bars in markets]
+    read = [model_bars(bars, trial.overnight) for bars in markets]
     forecasts = [_since(trial, series) for series in _forecasts(trial, read, progress or (lambda done, total: None))]
     traded = _equities(markets, forecasts, trial.strategy, trial.parameters, trial.account)
     held = _equities(markets, forecasts, BuyAndHold, {}, trial.account)

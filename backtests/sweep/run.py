@@ -79,11 +79,13 @@ def sweep(
     bars = data.bars
     ledger = ledger_of(out)
     ledger.runs(limit=1)  # an unreadable ledger is found out first
-    told = [asdict(replace(asked, words=())), digest(bars), digest(data.seen)]
+    told = [asdict(replace(asked, words=())), digest(bars), digest(data.model_bars)]
     key = folder_key(maker.template, maker.strategy, told)
     store = Store(out / f"sweep-{key[:8]}-{name_of(asked)}")
     with store.locked():
-        desk = Desk(maker, data, store, ledger, Forecaster(maker, data.seen, ForecastCache(out / "cache")), report)
+        desk = Desk(
+            maker, data, store, ledger, Forecaster(maker, data.model_bars, ForecastCache(out / "cache")), report
+        )
         desk.plan(key)
         rows, returns, points = desk.finish()
         window = pd.DatetimeIndex(bars.index[bars.index.get_loc(desk.since) :])
