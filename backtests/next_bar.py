@@ -134,7 +134,9 @@ def forecast_names(
     current = [symbol for symbol, bars in market.panel.bars.items() if bars.index[-1] == last]
     if not history and not request.pooled:
         model = request.model()
-        return [_next(market, symbol, last_forecast(model, market.loaded[symbol].seen), None) for symbol in current]
+        return [
+            _next(market, symbol, last_forecast(model, market.loaded[symbol].model_bars), None) for symbol in current
+        ]
     forecasts = request.predict(market, progress)
     forecasts = forecasts.since(None if request.since is None else pd.Timestamp(request.since))
     current = [symbol for symbol in current if pd.notna(forecasts.table[symbol].iloc[-1])]
@@ -207,7 +209,7 @@ def _next(market: Market, symbol: str, forecast: float, history: History | None)
 
 
 def _history(forecasts: Forecasts, symbol: str, position: Position) -> History:
-    model_bars = forecasts.market.loaded[symbol].seen
+    model_bars = forecasts.market.loaded[symbol].model_bars
     series = forecasts.table[symbol].reindex(model_bars.index)
     first = pd.Timestamp(series.first_valid_index())
     return History(first, skill(series.loc[first:], model_bars["close"]), forecasts.verdict, position)

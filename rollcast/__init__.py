@@ -23,6 +23,7 @@ former_names.install()
 if TYPE_CHECKING:
     from rollcast.backtests.account.engine import Account as Account
     from rollcast.backtests.account.engine import simulate as simulate
+    from rollcast.backtests.atomic import RunFolder as RunFolder
     from rollcast.backtests.data.bars import list_bars as list_bars
     from rollcast.backtests.data.bars import load_bars as load_bars
     from rollcast.backtests.next_bar import NextBar as NextBar
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from rollcast.backtests.pipeline.request import Request as Request
     from rollcast.backtests.pipeline.result import Result as Result
     from rollcast.backtests.pipeline.strategies import STRATEGIES as STRATEGIES
-    from rollcast.backtests.run_folder import RunFolder as RunFolder
     from rollcast.backtests.sheet.report import write_report as write_report
     from rollcast.backtests.workspace.comparison import compare as compare
     from rollcast.predictors.base import Learner as Learner
@@ -70,7 +70,7 @@ _MODULES = {
     "backtests.pipeline.backtest": ("STRATEGIES", "run"),
     "backtests.pipeline.request": ("Request",),
     "backtests.pipeline.result": ("Result",),
-    "backtests.run_folder": ("RunFolder",),
+    "backtests.atomic": ("RunFolder",),
     "backtests.sheet.report": ("write_report",),
     "predictors.base": ("Learner", "Predictor"),
     "predictors.checks.suite": ("check_predictor", "yield_checks"),

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from rollcast.backtests.atomic import write_whole
 from rollcast.backtests.cluster.task import Done
 from rollcast.backtests.data.bars import digest
 from rollcast.backtests.pipeline.cache_key import code_of, key_of
-from rollcast.backtests.sweep.forecast_cache import write_whole
 from rollcast.predictors import Learner, Window
 from rollcast.predictors.executor import Work
 from rollcast.predictors.training_log import Diary

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rollcast.backtests.commands.options import BAR, SOURCE, reading
-
-if TYPE_CHECKING:
-    from rollcast.backtests.data.table import Adjust
 
 
 @click.group()
@@ -63,41 +60,43 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 @click.option("--adjust", type=click.Choice(["full", "asof", "none"]), default="full", show_default=True)
 @BAR
 @reading
-def show_data(symbol: str, source: str | None, adjust: Adjust, **options: Any) -> None:
+def show_data(symbol: str, **options: Any) -> None:
     """Show where a symbol's bars come from, what was detected, and the first and last of them."""
     from rollcast.backtests.data.load import load
+    from rollcast.backtests.data.options import DataOptions
 
-    found = load(symbol, source=source, adjust=adjust, **options)
-    click.echo(found.origin)
-    for sentence in (*found.statements, *found.findings):
+    data = load(symbol, DataOptions(**options))
+    click.echo(data.origin)
+    for sentence in (*data.statements, *data.findings):
         click.echo(f"  {sentence}")
-    click.echo(found.bars.to_string(max_rows=10))
-    if len(found.actions):
-        click.echo(f"\n{len(found.actions)} dividends and splits")
-        click.echo(found.actions.to_string(max_rows=6))
+    click.echo(data.bars.to_string(max_rows=10))
+    if len(data.actions):
+        click.echo(f"\n{len(data.actions)} dividends and splits")
+        click.echo(data.actions.to_string(max_rows=6))
 
 
 @data.command(name="check")
 @click.argument("symbol")
 @SOURCE
 @reading
-def check_data(symbol: str, source: str | None, **options: Any) -> None:
+def check_data(symbol: str, **options: Any) -> None:
     """Say what is wrong with a symbol's bars; ends with status 1 where it would stop a backtest."""
+    from rollcast.backtests.data.options import DataOptions
     from rollcast.backtests.data.report import check
 
-    found = check(symbol, source, **options)
-    click.echo(found.origin)
+    report = check(symbol, DataOptions(**options))
+    click.echo(report.origin)
     for words, sentences in (
-        ("detected", found.statements),
-        ("stops a backtest", found.fatal),
-        ("doubtful", found.doubts),
-        ("--repair would", found.repairs),
+        ("detected", report.statements),
+        ("stops a backtest", report.fatal),
+        ("doubtful", report.doubts),
+        ("--repair would", report.repairs),
     ):
         for sentence in sentences:
             click.echo(f"  {words}: {sentence}")
-    if found.fatal:
+    if report.fatal:
         sys.exit(1)
-    if not found.doubts:
+    if not report.doubts:
         click.echo("  nothing is wrong")
 
 

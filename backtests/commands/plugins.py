@@ -104,7 +104,7 @@ def explain(name: str, train: int, out: Path, **options: Any) -> None:
     from rollcast.backtests.workspace.workspace import label
 
     learner = recurrent(request.model(), name)
-    bars = request.load().seen
+    bars = request.load().model_bars
     with RunFolder(out, f"explain-{label(request)}") as folder:
         stem = Path(name.partition(":")[0]).stem
         write_explanation(folder.path, learner, bars, train, title=f"{stem} on {request.symbol}")

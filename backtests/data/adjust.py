@@ -69,7 +69,7 @@ def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
     return bars[list(COLUMNS)].astype(float)
 
 
-def actions(rows: pd.DataFrame) -> pd.DataFrame:
+def actions_in(rows: pd.DataFrame) -> pd.DataFrame:
     """The bars on which something was paid or split: `dividend` per share held the day before, `split` new per old."""
     dividend, ratio = _actions(rows)
     table = pd.DataFrame({"dividend": dividend, "split": ratio}, index=rows.index)

@@ -51,7 +51,7 @@ def examine(table: Table) -> list[Finding]:
     return fatal or [finding for finding in _doubts(rows) if finding.where.any()]
 
 
-def ask_calendar(table: Table) -> list[str]:
+def compare_calendar(table: Table) -> list[str]:
     """What the calendar of its exchange holds against a table without fatal findings, and an unfinished last bar."""
     from rollcast.backtests.data.calendars import guess_exchange
     from rollcast.backtests.data.gaps import against_calendar, partial_last
@@ -76,12 +76,11 @@ def repair(table: Table) -> tuple[Table, list[str]]:
 
 
 def _drop(table: Table, where: np.ndarray) -> Table:
-    return replace(table, rows=table.rows[~where], lines=None if table.lines is None else table.lines[~where])
+    return table.select(~where)
 
 
 def _sort(table: Table, where: np.ndarray) -> Table:
-    order = np.argsort(table.rows.index.asi8, kind="stable")
-    return replace(table, rows=table.rows.iloc[order], lines=None if table.lines is None else table.lines[order])
+    return table.select(np.argsort(table.rows.index.asi8, kind="stable"))
 
 
 def _raise_high(table: Table, where: np.ndarray) -> Table:

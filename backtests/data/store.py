@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import remove_drafts, whole_file
 from rollcast.backtests.data.table import Table
 from rollcast.predictors.bars import COLUMNS
 from rollcast.predictors.registry import suggest
@@ -168,6 +168,7 @@ def locked(symbol: str, wait: float = 60.0) -> Iterator[None]:
     except Timeout:
         raise ValueError(f"another process is fetching {symbol}, and was after {wait:.0f} s; try again later") from None
     try:
+        remove_drafts(path.parent, path.name)
         yield
     finally:
         lock.release()
@@ -182,7 +183,7 @@ def checksum(rows: pd.DataFrame) -> str:
 
 
 def _replace(path: Path, stored: Stored) -> None:
-    """Writes beside the file, flushes, and moves into place; whatever interrupts leaves the old file."""
+    """Writes the file of a symbol in one step; whatever interrupts leaves the old one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -190,16 +191,8 @@ def _replace(path: Path, stored: Stored) -> None:
     columns |= {name: pa.array(stored.rows[name].to_numpy(float)) for name in STORED}
     about = stored.about | {"snapshots": [asdict(one) for one in stored.snapshots]}
     table = pa.table(columns).replace_schema_metadata({KEY: json.dumps(about).encode()})
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            pq.write_table(table, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as draft:
+        pq.write_table(table, draft)
 
 
 def _find(held: Stored, symbol: str, snapshot: str) -> Snapshot:

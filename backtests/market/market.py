@@ -50,8 +50,8 @@ class Market:
             return cls(name, {name: bars})
         if isinstance(bars, Panel):
             reads = model_bars.bars if isinstance(model_bars, Panel) else bars.bars
-            return cls(bars.name, {s: as_given(b, reads[s]) for s, b in bars.bars.items()}, portfolio=True)
-        return cls(name, {name: as_given(bars, bars if model_bars is None else model_bars)})
+            return cls(bars.name, {s: loaded_of(b, reads[s]) for s, b in bars.bars.items()}, portfolio=True)
+        return cls(name, {name: loaded_of(bars, bars if model_bars is None else model_bars)})
 
     @property
     def symbols(self) -> list[str]:
@@ -74,9 +74,9 @@ class Market:
     @cached_property
     def model_panel(self) -> Panel:
         """The bars as the predictor reads them: the very same object where it reads those that are traded."""
-        if all(one.seen is one.bars for one in self.loaded.values()):
+        if all(one.model_bars is one.bars for one in self.loaded.values()):
             return self.panel
-        return Panel(self.name, {symbol: one.seen for symbol, one in self.loaded.items()})
+        return Panel(self.name, {symbol: one.model_bars for symbol, one in self.loaded.items()})
 
     @property
     def bars(self) -> pd.DataFrame:
@@ -86,7 +86,7 @@ class Market:
     @property
     def model_bars(self) -> pd.DataFrame:
         """The bars of the one name as the predictor reads them; of a portfolio its equal-weight index."""
-        return self.model_panel.index if self.portfolio else self._only.seen
+        return self.model_panel.index if self.portfolio else self._only.model_bars
 
     @property
     def pays(self) -> bool:
@@ -96,14 +96,14 @@ class Market:
     def as_dict(self) -> dict[str, Any]:
         """What a recipe keeps of how the bars came to be."""
         if not self.portfolio:
-            return self._only.told()
-        return {"symbols": {symbol: one.told() for symbol, one in self.loaded.items()}}
+            return self._only.as_dict()
+        return {"symbols": {symbol: one.as_dict() for symbol, one in self.loaded.items()}}
 
     @property
     def _only(self) -> Loaded:
         return next(iter(self.loaded.values()))
 
 
-def as_given(bars: pd.DataFrame, model_bars: pd.DataFrame, origin: str = "given") -> Loaded:
+def loaded_of(bars: pd.DataFrame, model_bars: pd.DataFrame, origin: str = "given") -> Loaded:
     """Bars that were not loaded from any source, and what the predictor reads of them."""
     return Loaded(bars, model_bars, pd.DataFrame(), origin)

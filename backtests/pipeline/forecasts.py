@@ -104,7 +104,7 @@ def predict(
         predictor = _pooled(predictor)
     if not isinstance(predictor, Predictor | Pooled) or (isinstance(predictor, Pooled) and not market.portfolio):
         raise TypeError(f"expected a Predictor, got {predictor!r}; a Learner is traded as WalkForward(learner)")
-    frames = {name: one.seen for name, one in market.loaded.items()}
+    frames = {name: one.model_bars for name, one in market.loaded.items()}
     for name, bars in frames.items():
         check_bars(bars, name)
     start = time.perf_counter()

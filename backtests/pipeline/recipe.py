@@ -61,7 +61,7 @@ def market_span(market: Market) -> dict[str, Any]:
     span = span_of(market.bars, market.model_bars)
     if not market.portfolio:
         return span
-    return span | {"symbols": {symbol: span_of(one.bars, one.seen) for symbol, one in market.loaded.items()}}
+    return span | {"symbols": {symbol: span_of(one.bars, one.model_bars) for symbol, one in market.loaded.items()}}
 
 
 def span_of(bars: pd.DataFrame, model_bars: pd.DataFrame) -> dict[str, Any]:

@@ -11,8 +11,9 @@ import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
-from rollcast.backtests.data.load import given, load
-from rollcast.backtests.data.table import Adjust, Loaded
+from rollcast.backtests.data.load import from_bars, load
+from rollcast.backtests.data.options import DataOptions
+from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.backtest import trade
@@ -25,13 +26,11 @@ from rollcast.predictors.registry import PREDICTORS
 
 
 @dataclass(frozen=True)
-class Request:
-    """One backtest, asked for.
+class Request(DataOptions):
+    """One backtest, asked for: the options of its data, as `DataOptions` documents them, and these.
 
     predictor, strategy: a name or file, as `PREDICTORS`, `STRATEGIES` and `PORTFOLIO_STRATEGIES` find them.
-    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot, bar, adjust, overnight: the bars,
-        as `backtests.data.load` takes them. A symbol that means many makes it a portfolio: sp20, us5, `AAPL,MSFT`,
-        @FILE with a symbol a line.
+    symbol: whose bars. One that means many makes it a portfolio: sp20, us5, `AAPL,MSFT`, @FILE with a symbol a line.
     pooled: for a portfolio, one model for all names.
     train, every: the walk-forward of a learner; None for its defaults.
     params, strategy_params: texts, typed by the class that takes them.
@@ -42,19 +41,7 @@ class Request:
     predictor: str
     strategy: str = "long_flat"
     symbol: str = "SPY"
-    start: str | None = None
-    end: str | None = None
     since: str | None = None
-    source: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    date_format: str | None = None
-    decimal: str | None = None
-    zone: str | None = None
-    repair: bool = False
-    snapshot: str | None = None
-    bar: str | None = None
-    adjust: Adjust = "full"
-    overnight: bool = False
     train: int | None = None
     every: int | None = None
     params: Mapping[str, str] = field(default_factory=dict)
@@ -110,9 +97,7 @@ class Request:
         """The bars of one name, and how they came to be. Raises ValueError for a portfolio."""
         if self.is_portfolio:
             raise ValueError(f"{self.symbol} is a portfolio, and this takes one name")
-        names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot", "bar")
-        options = {name: getattr(self, name) for name in (*names, "adjust", "overnight")}
-        return load(self.symbol, columns=self.columns or None, **options)
+        return load(self.symbol, self)
 
     def market(self, bars: pd.DataFrame | Panel | Loaded | Market | None = None) -> Market:
         """What it is run on: these bars, or its own; each name of a portfolio is loaded as it would be alone."""
@@ -120,9 +105,9 @@ class Request:
             alone = replace(self, pooled=False)
             return load_market(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
         if isinstance(bars, Panel):
-            names = {symbol: given(one, self.overnight) for symbol, one in bars.bars.items()}
+            names = {symbol: from_bars(one, self.overnight) for symbol, one in bars.bars.items()}
             return Market(bars.name, names, portfolio=True)
-        return Market.of(given(bars, self.overnight) if isinstance(bars, pd.DataFrame) else bars, self.symbol)
+        return Market.of(from_bars(bars, self.overnight) if isinstance(bars, pd.DataFrame) else bars, self.symbol)
 
     def run(
         self, bars: pd.DataFrame | Panel | Loaded | Market | None = None, progress: Progress | None = None
@@ -145,7 +130,8 @@ class Request:
     def command(self) -> str:
         """The command that asks for this; what is left at its default is left out."""
         words = ["rollcast", "backtest"]
-        for one in fields(self):
+        front = ("predictor", "strategy", "symbol")
+        for one in sorted(fields(self), key=lambda one: one.name not in front):
             value = getattr(self, one.name)
             if one.name == "account":
                 words += _options(value, Account())

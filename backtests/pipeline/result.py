@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from rollcast.backtests.atomic import whole_file
 from rollcast.backtests.json_values import write_json
-from rollcast.backtests.market.market import Market, as_given
+from rollcast.backtests.market.market import Market, loaded_of
 from rollcast.backtests.pipeline.forecasts import mean_forecast
 from rollcast.predictors.training_log import Training
 
@@ -107,9 +108,8 @@ class Result:
 
     def save_metrics(self, folder: Path) -> None:
         """Writes metrics.json alone, over an older one."""
-        draft = folder / ".unfinished-metrics.json"
-        write_json(draft, self.metrics)
-        draft.replace(folder / "metrics.json")
+        with whole_file(folder / "metrics.json") as draft:
+            write_json(draft, self.metrics)
 
     @classmethod
     def load(cls, folder: Path) -> Result:
@@ -177,11 +177,11 @@ def _load_market(folder: Path, recipe: Mapping[str, Any]) -> Market:
     if not (folder / "panel.parquet").exists():
         bars = read_file(folder / "bars.parquet")
         read = _read_model_bars(folder, "model_bars", "seen") if "seen" in span else bars
-        return Market(name, {name: as_given(bars, read, "saved")})
+        return Market(name, {name: loaded_of(bars, read, "saved")})
     traded = _by_symbol(read_file(folder / "panel.parquet"))
     differ = any("seen" in one for one in span["symbols"].values())
     read = _by_symbol(_read_model_bars(folder, "panel_model_bars", "panel_seen")) if differ else {}
-    names = {symbol: as_given(bars, read.get(symbol, bars), "saved") for symbol, bars in traded.items()}
+    names = {symbol: loaded_of(bars, read.get(symbol, bars), "saved") for symbol, bars in traded.items()}
     return Market(name, names, portfolio=True)
 
 

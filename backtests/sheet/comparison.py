@@ -12,10 +12,10 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import RunFolder
 from rollcast.backtests.comparison import Comparison, Entrant
 from rollcast.backtests.json_values import plain
 from rollcast.backtests.pipeline.universe import symbol_label
-from rollcast.backtests.run_folder import RunFolder
 from rollcast.backtests.sheet.index import COMPARISON, SHEET
 from rollcast.backtests.sheet.page import render
 from rollcast.backtests.sheet.recipe import facts

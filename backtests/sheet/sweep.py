@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import write_whole
 from rollcast.backtests.sheet.index import SHEET
 from rollcast.backtests.sheet.page import render
 from rollcast.backtests.sheet.surface import surfaces
 from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, number_ticks, spanned, wide
 from rollcast.backtests.sheet.words import basis_points, number, percent, probability, text
-from rollcast.backtests.sweep.forecast_cache import write_whole
 from rollcast.backtests.sweep.judgement import coordinates_of
 from rollcast.backtests.sweep.nested import Nested
 from rollcast.backtests.sweep.result import SweepResult

@@ -50,7 +50,7 @@ class TrialRows:
         return {
             "account": asdict(base.account),
             "symbol": base.symbol,
-            "bars": span_of(bars, self.data.seen),
+            "bars": span_of(bars, self.data.model_bars),
             "evaluation": {
                 **{"first": self.since, "last": bars.index[-1]},
                 **{"bars": len(bars) - first, "warm_up": first},

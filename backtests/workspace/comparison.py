@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from rollcast.backtests.atomic import RunFolder
 from rollcast.backtests.comparison import Comparison, Entrant, summarise
 from rollcast.backtests.ledger.trial_key import Row
-from rollcast.backtests.run_folder import RunFolder
 from rollcast.backtests.workspace.workspace import label, ledger_of, write
 
 

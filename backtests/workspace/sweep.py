@@ -45,12 +45,12 @@ def sweep(
     bars = data.bars
     ledger = ledger_of(out)
     ledger.runs(limit=1)  # an unreadable ledger is found out first
-    told = [asdict(replace(asked, words=())), digest(bars), digest(data.seen)]
+    told = [asdict(replace(asked, words=())), digest(bars), digest(data.model_bars)]
     key = folder_key(maker.template, maker.strategy, told)
     store = Store(out / f"sweep-{key[:8]}-{name_of(asked)}")
     with store.locked():
         worklist = Worklist(
-            maker, data, store, ledger, Forecaster(maker, data.seen, ForecastCache(out / "cache")), report
+            maker, data, store, ledger, Forecaster(maker, data.model_bars, ForecastCache(out / "cache")), report
         )
         worklist.plan(key)
         rows, returns, points = worklist.finish()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rollcast.backtests.atomic import RunFolder, whole_file
 from rollcast.backtests.evidence.evidence import with_evidence
 from rollcast.backtests.ledger.ledger import NAME, Ledger
 from rollcast.backtests.ledger.trial_key import Row
@@ -11,7 +12,6 @@ from rollcast.backtests.pipeline.forecasts import Progress
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.pipeline.universe import symbol_label
-from rollcast.backtests.run_folder import RunFolder
 from rollcast.backtests.sheet.index import SHEET, write_index
 from rollcast.backtests.sheet.report import write_report
 
@@ -50,12 +50,8 @@ def rebuild(run: Path) -> Result:
     """
     result = Result.load(run)
     result = _judged(Request.from_recipe(result.recipe), result, run.absolute().parent)
-    draft = run / f".unfinished-{SHEET}"
-    try:
+    with whole_file(run / SHEET) as draft:
         write_report(result, draft)
-        draft.replace(run / SHEET)
-    finally:
-        draft.unlink(missing_ok=True)
     result.save_metrics(run)
     return result
 

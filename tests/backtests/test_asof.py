@@ -11,6 +11,7 @@ from rollcast.backtests.account import evaluate
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.trades import trades_from
 from rollcast.backtests.data.load import load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.pipeline.backtest import run
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
@@ -214,9 +215,9 @@ def test_what_is_saved_says_where_every_dividend_went(spy_runs, tmp_path):
 
 
 def test_the_gate_and_the_scores_are_of_what_the_predictor_read():
-    bars = load("SPY", "2015", "2017", adjust="asof")
-    found = run(bars.bars, predictor("sma"), LongFlat, model_bars=bars.seen)
-    alone = run(bars.seen, predictor("sma"), LongFlat)
+    bars = load("SPY", DataOptions(start="2015", end="2017", adjust="asof"))
+    found = run(bars.bars, predictor("sma"), LongFlat, model_bars=bars.model_bars)
+    alone = run(bars.model_bars, predictor("sma"), LongFlat)
     assert found.metrics["forecast"] == alone.metrics["forecast"]
     assert found.recipe["bars"]["seen"] == alone.recipe["bars"]["sha256"] != found.recipe["bars"]["sha256"]
 
@@ -227,7 +228,7 @@ def test_the_gate_and_the_scores_are_of_what_the_predictor_read():
 )
 def test_a_source_that_does_not_know_what_was_paid_refuses(symbol, said):
     with pytest.raises(ValueError, match=said):
-        load(symbol, adjust="asof")
+        load(symbol, DataOptions(adjust="asof"))
 
 
 @pytest.mark.parametrize(

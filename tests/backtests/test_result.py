@@ -16,7 +16,6 @@ from rollcast import Predictor, WalkForward, load
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import digest, load_bars
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.run_folder import RunFolder
 from rollcast.predictors.bars import random_walk
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
@@ -220,79 +219,3 @@ def test_a_forecast_that_breaks_the_contract_is_refused(make, error, words):
 def test_a_learner_out_of_its_walk_forward_is_refused():
     with pytest.raises(TypeError, match="WalkForward"):
         rollcast.run(random_walk(60), load("ols-features"), LongFlat)
-
-
-# --- the folder ---
-
-
-def test_a_finished_folder_is_the_only_thing_there_and_everyone_may_read_it(tmp_path):
-    with RunFolder(tmp_path / "runs", "ema-SPY") as folder:
-        (folder.path / "a.txt").write_text("whole")
-        assert [p.name[0] for p in (tmp_path / "runs").iterdir()] == ["."]
-        path = folder.finish()
-    assert list((tmp_path / "runs").iterdir()) == [path]
-    assert path.name.endswith("Z-ema-SPY")
-    assert (path / "a.txt").read_text() == "whole"
-    assert path.stat().st_mode & 0o777 == 0o755
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, MemoryError])
-def test_an_interrupted_run_leaves_nothing(error, tmp_path):
-    def interrupted() -> None:
-        with RunFolder(tmp_path, "ema-SPY") as folder:
-            (folder.path / "deep").mkdir()
-            (folder.path / "deep" / "half.txt").write_text("half")
-            raise error
-
-    with pytest.raises(error):
-        interrupted()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_runs_of_the_same_second_are_numbered(tmp_path, monkeypatch):
-    import rollcast.backtests.run_folder as module
-
-    class Noon(module.datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return cls(2026, 1, 2, 12, 0, 0, tzinfo=tz)
-
-    monkeypatch.setattr(module, "datetime", Noon)
-    made = []
-    for k in range(3):
-        with RunFolder(tmp_path, "x") as folder:
-            (folder.path / str(k)).touch()
-            made.append(folder.finish().name)
-    assert made == ["20260102T120000Z-x", "20260102T120000Z-x-2", "20260102T120000Z-x-3"]
-    assert [(tmp_path / name / str(k)).exists() for k, name in enumerate(made)] == [True] * 3
-
-
-def test_a_name_taken_between_looking_and_renaming_loses_no_run(tmp_path, monkeypatch):
-    with RunFolder(tmp_path, "x") as first:
-        (first.path / "a").touch()
-        taken = first.finish()
-    looked = []
-
-    def blind(path: Path, **_) -> bool:
-        looked.append(path)
-        return len(looked) > 1 and path.is_dir()
-
-    with RunFolder(tmp_path, "x") as second:
-        (second.path / "b").touch()
-        monkeypatch.setattr(Path, "exists", blind)
-        path = second.finish()
-        monkeypatch.undo()
-    assert (taken / "a").exists()
-    assert (path / "b").exists()
-
-
-@pytest.mark.parametrize("below", [".", "deeper", "deeper/still"])
-def test_a_place_that_cannot_be_written_is_one_clear_error_before_anything_is_run(below, tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")
-    with pytest.raises(OSError, match=r"^cannot write to .*file.*Choose another folder with --out$") as caught:
-        RunFolder(blocked / below, "x")
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
-    assert blocked.read_text() == "in the way"
-    assert list(tmp_path.iterdir()) == [blocked]

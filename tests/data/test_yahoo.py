@@ -15,6 +15,7 @@ from rollcast.backtests.data import store
 from rollcast.backtests.data.bundled import bundled
 from rollcast.backtests.data.fetch import canonical, findings, split_symbol
 from rollcast.backtests.data.load import load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.yahoo_rows import YahooError
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
@@ -42,7 +43,7 @@ def test_the_adjusted_close_of_a_download_is_that_of_the_bundle(yahoo):
 
 def test_a_split_moves_neither_adjusted_prices_nor_dollar_volume(yahoo):
     get(yahoo, "AAPL")
-    full, raw = load("AAPL", "2005"), load("AAPL", "2005", adjust="none")
+    full, raw = load("AAPL", DataOptions(start="2005")), load("AAPL", DataOptions(start="2005", adjust="none"))
     assert raw.bars["close"].pct_change()["2005-02-28"] < -0.45
     assert abs(full.bars["close"].pct_change()["2005-02-28"]) < 0.05
     np.testing.assert_allclose(
@@ -106,7 +107,9 @@ def test_only_what_is_lacking_is_downloaded(yahoo):
     assert got.added == 10
     asked = pd.to_datetime(int(yahoo.queries[-1][1]["period1"]), unit="s")
     assert AAPL.index[999] - pd.Timedelta(days=12) < asked < AAPL.index[999]
-    pd.testing.assert_frame_equal(load("GROW", end=str(AAPL.index[999].date())).bars, first, check_exact=True)
+    pd.testing.assert_frame_equal(
+        load("GROW", DataOptions(end=str(AAPL.index[999].date()))).bars, first, check_exact=True
+    )
 
 
 def test_a_later_split_leaves_what_was_stored_and_a_past_run_to_the_bit(yahoo):
@@ -119,7 +122,7 @@ def test_a_later_split_leaves_what_was_stored_and_a_past_run_to_the_bit(yahoo):
     got = get(yahoo, "TWICE")
     assert got.added == len(after) - len(before)
     np.testing.assert_allclose(got.stored.rows["close"], AAPL["close"][: len(got.stored.rows)], rtol=1e-12)
-    again = load("TWICE", snapshot=past.pin["snapshot"])
+    again = load("TWICE", DataOptions(snapshot=past.pin["snapshot"]))
     pd.testing.assert_frame_equal(again.bars, past.bars, check_exact=True)
     assert (again.origin, again.pin) == (past.origin, past.pin)
     assert not np.allclose(load("TWICE").bars["close"].iloc[0], past.bars["close"].iloc[0])
@@ -189,14 +192,14 @@ def test_coins_are_days_of_utc_on_a_calendar_that_never_closes(yahoo):
 def test_source_yahoo_downloads_what_the_store_lacks_and_only_that(yahoo, monkeypatch):
     monkeypatch.setattr("yfinance._http.new_session", connector(yahoo.base))
     yahoo.asked.clear()
-    bars = load("AAPL", source="yahoo").bars
+    bars = load("AAPL", DataOptions(source="yahoo")).bars
     asked = yahoo.asked["AAPL"]
     assert asked >= 1
-    pd.testing.assert_frame_equal(load("AAPL", source="yahoo").bars, bars, check_exact=True)
+    pd.testing.assert_frame_equal(load("AAPL", DataOptions(source="yahoo")).bars, bars, check_exact=True)
     pd.testing.assert_frame_equal(load("AAPL").bars, bars, check_exact=True)
     assert yahoo.asked["AAPL"] == asked
     with pytest.raises(YahooError, match="knows no 'NOPE'"):
-        load("nope", source="yahoo")
+        load("nope", DataOptions(source="yahoo"))
 
 
 def test_an_old_download_is_brought_up_to_date_only_where_the_range_asks_for_it(yahoo, monkeypatch):

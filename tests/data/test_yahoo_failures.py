@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from rollcast.backtests.atomic import DRAFT
 from rollcast.backtests.data import store
 from rollcast.backtests.data.fetch import fetch
 from rollcast.backtests.data.load import load
@@ -36,7 +37,7 @@ def test_every_failure_names_its_cause_and_stores_nothing(ticker, yahoo, home):
         get(yahoo, ticker, pause=0.002)
     assert "\n" not in str(failed.value)
     assert store.stored_symbols() == []
-    assert not list(home.glob("*.part"))
+    assert not list(home.glob(f"{DRAFT}*"))
 
 
 def test_a_hung_socket_ends_at_the_deadline(yahoo):
@@ -83,7 +84,7 @@ def test_an_interrupt_leaves_what_the_store_held(yahoo, home, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setenv(store.HOME, str(home))
     assert store.path_of("STOP").read_bytes() == content
-    assert not list(home.glob("*.part"))
+    assert not list(home.glob(f"{DRAFT}*"))
     assert get(yahoo, "STOP").added == 10  # the lock is free again
 
 
@@ -115,4 +116,4 @@ def test_processes_that_fetch_one_symbol_at_once_leave_it_whole(yahoo, home):
     held = store.read("AAPL")
     assert len(held.rows) == len(AAPL)
     assert [path.name for path in home.glob("*.parquet")] == ["AAPL.parquet"]
-    assert not list(home.glob("*.part"))
+    assert not list(home.glob(f"{DRAFT}*"))

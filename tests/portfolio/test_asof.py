@@ -12,8 +12,8 @@ from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.account.panel_scores import contribution
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.data.load import given as as_given
-from rollcast.backtests.data.load import load
+from rollcast.backtests.data.load import from_bars, load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.evidence.panel_stress import stress_panel
 from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.backtests.pipeline.backtest import run
@@ -102,7 +102,7 @@ def test_a_split_changes_no_value_and_no_rule_sees_it_as_a_return(splits, rule):
 def real() -> dict[str, Panel]:
     """SPY, which pays every quarter, beside names of which no dividend is on record: adjusted, and as of then."""
     beside = {name: load_bars(name, "2005", "2012") for name in ("IBM", "AAPL")}
-    pairs = {adjust: load("SPY", "2005", "2012", adjust=adjust) for adjust in ("full", "asof")}
+    pairs = {adjust: load("SPY", DataOptions(start="2005", end="2012", adjust=adjust)) for adjust in ("full", "asof")}
     return {adjust: Panel("three", {"SPY": one.bars, **beside}) for adjust, one in pairs.items()}
 
 
@@ -154,7 +154,7 @@ def test_a_portfolio_is_stressed_by_its_replay(both):
 
 def test_what_is_saved_is_read_back_with_what_was_seen_and_paid(real, tmp_path):
     result = Request("ema", "top_k", "SPY,IBM,AAPL", strategy_params={"k": "1"}).run(real["asof"])
-    assert result.market.model_panel.bars["SPY"].equals(as_given(real["asof"].bars["SPY"]).seen)
+    assert result.market.model_panel.bars["SPY"].equals(from_bars(real["asof"].bars["SPY"]).model_bars)
     result.save(tmp_path)
     saved = Result.load(tmp_path)
     for name in ("payments", "positions", "forecasts", "orders", "bars"):

@@ -170,7 +170,7 @@ def test_each_name_is_loaded_and_doubted_as_it_would_be_alone(tmp_path):
     result = Request("sma", symbol=",".join(files)).run()
     data = result.recipe["data"]["symbols"]
     for file in files:
-        assert data[file] == Request("sma", symbol=file).load().told()
+        assert data[file] == Request("sma", symbol=file).load().as_dict()
     (missing,) = data[files[1]]["findings"]
     assert facts(result)["Doubtful"] == f"{files[1]}: {missing}"
     assert facts(result)["Data"] == "2 file"
