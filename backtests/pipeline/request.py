@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 import backtrader as bt
@@ -41,6 +41,7 @@ class Request(DataOptions):
     predictor: str
     strategy: str = "long_flat"
     symbol: str = "SPY"
+    _: KW_ONLY
     since: str | None = None
     train: int | None = None
     every: int | None = None
