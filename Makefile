@@ -5,7 +5,10 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt setup.py $(wildcard predictors/recurrent/cpp/*)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install backtest test test-slow lint format clean
+# How long `make fuzz` searches.
+SECONDS ?= 60
+
+.PHONY: install backtest test test-quick test-slow fuzz lint format clean
 
 install: .venv/installed
 
@@ -17,6 +20,10 @@ test: .venv/installed-dev
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+
+# Examples that are not those of `make test`, at random; what fails is printed with the line that brings it back.
+fuzz: .venv/installed-dev
+	$(BIN)/python -m pytest --fuzz $(SECONDS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,18 +1,62 @@
-"""Real bars shared by the tests."""
+"""Real bars shared by the tests, and how hypothesis chooses its examples."""
 
 import os
+import random
 import tempfile
+import time
+from collections import deque
 
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, is_hypothesis_test, settings
 
 from backtests.sources import load_bars
 
 # Tests see the bundled prices, whatever their user has stored. Set here, so that every process they start has it too.
 os.environ["ROLLCAST_DATA"] = os.path.join(tempfile.gettempdir(), "rollcast-tests-without-a-store")
 
+# No profile has a deadline or minds slow data: how long an example takes depends on the machine.
+settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fuzz", settings.get_profile("fixed"), derandomize=False, print_blob=True)
+settings.load_profile("fixed")
+# When the search of --fuzz ends.
+END = pytest.StashKey[float]()
+
 
 @pytest.fixture(scope="session")
 def spy() -> pd.DataFrame:
     """SPY's adjusted daily bars, 1993 to 2021."""
     return load_bars("SPY")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fuzz", type=float, metavar="SECONDS", help="only search for failures of properties at random, for so long"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("fuzz") is not None:
+        settings.load_profile("fuzz")
+        config.stash[END] = time.monotonic() + config.getoption("fuzz")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For --fuzz, keeps the tests of properties, in random order."""
+    if END in config.stash:
+        properties = {item for item in items if is_hypothesis_test(getattr(item, "obj", None))}
+        config.hook.pytest_deselected(items=[item for item in items if item not in properties])
+        items[:] = random.Random().sample(sorted(properties, key=id), len(properties))
+
+
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """For --fuzz, runs the tests again and again until the time is over; one that has failed is not run again."""
+    if END not in session.config.stash or session.config.option.collectonly or session.testsfailed:
+        return None
+    waiting = deque(session.items)
+    while waiting and time.monotonic() < session.config.stash[END]:
+        item, failures = waiting.popleft(), session.testsfailed
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        if session.testsfailed == failures:
+            waiting.append(item)
+    return True
