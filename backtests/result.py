@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -126,46 +128,53 @@ def simple_returns(history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 class RunFolder:
     """A folder `<utc time>-<label>` that appears whole or not at all: filled under a hidden name, then renamed.
 
-    Made at once, so that a place that cannot be written to is found out before hours of training. Where the name is
-    taken, a number is added.
+    Made when the block is entered, so that a place that cannot be written to is found out before hours of training.
+    Where the name is taken, a number is added. Nothing is left by an exception, an interrupt included, at any moment.
 
     path: where its files are written to.   final: what it will be called.
+
+    Raises OSError, on entering, where it cannot be made.
     """
 
     def __init__(self, parent: Path, label: str) -> None:
-        stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{label}"
+        self._parent, self._label = parent, label
+
+    def __enter__(self) -> RunFolder:
+        parent, stem = self._parent, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self._label}"
         try:
             parent.mkdir(parents=True, exist_ok=True)
             for attempt in range(1, 1000):
                 name = stem if attempt == 1 else f"{stem}-{attempt}"
                 self.path, self.final = parent / f".unfinished-{name}", parent / name
                 if self._reserve():
-                    return
+                    return self
         except OSError as error:
             raise OSError(f"cannot write to {parent}: {error.strerror}. Choose another folder with --out") from None
         raise OSError(f"a thousand runs are called {stem} already; remove some")
 
     def _reserve(self) -> bool:
         """Makes the hidden folder; false where the name is taken, by a finished folder or by one in the making."""
+        path = str(self.path)
         try:
-            self.path.mkdir()
+            os.mkdir(path)  # one call of C: an interrupt is raised after it, when the folder is there
+            if not self.final.exists():
+                return True
         except FileExistsError:
             return False
-        if self.final.exists():  # finished after we looked last
-            self.path.rmdir()
-            return False
-        return True
+        except BaseException:
+            with suppress(OSError):
+                os.rmdir(path)
+            raise
+        os.rmdir(path)  # finished after we looked last
+        return False
 
     def finish(self) -> Path:
         """Renames the folder to its final name, which it returns."""
         self.path = self.path.rename(self.final)
         return self.path
 
-    def __enter__(self) -> RunFolder:
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.path != self.final:
+        if self.path != self.final and self.path.exists():  # an interrupt may come between the renaming and its note
             shutil.rmtree(self.path)
 
 

@@ -19,7 +19,7 @@ from backtests.request import Request
 
 # Begins to make a run with its sheet in a workspace; what it returns waits for the run's folder.
 Begin = Callable[[Request, Path], Callable[[], Path]]
-PATIENCE = 10.0  # seconds to clear away a run that was interrupted
+PATIENCE = 60.0  # seconds to clear away a run that was interrupted
 
 # Not `multiprocessing`, which would run the caller's script again.
 _SERVE = "import sys; sys.path[:] = {path!r}; from backtests.sweep.aside import serve; serve()"

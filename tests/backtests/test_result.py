@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -247,6 +248,20 @@ def test_an_interrupted_run_leaves_nothing(error, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_between_making_the_folder_and_knowing_it_leaves_nothing(tmp_path, monkeypatch):
+    made = os.mkdir
+
+    def interrupted(path: str, *more: object) -> None:
+        made(path, *more)
+        if ".unfinished-" in str(path):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path, "ema-SPY"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_runs_of_the_same_second_are_numbered(tmp_path, monkeypatch):
     import backtests.result as module
 
@@ -289,7 +304,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_error_before_anything_is_ru
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(OSError, match=r"^cannot write to .*file.*Choose another folder with --out$") as caught:
-        RunFolder(blocked / below, "x")
+        RunFolder(blocked / below, "x").__enter__()
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     assert blocked.read_text() == "in the way"
