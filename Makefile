@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # How long `make fuzz` searches.
 SECONDS ?= 60
 
-.PHONY: install backtest test test-quick test-slow fuzz lint format clean
+.PHONY: install backtest test test-quick test-slow test-timed fuzz lint format clean
 
 install: .venv/installed
 
@@ -16,10 +16,14 @@ backtest: .venv/installed
 	$(BIN)/python cli.py backtest --predictor lstm
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not timed"
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not timed"
+
+# Durations are held alone: they need an idle machine.
+test-timed: .venv/installed-dev
+	$(BIN)/python -m pytest -p no:xdist -m timed
 
 # Examples that are not those of `make test`, at random; what fails is printed with the line that brings it back.
 fuzz: .venv/installed-dev

@@ -22,6 +22,8 @@ from backtests.ledger import COLUMNS, NAME, Ledger
 from predictors import load
 from strategies.long_flat import LongFlat
 
+KILLED = "all-killed"  # the file that says that no writer is to be killed any more
+
 
 def multiply(path: Path, count: int) -> None:
     """Copies the recorded runs until there are this many, each copy a trial of its own."""
@@ -41,9 +43,14 @@ def multiply(path: Path, count: int) -> None:
 
 
 def write(path: Path, result: Result, log: Path, writer: str, runs: int) -> None:
-    """Records runs until the log says there are this many, and says so in the log after each."""
+    """Records runs until the log says there are this many, and says so in the log after each.
+
+    The last one is recorded when nobody is to be killed any more, so that there is someone to be killed until then.
+    """
     with open(log, "ab", buffering=0) as said:
         for number in range(len(log.read_bytes().splitlines()), runs):
+            while number == runs - 1 and not (path.parent / KILLED).exists():
+                time.sleep(0.005)
             name = f"{writer}-{number}-{os.getpid()}"  # after a kill the same number is another run
             Ledger(path).record(result.with_recipe(tag=name), path.parent / name)
             said.write(f"{name}\n".encode())
@@ -74,6 +81,8 @@ def hammer(folder: Path, result: Result, writers: int, runs: int, kills: int, se
             if alive[w].wait() == -9:
                 killed += 1
                 alive[w] = start(w)
+        if killed == kills:
+            (folder / KILLED).touch()
         time.sleep(0.005)
     assert not any(process.returncode for process in alive), "a writer failed"
     return {"kills": killed, "seconds": time.perf_counter() - began} | counted(path, logs)

@@ -293,7 +293,8 @@ def test_a_plugin_that_fails_to_import_shows_its_own_traceback(tmp_path):
     assert done.stderr.splitlines()[-1].endswith("broken.py could not be imported: ZeroDivisionError: division by zero")
 
 
-def test_ctrl_c_stops_within_two_seconds_and_leaves_nothing(tmp_path):
+def stopped(tmp_path: Path) -> float:
+    """Presses Ctrl-C in a training without an end; returns the seconds until the process had ended."""
     command = [
         sys.executable,
         str(ROOT / "cli.py"),
@@ -309,18 +310,28 @@ def test_ctrl_c_stops_within_two_seconds_and_leaves_nothing(tmp_path):
     heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, heard)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+    while not list(tmp_path.iterdir()):
+        assert run.poll() is None, run.communicate()[1]
         time.sleep(0.1)
-    time.sleep(4)  # well into the training
+    time.sleep(4)  # into the training, where the machine is not slow; what follows holds in any case
     pressed = time.monotonic()
     run.send_signal(signal.SIGINT)
-    _, printed = run.communicate(timeout=30)
-    assert time.monotonic() - pressed < 2
+    _, printed = run.communicate(timeout=300)
+    seconds = time.monotonic() - pressed
     assert run.returncode == 1
     assert "Aborted!" in printed
     assert "Traceback" not in printed
     assert not list(tmp_path.iterdir())
+    return seconds
+
+
+def test_ctrl_c_stops_a_training_and_leaves_nothing(tmp_path):
+    stopped(tmp_path)
+
+
+@pytest.mark.timed
+def test_ctrl_c_stops_within_two_seconds(tmp_path):
+    assert stopped(tmp_path) < 2
 
 
 def test_placebo_puts_its_markets_on_the_sheet_and_report_keeps_them(tmp_path):

@@ -80,7 +80,7 @@ def serve() -> None:
     """What the other process does: loads what a sheet needs, and makes and answers what it is asked for."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed is no answer
-    # A shell's background job ignores Ctrl-C, and so does all that it starts: there _thread.interrupt_main does nothing.
+    # A shell's background job ignores Ctrl-C, and so does all it starts; there _thread.interrupt_main does nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     requests: queue.Queue[Any] = queue.Queue()
     try:

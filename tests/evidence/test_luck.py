@@ -214,6 +214,11 @@ def test_the_silhouettes_are_those_of_their_definition():
     assert clusters == 2
 
 
+def test_two_thousand_trials_are_grouped_as_planted():
+    assert effective_trials(planted(100, 20, 250, 0.6)).count == 100
+
+
+@pytest.mark.timed
 def test_two_thousand_trials_are_grouped_in_seconds():
     trials = planted(100, 20, 250, 0.6)
     begun = time.process_time()

@@ -344,6 +344,7 @@ def test_clark_and_west_find_knowledge_that_the_squared_error_hides():
     assert ours["cw_p"] < 0.01
 
 
+@pytest.mark.timed
 def test_skill_of_six_thousand_bars_takes_a_twentieth_of_a_second(spy):
     forecast = load("ema", span=50).predict(spy)
     skill(forecast, spy["close"])
