@@ -9,7 +9,6 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
-from arch.bootstrap import optimal_block_length
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,6 +36,8 @@ def autoregressive(φ: float, n: int, seed: int, mean: float = 0.0) -> np.ndarra
 
 @pytest.mark.parametrize("symbol", ["SPY", "BTC-USD", "AAPL.1h", "AMD.sp20", "FB"])
 def test_block_length_equals_archs(symbol):
+    from arch.bootstrap import optimal_block_length
+
     r = returns(symbol).to_numpy()
     for x in (r, r**2, np.abs(r), r[:250]):
         assert block_length(x) == pytest.approx(max(1.0, optimal_block_length(x)["stationary"].iloc[0]), rel=1e-9)
@@ -45,6 +46,8 @@ def test_block_length_equals_archs(symbol):
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.integers(30, 800), st.floats(-0.9, 0.95))
 def test_block_length_equals_archs_whatever_the_autocorrelation(seed, n, φ):
+    from arch.bootstrap import optimal_block_length
+
     x = autoregressive(φ, n, seed)
     ours = block_length(x)
     assert ours == pytest.approx(max(1.0, optimal_block_length(x)["stationary"].iloc[0]), rel=1e-9)
