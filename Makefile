@@ -18,6 +18,10 @@ backtest: .venv/installed
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not timed"
 
+# One test of every file.
+test-quick: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --quick
+
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not timed"
 

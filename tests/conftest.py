@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--fuzz", type=float, metavar="SECONDS", help="only search for failures of properties at random, for so long"
     )
+    parser.addoption("--quick", action="store_true", help="only the first test of every file, none slow or timed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,11 +43,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For --fuzz, keeps the tests of properties, in random order."""
+    """For --fuzz, chooses the tests of properties, in random order; for --quick, a test of every file."""
+    chosen = list(items)
     if END in config.stash:
-        properties = {item for item in items if is_hypothesis_test(getattr(item, "obj", None))}
-        config.hook.pytest_deselected(items=[item for item in items if item not in properties])
-        items[:] = random.Random().sample(sorted(properties, key=id), len(properties))
+        chosen = [item for item in items if is_hypothesis_test(getattr(item, "obj", None))]
+        random.Random().shuffle(chosen)
+    elif config.getoption("quick"):
+        brief = [item for item in items if not {"slow", "timed"} & {mark.name for mark in item.iter_markers()}]
+        chosen = list({item.path: item for item in reversed(brief)}.values())[::-1]
+    config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
+    items[:] = chosen
 
 
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
