@@ -17,10 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from backtests import Result, load_bars, run
 from backtests.ledger import COLUMNS, NAME, Ledger
-from predictors import load
-from strategies.long_flat import LongFlat
+from backtests.result import Result
 
 KILLED = "all-killed"  # the file that says that no writer is to be killed any more
 
@@ -110,6 +108,10 @@ def counted(path: Path, logs: list[Path]) -> dict[str, float | str]:
 
 def main(size: int = 10_000) -> None:
     """Prints medians of five, and the counts."""
+    from backtests import load_bars, run
+    from predictors import load
+    from strategies.long_flat import LongFlat
+
     bars = load_bars("SPY")
     results = [run(bars, load("sma", window=w), LongFlat, symbol="SPY") for w in range(5, 205, 5)]
     with tempfile.TemporaryDirectory() as folder:
