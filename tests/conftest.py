@@ -6,6 +6,9 @@ import tempfile
 import time
 from collections import deque
 
+# Before numpy and torch are loaded: their threads wait for each other actively, and beside a busy neighbour for long.
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
+
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, is_hypothesis_test, settings
