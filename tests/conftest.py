@@ -1,10 +1,12 @@
 """Real bars shared by the tests, and how hypothesis chooses its examples."""
 
+import math
 import os
 import random
 import tempfile
 import time
 from collections import deque
+from collections.abc import Iterator
 
 # Before numpy and torch are loaded: their threads wait for each other actively, and beside a busy neighbour for long.
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"))
@@ -24,6 +26,15 @@ settings.register_profile("fuzz", settings.get_profile("fixed"), derandomize=Fal
 settings.load_profile("fixed")
 # When the search of --fuzz ends.
 END = pytest.StashKey[float]()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_predictor_is_quick() -> Iterator[None]:
+    """However busy the machine: what takes long is probed less by the gate, and kept on disk by a sweep."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backtests.gate.SLOW", math.inf)
+        patch.setattr("backtests.sweep.forecasts.QUICK", math.inf)
+        yield
 
 
 @pytest.fixture(scope="session")
