@@ -25,7 +25,7 @@ def fresh(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]
     """What a command does in a process of its own."""
     environment = {**os.environ, "PYTHONWARNINGS": "default", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "cli.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=1200)
 
 
 def good(*arguments: str, run: Callable[..., subprocess.CompletedProcess[str]] = cli) -> str:
@@ -319,7 +319,7 @@ def stopped(tmp_path: Path) -> float:
     time.sleep(4)  # into the training, where the machine is not slow; what follows holds in any case
     pressed = time.monotonic()
     run.send_signal(signal.SIGINT)
-    _, printed = run.communicate(timeout=300)
+    _, printed = run.communicate(timeout=1200)
     seconds = time.monotonic() - pressed
     assert run.returncode == 1
     assert "Aborted!" in printed
