@@ -5,7 +5,10 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt setup.py $(wildcard predictors/recurrent/cpp/*)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install backtest test test-slow lint format clean
+# How long `make fuzz` searches.
+SECONDS ?= 60
+
+.PHONY: install backtest test test-quick test-slow test-timed fuzz lint format clean
 
 install: .venv/installed
 
@@ -13,10 +16,22 @@ backtest: .venv/installed
 	$(BIN)/python cli.py backtest --predictor lstm
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not timed"
+
+# One test of every file.
+test-quick: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --quick
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not timed"
+
+# Durations are held alone: they need an idle machine.
+test-timed: .venv/installed-dev
+	$(BIN)/python -m pytest -p no:xdist -m timed
+
+# Examples that are not those of `make test`, at random; what fails is printed with the line that brings it back.
+fuzz: .venv/installed-dev
+	$(BIN)/python -m pytest --fuzz $(SECONDS)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -2,14 +2,13 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from rollcast.backtests.data.bars import FILES
 from rollcast.predictors import BUILT_IN
+from tests.command import cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +30,8 @@ def test_a_command_of_the_readme_runs(command, tmp_path):
         if {"backtest", "compare", "explain", "ledger", "placebo", "sweep"} & set(words)
         else []
     )
-    done = subprocess.run([sys.executable, *words, *out], cwd=ROOT, capture_output=True, text=True)
+    assert words[0] == "cli.py"
+    done = cli(*words[1:], *out)
     assert done.returncode == 0, done.stderr
     pages = {
         "sweep": "sweep.html",
@@ -53,8 +53,18 @@ def test_the_plugin_in_the_readme_is_the_example():
 
 def test_the_make_targets_of_the_readme_and_of_ci_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    wanted = re.findall(r"\bmake ([a-z-]+)$", README + (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(wanted) == {"backtest", "test", "lint", "test-slow"}
+    wanted = re.findall(r"^make ([a-z-]+)", README + (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(wanted) == {
+        "backtest",
+        "test",
+        "test-quick",
+        "test-slow",
+        "test-timed",
+        "fuzz",
+        "lint",
+        "format",
+        "clean",
+    }
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
 
 

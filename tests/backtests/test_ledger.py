@@ -428,14 +428,21 @@ def test_an_export_holds_every_run_and_recipe(full, results, tmp_path, suffix):
         full.export(tmp_path / "all.xlsx")
 
 
-def test_ten_thousand_runs_are_listed_in_half_a_second(full, results, speed):
+def test_ten_thousand_runs_are_listed(full, results, speed):
+    speed.multiply(full.path, 10_000)
+    runs = full.runs()
+    assert (len(runs), runs["trial"].nunique()) == (10_000, 10_000)
+    assert full.trials(results[3]).count > 1000
+
+
+@pytest.mark.timed
+def test_ten_thousand_runs_are_listed_in_half_a_second(full, speed):
     speed.multiply(full.path, 10_000)
     began = time.perf_counter()
     runs = full.runs()
     took = time.perf_counter() - began
-    assert (len(runs), runs["trial"].nunique()) == (10_000, 10_000)
+    assert len(runs) == 10_000
     assert took < 0.5
-    assert full.trials(Row.of(results[3])).count > 1000
 
 
 HALF_WRITTEN = """

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
@@ -245,6 +245,7 @@ def conserved(panel: Panel, found: PanelSimulation, account: Account) -> None:
     fractional=st.booleans(),
     rebalance=st.sampled_from(["bar", "weekly", "monthly"]),
 )
+@example(seed=1, k=1, short=True, cap=2.0, bps=300, fractional=True, rebalance="bar")
 def test_cash_and_positions_are_equity_and_no_order_is_refused(seed, k, short, cap, bps, fractional, rebalance):
     rng = np.random.default_rng(seed)
     bars = {}

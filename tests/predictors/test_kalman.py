@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.tools.sm_exceptions import ConvergenceWarning
-from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 from rollcast.predictors import kalman
 from rollcast.predictors.bars import log_returns, random_walk
@@ -20,6 +19,9 @@ from rollcast.predictors.base import Learner
 from rollcast.predictors.ema import EMA
 from rollcast.predictors.kalman import KalmanMLE, LocalLevel, LocalLinearTrend
 from rollcast.predictors.walk_forward import WalkForward, Window
+
+if TYPE_CHECKING:
+    from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 PRICES = Path(__file__).parents[2] / "backtests" / "prices"
 MODELS = ["level", "trend"]
@@ -47,6 +49,8 @@ SPY = market("spy")
 
 def structural(model: str, bars: pd.DataFrame) -> UnobservedComponents:
     """statsmodels' model of the same data, in percent so that its optimiser is comfortable."""
+    from statsmodels.tsa.statespace.structural import UnobservedComponents
+
     log_price = 100 * np.log(bars["close"].to_numpy())
     if model == "level":
         return UnobservedComponents(np.diff(log_price), "llevel", use_exact_diffuse=True)
@@ -170,6 +174,8 @@ def test_likelihood_is_the_diffuse_likelihood_of_statsmodels(model):
 @pytest.mark.parametrize("start", [0, 2300, 6591])
 @pytest.mark.parametrize("model", MODELS)
 def test_estimate_is_as_likely_as_that_of_statsmodels(model, start):
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning
+
     bars = SPY.iloc[start : start + 600]
     theirs = structural(model, bars)
     with warnings.catch_warnings():
