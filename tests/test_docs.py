@@ -45,8 +45,14 @@ def test_a_command_of_the_readme_runs(command, tmp_path):
         assert written.stat().st_size > 20_000
 
 
+def test_the_script_in_the_readme_runs():
+    script, _ = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_plugin_in_the_readme_is_the_example():
-    (shown,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    _, shown = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     example = (ROOT / "examples" / "momentum.py").read_text(encoding="utf-8")
     assert [x for x in shown.splitlines() if x] == [x for x in example.splitlines()[1:] if x]
 
