@@ -17,9 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rollcast import Result, load, load_bars, run
+from rollcast import LongFlat, Result, load, load_bars, run
 from rollcast.backtests.ledger.ledger import COLUMNS, NAME, Ledger
-from rollcast.strategies.long_flat import LongFlat
 
 
 def multiply(path: Path, count: int) -> None:
