@@ -64,6 +64,22 @@ def test_the_make_targets_of_the_readme_and_of_ci_exist():
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
 
 
+def test_the_make_targets_of_contributing_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_the_glossary_explains_each_term_once_and_every_room_that_is_one():
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = [term for row in re.findall(r"^\| (.+?) \|", glossary, re.MULTILINE) for term in row.split(", ")]
+    terms = [term for term in terms if term != "term"]
+    assert len(set(terms)) == len(terms)
+    assert {"account", "gate", "ledger", "workspace", "verdict", "predictor", "learner", "window", "recipe"} <= set(
+        terms
+    )
+
+
 def test_every_built_in_predictor_is_in_the_changelog():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in changelog for name in BUILT_IN)
