@@ -29,7 +29,7 @@ lint: .venv/installed-dev
 
 # mypy on one package `rollcast`, as it is installed: the stub, and what lies beside it in the checkout.
 types: .venv/installed-dev
-	@mkdir -p build/typed/rollcast
+	@rm -rf build/typed/rollcast && mkdir -p build/typed/rollcast
 	@ln -sfn $(CURDIR)/rollcast/*.py* $(CURDIR)/predictors $(CURDIR)/strategies $(CURDIR)/backtests build/typed/rollcast/
 	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 
