@@ -2,17 +2,22 @@
 
 from rollcast.backtests.account.engine import Account as Account
 from rollcast.backtests.account.engine import simulate as simulate
-from rollcast.backtests.comparison import compare as compare
+from rollcast.backtests.comparison import entrants_of as entrants_of
 from rollcast.backtests.data.bars import list_bars as list_bars
 from rollcast.backtests.data.bars import load_bars as load_bars
-from rollcast.backtests.next_bar.next_bar import NextBar as NextBar
-from rollcast.backtests.next_bar.next_bar import forecast_next as forecast_next
-from rollcast.backtests.pipeline.backtest import STRATEGIES as STRATEGIES
+from rollcast.backtests.market.market import Market as Market
+from rollcast.backtests.market.panel import Panel as Panel
+from rollcast.backtests.market.panel import load_panel as load_panel
+from rollcast.backtests.next_bar import NextBar as NextBar
+from rollcast.backtests.next_bar import forecast_next as forecast_next
 from rollcast.backtests.pipeline.backtest import run as run
 from rollcast.backtests.pipeline.request import Request as Request
 from rollcast.backtests.pipeline.result import Result as Result
-from rollcast.backtests.pipeline.result import RunFolder as RunFolder
+from rollcast.backtests.pipeline.strategies import PORTFOLIO_STRATEGIES as PORTFOLIO_STRATEGIES
+from rollcast.backtests.pipeline.strategies import STRATEGIES as STRATEGIES
+from rollcast.backtests.run_folder import RunFolder as RunFolder
 from rollcast.backtests.sheet.report import write_report as write_report
+from rollcast.backtests.workspace.comparison import compare as compare
 from rollcast.predictors.base import Learner as Learner
 from rollcast.predictors.base import Predictor as Predictor
 from rollcast.predictors.checks.suite import check_predictor as check_predictor

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -132,7 +132,7 @@ def period(text: str) -> pd.Period:
 
 def is_file(symbol: str) -> bool:
     """Whether a symbol means a file: its ending says so, or one of that name is there."""
-    return symbol.lower().endswith(ENDINGS) or "/" in symbol or Path(symbol).is_file()
+    return symbol.lower().endswith(ENDINGS) or "/" in symbol or os.path.isfile(symbol)
 
 
 def find_table(

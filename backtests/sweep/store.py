@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rollcast.backtests.pipeline.result import plain
+from rollcast.backtests.json_values import plain
 from rollcast.backtests.sweep.forecast_cache import write_whole
 
 RETURNS = "returns"

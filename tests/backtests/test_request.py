@@ -96,7 +96,7 @@ def test_since_moves_the_evaluation_and_changes_no_forecast():
     whole = Request("sma", start="2012", end="2016").run()
     later = Request("sma", start="2012", end="2016", since="2014-06-01").run()
     assert later.recipe["evaluation"]["first"] == pd.Timestamp("2014-06-02")
-    pd.testing.assert_series_equal(later.forecasts, whole.forecasts.loc["2014-06-01":])
+    pd.testing.assert_series_equal(later.forecast, whole.forecast.loc["2014-06-01":])
     assert later.equity.iloc[0] == 100_000
 
 
@@ -131,10 +131,10 @@ def result(request):
 def test_a_saved_result_comes_back_the_same_to_the_bit(result, tmp_path):
     result.save(tmp_path)
     back = Result.load(tmp_path)
-    for table in ("bars", "history", "orders", "trades"):
+    for table in ("bars", "history", "forecasts", "positions", "orders", "trades"):
         exact = {"check_exact": True, "check_dtype": False, "check_freq": False}
         pd.testing.assert_frame_equal(getattr(back, table), getattr(result, table), **exact)
-    for series in ("returns", "benchmark_returns", "forecasts"):
+    for series in ("returns", "benchmark_returns", "forecast"):
         pd.testing.assert_series_equal(
             getattr(back, series), getattr(result, series), check_exact=True, check_freq=False
         )
