@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # How long `make fuzz` searches.
 SECONDS ?= 60
 
-.PHONY: install backtest test test-quick test-slow test-timed fuzz lint format clean
+.PHONY: install backtest test test-quick test-slow test-timed fuzz coverage lint types format clean
 
 install: .venv/installed
 
@@ -33,10 +33,18 @@ test-timed: .venv/installed-dev
 fuzz: .venv/installed-dev
 	$(BIN)/python -m pytest --fuzz $(SECONDS)
 
+# The share of branches that the tests of `make test` run in their own process; pyproject.toml has the floor.
+coverage: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@mkdir -p build/typed/rollcast
+	@$(MAKE) --no-print-directory types
+
+# mypy on one package `rollcast`, as it is installed: the stub, and what lies beside it in the checkout.
+types: .venv/installed-dev
+	@rm -rf build/typed/rollcast && mkdir -p build/typed/rollcast
 	@ln -sfn $(CURDIR)/rollcast/*.py* $(CURDIR)/predictors $(CURDIR)/strategies $(CURDIR)/backtests build/typed/rollcast/
 	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 
@@ -45,7 +53,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rollcast import Result, load_bars, run
+from rollcast import LongFlat, Result, load, load_bars, run
 from rollcast.backtests.ledger.ledger import COLUMNS, NAME, Ledger
 from rollcast.backtests.ledger.trial_key import Row
 

@@ -10,10 +10,9 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from rollcast import Window, load_bars
+from rollcast import LSTM, Window, load_bars
 from rollcast.backtests.explain import BLUE, RED, STYLE, WIDTH, gates_figure, lags_figure, svg
 from rollcast.predictors.recurrent import activations, reference
-from rollcast.predictors.recurrent.learners import LSTM
 
 FOLDER = Path(__file__).parent / "figures"
 OPEN = 3.0  # added to the forget gate's bias: σ(3) = 0.95

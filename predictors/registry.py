@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from rollcast import former_names
 from rollcast.predictors.base import Learner, Predictor
 
 # Lazy addresses: listing the names imports nothing, and reading the recurrent learners' fields imports no torch.
@@ -103,7 +104,7 @@ class Registry:
         try:
             cls = entry.load()
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{name} ({source}) could not be imported: {type(error).__name__}: {error}") from error
+            raise PluginError(f"{name} ({source}) {_failure(error)}") from error
         if not (inspect.isclass(cls) and issubclass(cls, self.bases)):
             raise TypeError(f"{name} ({source}) must be a subclass of {self._wanted}; got {cls!r}")
         return cls
@@ -147,7 +148,7 @@ class Registry:
         try:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
+            raise PluginError(f"{path} {_failure(error)}") from error
         found = {
             key: value
             for key, value in vars(module).items()
@@ -167,6 +168,10 @@ class Registry:
                 + (f". Say which: {path}:{next(iter(found))}" if found else "")
             )
         return next(iter(found.values()))
+
+
+def _failure(error: BaseException) -> str:
+    return f"could not be imported: {type(error).__name__}: {error}{former_names.hint(error)}"
 
 
 PREDICTORS = Registry("predictor", "rollcast.predictors", BUILT_IN, (Predictor, Learner), dataclass_parameters)

@@ -32,8 +32,8 @@ END = pytest.StashKey[float]()
 def every_predictor_is_quick() -> Iterator[None]:
     """However busy the machine: what takes long is probed less by the gate, and kept on disk by a sweep."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backtests.gate.SLOW", math.inf)
-        patch.setattr("backtests.sweep.forecasts.QUICK", math.inf)
+        patch.setattr("rollcast.backtests.gate.gate.SLOW", math.inf)
+        patch.setattr("rollcast.backtests.sweep.forecasts.QUICK", math.inf)
         yield
 
 

@@ -45,8 +45,14 @@ def test_a_command_of_the_readme_runs(command, tmp_path):
         assert written.stat().st_size > 20_000
 
 
+def test_the_script_in_the_readme_runs():
+    script, _ = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_plugin_in_the_readme_is_the_example():
-    (shown,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    _, shown = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     example = (ROOT / "examples" / "momentum.py").read_text(encoding="utf-8")
     assert [x for x in shown.splitlines() if x] == [x for x in example.splitlines()[1:] if x]
 
@@ -66,6 +72,22 @@ def test_the_make_targets_of_the_readme_and_of_ci_exist():
         "clean",
     }
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
+
+
+def test_the_make_targets_of_contributing_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_the_glossary_explains_each_term_once_and_every_room_that_is_one():
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = [term for row in re.findall(r"^\| (.+?) \|", glossary, re.MULTILINE) for term in row.split(", ")]
+    terms = [term for term in terms if term != "term"]
+    assert len(set(terms)) == len(terms)
+    assert {"account", "gate", "ledger", "workspace", "verdict", "predictor", "learner", "window", "recipe"} <= set(
+        terms
+    )
 
 
 def test_every_built_in_predictor_is_in_the_changelog():

@@ -148,6 +148,7 @@ def test_the_table_of_checks_is_the_checks():
         "contract.md",
         "architecture.md",
         "config.md",
+        "glossary.md",
         "python-api.md",
         "data.md",
         "ledger.md",

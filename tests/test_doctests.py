@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("predictors", "strategies", "backtests")
 # By their text: to import every module only to find out would load torch.
 MODULES = [
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    ".".join(["rollcast", *path.relative_to(ROOT).with_suffix("").parts])
     for package in PACKAGES
     for path in sorted((ROOT / package).rglob("*.py"))
     if ">>> " in path.read_text(encoding="utf-8")
