@@ -35,7 +35,7 @@ fuzz: .venv/installed-dev
 
 # The share of branches that the tests of `make test` run in their own process; pyproject.toml has the floor.
 coverage: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not timed" --cov --cov-report=term:skip-covered
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
