@@ -157,11 +157,20 @@ def test_what_is_no_date_or_could_be_two_is_refused_with_its_place(texts, place,
     assert refused.value.place == place
 
 
-@pytest.mark.parametrize("time", ["24:00", "25:00", "2400", "13:00 PM", "13:30 pm", "13:00 AM", "23:59:59 a.m."])
+CLOCKS = ["24:00", "25:00", "2400", "10:60", "1060", "10:59:60", "105960"]
+
+
+@pytest.mark.parametrize("time", [*CLOCKS, "10:75 AM", "13:00 PM", "13:30 pm", "13:00 AM", "23:59:59 a.m."])
 def test_a_time_that_no_day_has_is_refused(time):
     with pytest.raises(BadDate, match=f"'2021-03-01 {time}' has no such time of day") as refused:
         parse_dates(["2021-03-01 12:59 PM", f"2021-03-01 {time}"])
     assert refused.value.place == 1
+
+
+@pytest.mark.parametrize("offset", ["+15:00", "-25:00", "+05:60", "-0599", "+5"])
+def test_an_offset_that_no_clock_has_is_refused(offset):
+    with pytest.raises(BadDate, match="is not a date like '2021-03-01 10:00Z' in the first row"):
+        parse_dates(["2021-03-01 10:00Z", f"2021-03-01 10:00{offset}"])
 
 
 def test_a_form_that_is_said_settles_everything():
