@@ -95,7 +95,7 @@ def test_what_stands_for_a_missing_number_is_nan(text, decimal):
             )
         ),
         *((text, ".") for text in ("inf", "1-2", "e3", "12x", "1.5kk", "0.5%")),
-        *((text, ",") for text in ("x", "1,2,3", "1,234.5", "1234.567", ".234", "1.2345", "(5", "1,5x")),
+        *((text, ",") for text in ("x", "1,2,3", "1,234.5", "1234.567", ".234", "1.2345", "1.23", "(5", "1,5x")),
     ],
 )
 def test_what_is_no_number_is_told_by_its_place(text, decimal):
