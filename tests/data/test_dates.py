@@ -138,12 +138,20 @@ def test_morning_and_afternoon_may_stand_beside_times_of_twenty_four_hours():
 @pytest.mark.parametrize(
     ("texts", "place", "words"),
     [
-        (["soon"], 0, r"'soon' is not a date in a known form; say its form with --date-format, as in %d/%m/%Y"),
+        (
+            ["soon", "later"],
+            0,
+            r"'soon' is not a date in a known form; say its form with --date-format, as in %d/%m/%Y",
+        ),
         (["2021-03-01", "2021-02-29"], 1, "'2021-02-29' is not a date of the form %Y-%m-%d"),
         (["2021-03-01", ""], 1, "the date is missing"),
         (["2021-03-01", "2021-03-02", "03/03/2021"], 2, "'03/03/2021' is not a date like '2021-03-01' in the first"),
         (["2021-03-01 10:00Z", "2021-03-01 11:00"], 1, "'2021-03-01 11:00' has no time zone, and others have"),
-        (["12/12/2021"], 0, "'12/12/2021' can be read with .*say which with --date-format %d/%m/%Y or .*%m/%d/%Y"),
+        (
+            ["12/12/2021", "11/11/2021"],
+            0,
+            "'12/12/2021' can be read with .*say which with --date-format %d/%m/%Y or .*%m/%d/%Y",
+        ),
         (["13/01/2021", "12/01/2021", "01/13/2021"], 2, "'01/13/2021' puts day and month in another order than the"),
         (["01/13/2021", "12/01/2021", "13/01/2021"], 2, "'13/01/2021' puts day and month in another order than the"),
         (["1614556800", "12345678"], 1, "'12345678' is not a stamp like '1614556800' in the first row"),
