@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,7 @@ from rollcast.predictors import training_log
 from rollcast.predictors.bars import log_returns
 from rollcast.predictors.base import Learner, Predictor
 from rollcast.predictors.validation import between, one_of
-
-if TYPE_CHECKING:
-    from rollcast.predictors.walk_forward import Window
+from rollcast.predictors.window import Window
 
 Recursion = Callable[..., Iterator[tuple[Any, Any, Any]]]  # (returns, *ratios) → v, F, f at each return
 
@@ -147,12 +145,16 @@ class KalmanMLE(Learner):
         for (train, block), members in shapes.items():
             for first in range(0, len(members), CHUNK):
                 chunk = members[first : first + CHUNK]
-                returns = np.stack([log_returns(windows[k].seen).to_numpy()[1:] for k in chunk], axis=-1)  # (T, W)
+                returns = np.stack(
+                    [log_returns(windows[k].model_bars).to_numpy()[1:] for k in chunk], axis=-1
+                )  # (T, W)
                 ratios = self._estimate(returns[: train - 1])  # (D, W)
                 forecasts = np.array([f for _, _, f in recursion(returns, *ratios)])
                 for column, k in enumerate(chunk):
-                    forecast = pd.Series(np.r_[np.nan, forecasts[:, column]], windows[k].seen.index, name="forecast")
-                    training_log.note_fit(windows[k], forecast)
+                    forecast = pd.Series(
+                        np.r_[np.nan, forecasts[:, column]], windows[k].model_bars.index, name="forecast"
+                    )
+                    training_log.record_fit(windows[k], forecast)
                     yield k, forecast.iloc[-block:]
 
     def _estimate(self, returns: np.ndarray) -> np.ndarray:

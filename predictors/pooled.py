@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -15,11 +14,11 @@ import pandas as pd
 
 from rollcast.predictors import training_log
 from rollcast.predictors.base import Learner
-from rollcast.predictors.executor import Work, each, share
+from rollcast.predictors.executor import Work, execute
 from rollcast.predictors.features import Scale, features, next_returns
 from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.validation import at_least
-from rollcast.predictors.walk_forward import Window
+from rollcast.predictors.window import Window
 
 
 @runtime_checkable
@@ -88,7 +87,7 @@ class Pooled:
         forecasts = {symbol: pd.Series(np.nan, index=bars.index, name="forecast") for symbol, bars in frames.items()}
         report = progress or (lambda done, total: None)
         report(0, len(pools))
-        for done, (_, blocks) in enumerate(share(Work(partial(each, self.forecast), pools)), start=1):
+        for done, (_, blocks) in enumerate(execute(Work.map(self.forecast, pools)), start=1):
             for symbol, block in blocks.items():
                 forecasts[symbol].loc[block.index] = block
             report(done, len(pools))
@@ -159,6 +158,6 @@ def _block(model: Learner, window: Window) -> pd.Series:
     """The fitted model's forecasts of its block, noted in the diary."""
     if hasattr(model, "predict_block"):
         return model.predict_block(window)
-    forecast = model.predict(window.seen)
-    training_log.note_fit(window, forecast)
+    forecast = model.predict(window.model_bars)
+    training_log.record_fit(window, forecast)
     return forecast.iloc[-window.block :]

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from rollcast.predictors.registry import load as load
     from rollcast.predictors.sma import SMA as SMA
     from rollcast.predictors.walk_forward import WalkForward as WalkForward
-    from rollcast.predictors.walk_forward import Window as Window
+    from rollcast.predictors.window import Window as Window
     from rollcast.strategies.base import ForecastStrategy as ForecastStrategy
     from rollcast.strategies.buy_and_hold import BuyAndHold as BuyAndHold
     from rollcast.strategies.long_flat import LongFlat as LongFlat
@@ -80,7 +80,8 @@ _MODULES = {
     "predictors.recurrent.learners": ("AttentionLSTM", "BiLSTM", "GRU", "LSTM", "RNN", "StackedLSTM"),
     "predictors.registry": ("load",),
     "predictors.sma": ("SMA",),
-    "predictors.walk_forward": ("WalkForward", "Window"),
+    "predictors.walk_forward": ("WalkForward",),
+    "predictors.window": ("Window",),
     "strategies.base": ("ForecastStrategy",),
     "strategies.buy_and_hold": ("BuyAndHold",),
     "strategies.long_flat": ("LongFlat",),

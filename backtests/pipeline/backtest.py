@@ -118,14 +118,14 @@ def predict(
         raise TypeError(f"expected a Predictor, got {predictor!r}; a Learner is traded as WalkForward(learner)")
     check_bars(bars, symbol)
     began = time.perf_counter()
-    with training_log.kept() as page:
+    with training_log.recording() as log:
         series = predictor.predict(bars, progress) if isinstance(predictor, WalkForward) else predictor.predict(bars)
     seconds = time.perf_counter() - began
     check_forecast(series, bars)
     verdict = examine(predictor, bars, series)
     if verdict.leak and not allow_lookahead:
         raise LookAheadError(verdict.leak)
-    return Forecasts(predictor, bars, series.rename("forecast"), verdict, page.training(), seconds)
+    return Forecasts(predictor, bars, series.rename("forecast"), verdict, log.training(), seconds)
 
 
 def trade(

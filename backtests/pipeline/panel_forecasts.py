@@ -77,7 +77,7 @@ def predict_panel(
     if not isinstance(predictor, Predictor | Pooled):
         raise TypeError(f"expected a Predictor, got {predictor!r}; a Learner is traded as WalkForward(learner)")
     began = time.perf_counter()
-    with training_log.kept() as page:
+    with training_log.recording() as log:
         series = _forecasts(predictor, panel, progress)
     seconds = time.perf_counter() - began
     if isinstance(predictor, Pooled):
@@ -90,7 +90,7 @@ def predict_panel(
     if verdict.leak and not allow_lookahead:
         raise LookAheadError(verdict.leak)
     table = pd.DataFrame(series, index=panel.calendar, columns=panel.symbols, dtype=float)
-    return PanelForecasts(predictor, panel, table, verdict, probed, _mean(page.training()), seconds)
+    return PanelForecasts(predictor, panel, table, verdict, probed, _mean(log.training()), seconds)
 
 
 def _forecasts(
@@ -137,7 +137,7 @@ def _pooled(predictor: Predictor) -> Pooled:
 
 
 def _mean(training: Training | None) -> Training | None:
-    """The diary of many symbols as that of one: means by date, and by net."""
+    """The training of many symbols as that of one: means by date, and by net."""
     if training is None:
         return None
     windows = training.windows.groupby(["date", "net"], as_index=False).mean(numeric_only=True)

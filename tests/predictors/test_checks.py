@@ -185,14 +185,14 @@ def forecast_together(self, windows):
     """All windows share one mean."""
     mean = float(np.mean([log_returns(w.training).mean() for w in windows]))
     for k, w in enumerate(windows):
-        yield k, mean + 0.1 * log_returns(w.seen).iloc[-w.block :]
+        yield k, mean + 0.1 * log_returns(w.model_bars).iloc[-w.block :]
 
 
 def forecast_from_the_end(self, windows):
     """The number of windows decides."""
     for k, w in enumerate(windows):
         self.fit(w.training)
-        yield k, self.predict(w.seen).iloc[-w.block :] * len(windows)
+        yield k, self.predict(w.model_bars).iloc[-w.block :] * len(windows)
 
 
 OFFENDERS = [

@@ -219,7 +219,7 @@ class Unpurged(Learner):
         for k, w in enumerate(windows):
             labels = min(w.split, len(w.bars) - 1)  # bars[split] is the label of the first forecast
             self.phi_ = _regression(w.bars, range(w.start + 1, labels))
-            yield k, self.predict(w.seen).iloc[-w.block :]
+            yield k, self.predict(w.model_bars).iloc[-w.block :]
 
 
 @dataclass
@@ -236,7 +236,7 @@ class StopsOnTheFuture(Learner):
     def forecast(self, windows):
         for k, w in enumerate(windows):
             target = log_returns(w.bars).shift(-1).iloc[w.split - 1 : w.stop].fillna(0.0)
-            blocks = {n: log_returns(w.seen).rolling(n).mean().iloc[-w.block :] for n in (2, 5, 11)}
+            blocks = {n: log_returns(w.model_bars).rolling(n).mean().iloc[-w.block :] for n in (2, 5, 11)}
             yield k, max(blocks.values(), key=lambda block: float((block * target).sum()))
 
 
@@ -260,7 +260,7 @@ class RandomSplit(Learner):
         for k, w in enumerate(windows):
             rows = np.random.default_rng(self.seed).permutation(len(w.bars) - 2)[: w.split - w.start] + 1
             self.phi_ = _regression(w.bars, rows)
-            yield k, self.predict(w.seen).iloc[-w.block :]
+            yield k, self.predict(w.model_bars).iloc[-w.block :]
 
 
 @dataclass(frozen=True)
@@ -553,7 +553,7 @@ class WholeHistoryScaler(Learner):
     def forecast(self, windows):
         for k, w in enumerate(windows):
             self.scale_ = float(log_returns(w.bars).std())
-            yield k, self.predict(w.seen).iloc[-w.block :]
+            yield k, self.predict(w.model_bars).iloc[-w.block :]
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,11 @@ def test_the_gradient_equals_torchs_in_double_precision(jobs_of, changes):
     plan, jobs = plan_with(**changes), jobs_of(windows=2)
     chunk = batched.Chunk(plan, jobs, "cpu")
     weights = chunk.state.p.requires_grad_()
-    first = torch.from_numpy(chunk.samples.starts + chunk.offset).expand(2, -1)
+    first = torch.from_numpy(chunk.samples.training + chunk.offset).expand(2, -1)
     (gradients,) = torch.autograd.grad(chunk.nets.loss(weights, first).sum(), weights)
     for job, gradient in zip(jobs, gradients.numpy(), strict=True):
         training = reference.Training(plan, job, dtype=torch.float64)
-        training.loss(training.samples.starts).backward()
+        training.loss(training.samples.training).backward()
         expected = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
         assert np.linalg.norm(gradient - expected) <= 1e-5 * np.linalg.norm(expected)
 

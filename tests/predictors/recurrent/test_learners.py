@@ -44,9 +44,9 @@ def test_the_forecast_is_the_mean_over_the_nets(market):
     windows = WalkForward(NET, train=150).windows(market.iloc[:200])
     forecasts, nets = dict(NET.forecast(windows)), dict(NET.forecast_nets(windows))
     for k, window in enumerate(windows):
-        assert nets[k].each.shape == (window.block, 2, 1)
+        assert nets[k].members.shape == (window.block, 2, 1)
         assert (nets[k].spread > 0).all()
-        np.testing.assert_array_equal(forecasts[k], nets[k].each[:, :, 0].mean(axis=1))
+        np.testing.assert_array_equal(forecasts[k], nets[k].members[:, :, 0].mean(axis=1))
 
 
 def test_a_forecast_needs_one_bar_more_than_the_lookback(market):

@@ -124,7 +124,7 @@ def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
 
 
 def test_without_a_kernel_the_twin_serves_and_one_line_says_so(without_kernel, caplog, jobs_of):
-    trainer._say_what_is_lost.cache_clear()
+    trainer._warn_of_missing_kernel.cache_clear()
     jobs = jobs_of(windows=1)
     with caplog.at_level(logging.WARNING, "rollcast"):
         first = dict(trainer.train(NET.plan(), jobs, "cpu"))
