@@ -5,38 +5,41 @@ Reference: McCool, Robison & Reinders (2012), Structured Parallel Programming, c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+# Units and results may have any type.
+Units = Sequence[Any]
+Results = Iterator[tuple[int, Any]]  # (position of the unit, its result), in any order
+
 
 @dataclass(frozen=True)
 class Work:
     """Units that can be run in any order and in any process, each with a result of its own.
 
-    function: called with some of the units, yields `(position among them, result)` in any order, as
-              `Learner.forecast` does. It must be picklable.
+    function: called with some of the units, returns their Results, as `Learner.forecast` does. It must be picklable.
     units:    its arguments, picklable as well.
     chains:   for each unit, the number of its chain: units of one chain must be run in one call and in their order.
               None where every unit is independent.
     device:   where nets are trained: cpu, cuda or auto. None where no nets are trained.
     """
 
-    function: Callable[[Sequence[Any]], Iterable[tuple[int, Any]]]
-    units: Sequence[Any]
+    function: Callable[[Units], Results]
+    units: Units
     chains: Sequence[int] | None = None
     device: str | None = None
 
     @classmethod
-    def map(cls, function: Callable[[Any], object], units: Sequence[Any]) -> Work:
+    def map(cls, function: Callable[..., object], units: Units) -> Work:
         """The map pattern: `function` is called with one unit at a time, and returns its result."""
         return cls(partial(_map, function), units)
 
 
-def _map(function: Callable[[Any], object], units: Sequence[Any]) -> Iterator[tuple[int, object]]:
+def _map(function: Callable[..., object], units: Units) -> Results:
     return ((position, function(unit)) for position, unit in enumerate(units))
 
 
@@ -46,7 +49,7 @@ class Executor(Protocol):
     It extends the training log of the caller, if there is one, and raises what the work's function raises.
     """
 
-    def __call__(self, work: Work) -> Iterator[tuple[int, Any]]: ...
+    def __call__(self, work: Work) -> Results: ...
 
 
 _EXECUTOR: ContextVar[Executor | None] = ContextVar("executor", default=None)
@@ -62,10 +65,10 @@ def executed_by(executor: Executor) -> Iterator[None]:
         _EXECUTOR.reset(token)
 
 
-def execute(work: Work) -> Iterator[tuple[int, Any]]:
+def execute(work: Work) -> Results:
     """Runs the work and yields `(position, result)` as units end; no result depends on the executor.
 
     Raises what the work's function raises.
     """
     executor = _EXECUTOR.get()
-    return iter(work.function(work.units)) if executor is None else executor(work)
+    return work.function(work.units) if executor is None else executor(work)

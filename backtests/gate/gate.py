@@ -20,13 +20,12 @@ from rollcast.predictors.bars import COLUMNS
 from rollcast.predictors.checks.lookahead import (
     SHORTENED,
     Leak,
-    apart,
-    changed,
+    absolute_difference,
     find_leak,
     size_of,
     tolerance,
-    truncated,
 )
+from rollcast.predictors.checks.perturbations import changed, truncated
 from rollcast.predictors.checks.subject import Subject
 
 TRICKS = ("cut off", "given other prices", "given other volume")
@@ -113,7 +112,9 @@ def _remembered(
     limit = max(tolerance(reference, noise), SHORTENED * size_of(reference))
     for cut in (cuts[0], cuts[len(cuts) // 2], cuts[-1]):
         try:
-            moved = apart(_afresh(predictor).predict(truncated(bars, cut)).to_numpy(float), reference[:cut])
+            moved = absolute_difference(
+                _afresh(predictor).predict(truncated(bars, cut)).to_numpy(float), reference[:cut]
+            )
         except ValueError:  # too few bars for it
             continue
         if (beyond := moved > limit).any():
@@ -124,7 +125,7 @@ def _remembered(
 
 def _afresh(model: Predictor | Learner) -> Any:
     """An equal model from a second run of its module, where nothing is remembered."""
-    fresh = Subject(model).afresh()
+    fresh = Subject(model).fresh_copy()
     cls = type(fresh.learner if isinstance(fresh, WalkForward) else fresh)
     return cls(**{f.name: getattr(model, f.name) for f in fields(model) if f.init})  # type: ignore[arg-type]
 
@@ -160,7 +161,7 @@ class _Probe:
     def moved(self, block: pd.Series, reference: np.ndarray) -> np.ndarray:
         """How far the forecasts before the cut, made on the spoilt bars, are from the run's."""
         first = self.window.split - 1
-        return apart(block.to_numpy(float)[: self.cut - first], reference[first : self.cut])
+        return absolute_difference(block.to_numpy(float)[: self.cut - first], reference[first : self.cut])
 
 
 def _examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.ndarray) -> Verdict:
@@ -199,13 +200,16 @@ def _untouched(
         count = min(quick, MOST_WINDOWS, len(windows))
         alone = _blocks(learner, _spread(windows, count))
     chosen = _spread(windows, count)
-    gaps = [float(apart(block, reference[w.split - 1 : w.stop]).max()) for w, block in zip(chosen, alone, strict=True)]
+    gaps = [
+        float(absolute_difference(block, reference[w.split - 1 : w.stop]).max())
+        for w, block in zip(chosen, alone, strict=True)
+    ]
     worst = int(np.argmax(gaps))
     if gaps[worst] <= COMPANY * size_of(reference):
         return chosen, None, gaps[worst]
     # Not the run's forecast: because it is random, or because the windows that were beside it are missing?
     again = _blocks(learner, chosen)
-    noise = max(float(apart(a, b).max()) for a, b in zip(again, alone, strict=True))
+    noise = max(float(absolute_difference(a, b).max()) for a, b in zip(again, alone, strict=True))
     if gaps[worst] > 8 * noise:
         return chosen, Company(chosen[worst].date, gaps[worst], noise), noise
     return chosen, None, gaps[worst]

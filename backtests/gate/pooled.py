@@ -13,7 +13,8 @@ import pandas as pd
 
 from rollcast.backtests.gate.gate import Verdict
 from rollcast.predictors.bars import COLUMNS
-from rollcast.predictors.checks.lookahead import SHORTENED, Leak, changed, size_of, tolerance, truncated
+from rollcast.predictors.checks.lookahead import SHORTENED, Leak, size_of, tolerance
+from rollcast.predictors.checks.perturbations import changed, truncated
 from rollcast.predictors.pooled import Pool, Pooled
 from rollcast.predictors.window import Window
 

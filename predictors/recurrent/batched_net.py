@@ -33,22 +33,15 @@ def forward(
     recurrence: runs a layer over its steps; by default one step after another.
     """
     weights, recur = _Splitter(p), recurrence or _STEPS[plan.cell]
-    h, burn_in, states = plan.hidden, plan.lookback - 1, list[torch.Tensor]()
-    at = first[:, None] + torch.arange(steps, device=x.device)[:, None]  # (C, K, n)
-    windows = torch.arange(len(x), device=x.device)[:, None, None]
+    width, states = plan.directions * plan.hidden, list[torch.Tensor]()
     for i in range(plan.layers):
         outputs = []
         for d in range(plan.directions):
-            w_x, w_h, b_x, b_h = weights.layer(plan, plan.features if i == 0 else plan.directions * h)
-            bias = (b_x + b_h if plan.cell != "gru" else _summed_biases(b_x, b_h, h)).unsqueeze(1)  # (C, 1, G)
-            if i == 0:
-                projected = torch.baddbmm(
-                    bias, x, w_x.transpose(1, 2)
-                )  # (C, R, G): each row once, though several samples read it
-                inputs = projected[windows, at]  # (C, K, n, G)
-            else:
-                lower = torch.stack(states, dim=1)  # (C, K, n, D·H)
-                inputs = torch.baddbmm(bias, lower.flatten(1, 2), w_x.transpose(1, 2)).unflatten(1, lower.shape[1:3])
+            w_x, w_h, b_x, b_h = weights.layer(plan, plan.features if i == 0 else width)
+            bias = (b_x + b_h if plan.cell != "gru" else _summed_biases(b_x, b_h, plan.hidden)).unsqueeze(
+                1
+            )  # (C, 1, G)
+            inputs = _first_inputs(x, w_x, bias, first, steps) if i == 0 else _later_inputs(states, w_x, bias)
             hidden = recur(inputs.flip(1) if d else inputs, w_h.transpose(1, 2), b_h)
             outputs.append(hidden[::-1] if d else hidden)
         states = [torch.cat(pair, dim=2) for pair in zip(*outputs, strict=True)]  # K of (C, n, D·H)
@@ -56,9 +49,25 @@ def forward(
             states = [state * masks[i][:, :, t] for t, state in enumerate(states)]
     state = torch.stack(_head_inputs(plan, weights, states), dim=2)  # (C, n, S, D·H)
     if masks:
-        state = state * masks[-1][:, :, burn_in:]
-    w, b = weights(plan.outputs, plan.directions * h), weights(plan.outputs)
+        state = state * masks[-1][:, :, plan.lookback - 1 :]
+    w, b = weights(plan.outputs, width), weights(plan.outputs)
     return torch.baddbmm(b.unsqueeze(1), state.flatten(1, 2), w.transpose(1, 2)).view(*state.shape[:3], plan.outputs)
+
+
+def _first_inputs(
+    x: torch.Tensor, w_x: torch.Tensor, bias: torch.Tensor, first: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """The gates' inputs of the first layer, (C, K, n, G); each row of x is projected once, though many samples read it."""
+    rows = first[:, None] + torch.arange(steps, device=x.device)[:, None]  # (C, K, n)
+    windows = torch.arange(len(x), device=x.device)[:, None, None]
+    projected = torch.baddbmm(bias, x, w_x.transpose(1, 2))  # (C, R, G)
+    return projected[windows, rows]
+
+
+def _later_inputs(states: Sequence[torch.Tensor], w_x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """The gates' inputs of a later layer, (C, K, n, G), from the K hidden states of the layer below."""
+    lower = torch.stack(list(states), dim=1)  # (C, K, n, D·H)
+    return torch.baddbmm(bias, lower.flatten(1, 2), w_x.transpose(1, 2)).unflatten(1, lower.shape[1:3])
 
 
 def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
