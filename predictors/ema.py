@@ -17,8 +17,8 @@ class EMA(Predictor):
 
     forecast = α/(1-α) · (log close - its EMA), α = 2/(`span` + 1), `span` in bars.
 
-    With an average that starts at the first price, this is exactly the EMA of the log returns. The warm-up is `span` bars,
-    after which the weight of the first price is below e⁻².
+    With an average that starts at the first price, this is exactly the EMA of the log returns. The warm-up is `span`
+    bars, after which the weight of the first price is below e⁻².
 
     Reference: Brown (1963), Smoothing, Forecasting and Prediction of Discrete Time Series, chapter 7.
 

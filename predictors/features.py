@@ -62,7 +62,7 @@ class Scale:
 
     @classmethod
     def of(cls, rows: np.ndarray) -> Self:
-        """The scale of these rows without those that are NaN; the standard deviation of a constant column is set to 1."""
+        """The scale of these rows without those that are NaN; a constant column has standard deviation 1."""
         std = np.nanstd(rows, axis=0)
         return cls(np.nanmean(rows, axis=0), np.where(std > 0, std, 1.0))
 

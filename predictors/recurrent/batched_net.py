@@ -57,7 +57,7 @@ def forward(
 def _first_inputs(
     x: torch.Tensor, w_x: torch.Tensor, bias: torch.Tensor, first: torch.Tensor, steps: int
 ) -> torch.Tensor:
-    """The gates' inputs of the first layer, (C, K, n, G); each row of x is projected once, though many samples read it."""
+    """The gates' inputs of the first layer, (C, K, n, G); each row of x is projected once for all samples."""
     rows = first[:, None] + torch.arange(steps, device=x.device)[:, None]  # (C, K, n)
     windows = torch.arange(len(x), device=x.device)[:, None, None]
     projected = torch.baddbmm(bias, x, w_x.transpose(1, 2))  # (C, R, G)

@@ -56,7 +56,7 @@ def test_pooling_one_symbol_is_walk_forward(spy, learner):
 
 @needs_kernel
 @pytest.mark.parametrize("learner", NETS, ids=lambda learner: type(learner).__name__)
-def test_the_kernel_trains_pooled_nets_as_the_twin_does(five, learner):
+def test_the_kernel_trains_pooled_nets_as_the_reference_does(five, learner):
     slices = [bars.iloc[i : 250 + 20 * i] for i, bars in enumerate(list(five.values())[:3])]
     for jobs in jobs_of(learner, slices):
         fast, slow = pooled.by_kernel(learner.plan(), jobs), pooled.by_torch(learner.plan(), jobs)

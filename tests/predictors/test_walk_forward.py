@@ -68,9 +68,9 @@ def test_a_refit_equals_a_fresh_fit(spy):
 
 
 def test_progress_counts_the_refits(spy):
-    seen = []
-    WalkForward(OLSFeatures(), train=300, every=50).predict(spy.iloc[:500], lambda *at: seen.append(at))
-    assert seen == [(k, 5) for k in range(6)]
+    calls = []
+    WalkForward(OLSFeatures(), train=300, every=50).predict(spy.iloc[:500], lambda *at: calls.append(at))
+    assert calls == [(k, 5) for k in range(6)]
 
 
 def test_too_few_bars_says_how_many_are_needed(spy):

@@ -14,9 +14,9 @@ from rollcast.predictors.recurrent.learners import LSTM
 NET = LSTM(lookback=8, hidden=8, epochs=5, seeds=2)
 
 
-@pytest.fixture(params=["kernel", "twin"])
+@pytest.fixture(params=["kernel", "reference"])
 def way(request):
-    if request.param == "twin":
+    if request.param == "reference":
         request.getfixturevalue("without_kernel")
     return request.param
 
@@ -147,9 +147,9 @@ def test_every_net_is_found_by_its_name_and_forecasts(market, name):
 
 
 def test_no_two_nets_give_the_same_forecast(market):
-    found = [load(n, lookback=8, hidden=8, epochs=3, seeds=1).fit(market.iloc[:150]).predict(market) for n in NETS]
-    for i, one in enumerate(found):
-        assert all(not np.allclose(one.dropna(), other.dropna()) for other in found[:i])
+    forecasts = [load(n, lookback=8, hidden=8, epochs=3, seeds=1).fit(market.iloc[:150]).predict(market) for n in NETS]
+    for i, one in enumerate(forecasts):
+        assert all(not np.allclose(one.dropna(), other.dropna()) for other in forecasts[:i])
 
 
 @pytest.mark.parametrize("name", NETS)

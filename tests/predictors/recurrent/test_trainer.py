@@ -24,7 +24,7 @@ from rollcast.predictors.bars import random_walk
 from rollcast.predictors.recurrent import kernel
 from rollcast.predictors.recurrent.learners import LSTM
 if __name__ == "__main__":
-    if sys.argv[1] == "twin":
+    if sys.argv[1] == "reference":
         kernel.available = lambda: False
     started = lambda done, total: print("started", flush=True)
     net = LSTM(hidden=64, epochs=10**6, loss_on="last", seeds=2)
@@ -81,7 +81,9 @@ def test_no_worker_outlives_a_parent_that_was_killed(tmp_path):
     script = tmp_path / "forever.py"
     script.write_text(FOREVER)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ROLLCAST_THREADS": "2"}
-    with subprocess.Popen([sys.executable, str(script), "twin"], stdout=subprocess.PIPE, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, str(script), "reference"], stdout=subprocess.PIPE, env=environment
+    ) as process:
         process.stdout.readline()
         deadline = time.monotonic() + 30
         while len(workers := children_of(process.pid)) < 2 and time.monotonic() < deadline:
@@ -100,7 +102,7 @@ def children_of(parent: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("way", ["kernel", "twin"])
+@pytest.mark.parametrize("way", ["kernel", "reference"])
 def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
     if way == "kernel" and not kernel.available():
         pytest.skip("no kernel here")
@@ -123,7 +125,7 @@ def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
     assert process.returncode
 
 
-def test_without_a_kernel_the_twin_serves_and_one_line_says_so(without_kernel, caplog, jobs_of):
+def test_without_a_kernel_the_reference_trains_and_one_line_says_so(without_kernel, caplog, jobs_of):
     trainer._warn_of_missing_kernel.cache_clear()
     jobs = jobs_of(windows=1)
     with caplog.at_level(logging.WARNING, "rollcast"):
@@ -161,7 +163,7 @@ def test_a_missing_device_is_named():
         trainer.resolve("cuda")
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("3", 3), ("0", 1)])
-def test_the_environment_sets_how_many_train_at_a_time(monkeypatch, asked, expected):
-    monkeypatch.setenv("ROLLCAST_THREADS", asked)
+@pytest.mark.parametrize(("threads", "expected"), [("3", 3), ("0", 1)])
+def test_the_environment_sets_how_many_train_at_a_time(monkeypatch, threads, expected):
+    monkeypatch.setenv("ROLLCAST_THREADS", threads)
     assert trainer.workers() == expected
