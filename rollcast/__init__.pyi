@@ -38,7 +38,7 @@ from rollcast.predictors.recurrent.learners import StackedLSTM as StackedLSTM
 from rollcast.predictors.registry import load as load
 from rollcast.predictors.sma import SMA as SMA
 from rollcast.predictors.walk_forward import WalkForward as WalkForward
-from rollcast.predictors.walk_forward import Window as Window
+from rollcast.predictors.window import Window as Window
 from rollcast.strategies.base import ForecastStrategy as ForecastStrategy
 from rollcast.strategies.buy_and_hold import BuyAndHold as BuyAndHold
 from rollcast.strategies.long_flat import LongFlat as LongFlat

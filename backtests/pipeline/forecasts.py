@@ -108,7 +108,7 @@ def predict(
     for name, bars in frames.items():
         check_bars(bars, name)
     start = time.perf_counter()
-    with training_log.kept() as log:
+    with training_log.recording() as log:
         series = _series(predictor, market, frames, progress)
     seconds = time.perf_counter() - start
     if isinstance(predictor, Pooled):

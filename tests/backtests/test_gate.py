@@ -88,7 +88,7 @@ class BeyondItsSlice(Regression):
     def forecast(self, windows):
         for k, w in enumerate(windows):
             fitted = BeyondItsSlice().fit(w.bars.iloc[w.start : w.stop + 5])
-            yield k, fitted.predict(w.seen).iloc[-w.block :]
+            yield k, fitted.predict(w.model_bars).iloc[-w.block :]
 
 
 @dataclass

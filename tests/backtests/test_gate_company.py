@@ -8,9 +8,9 @@ from itertools import count
 import pandas as pd
 import pytest
 
-from backtests.gate import Company, examine
-from predictors import Learner, WalkForward
-from predictors.bars import random_walk
+from rollcast.backtests.gate.gate import Company, examine
+from rollcast.predictors import Learner, WalkForward
+from rollcast.predictors.bars import random_walk
 
 BARS = random_walk(500, 1)  # 251 forecasts in twelve blocks
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.engine import Account, simulate
-from backtests.fast import evaluate
-from strategies.long_short import LongShort
+from rollcast.backtests.account import evaluate
+from rollcast.backtests.account.engine import Account, simulate
+from rollcast.strategies.long_short import LongShort
 
 # Selling short 10,000 at a commission of 90 % leaves u = 10,000 / 1.9 / 100 = 52.63 units sold and a cash of
 # 10,000 + 0.1 · 5,263 = 10,526, which buys them back, at 1.9 times the price, up to a price of 105.26.

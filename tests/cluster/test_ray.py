@@ -121,7 +121,7 @@ nets = {"epochs": 2, "seeds": 2, "hidden": 7}
 for learner in (load("lstm", **nets), load("gru", **nets, warm=1), load("kalman-mle")):
     made = []
     for name in ("local", "ray"):
-        with engine(name), training_log.kept() as page:
+        with engine(name), training_log.recording() as page:
             made.append([*WalkForward(learner).predict_many(frames), *vars(page.training()).values()])
     for here, there in zip(*made, strict=True):
         assert here is there is None or here.equals(there), learner

@@ -89,7 +89,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(learner: Learner, out: Path | None) -> tuple[pd.Series, training_log.Training | None]:
-    with engine("local", out), training_log.kept() as page:
+    with engine("local", out), training_log.recording() as page:
         series = WalkForward(learner, train=100, every=5).predict(random_walk(400))
     return series, page.training()
 

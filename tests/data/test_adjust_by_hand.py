@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from backtests.data.adjust import actions, as_bars, factors
+from rollcast.backtests.data.adjust import actions, as_bars, factors
 
 DATES = pd.bdate_range("2020-01-01", periods=4)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from backtests.data.dates import BadDate, exchange_time, parse_dates
+from rollcast.backtests.data.dates import BadDate, exchange_time, parse_dates
 
 # as written → the wall time it says, to the nanosecond
 FORMS = {

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from backtests.data.numbers import MISSING, decimal_mark, parse_numbers
+from rollcast.backtests.data.numbers import MISSING, decimal_mark, parse_numbers
 
 POINT = {
     "1234.56": 1234.56,

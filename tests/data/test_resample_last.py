@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.data.resample import resample
+from rollcast.backtests.data.resample import resample
 
 NONE = pd.DataFrame(columns=["dividend", "split"])
 

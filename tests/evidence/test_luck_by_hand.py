@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from backtests.evidence.luck import (
+from rollcast.backtests.evidence.luck import (
     _silhouettes,
     deflated_sharpe,
     effective_trials,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from backtests.evidence.skill import _correlation, equal_losses, hac_slope, rolling_skill, skill, wilson
+from rollcast.backtests.evidence.skill import _correlation, equal_losses, hac_slope, rolling_skill, skill, wilson
 
 
 def market(outcomes: list[float], forecasts: list[float]) -> tuple[pd.Series, pd.Series]:

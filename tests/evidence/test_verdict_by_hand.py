@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backtests.evidence.verdict import QUESTIONS, conclusion, verdict
+from rollcast.backtests.evidence.verdict import QUESTIONS, conclusion, verdict
 
 CHECKS = ["look-ahead", "forecast", "holding", "timing", "deflation", "costs"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from backtests.placebo.chance import chance, decided, enough
+from rollcast.backtests.placebo.p_value import chance, decided, enough
 
 
 def markets(n: int, *as_good: int) -> np.ndarray:

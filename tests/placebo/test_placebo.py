@@ -23,7 +23,7 @@ from rollcast.predictors.kalman import KalmanMLE
 from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.recurrent.learners import LSTM
 from rollcast.predictors.sma import SMA
-from rollcast.predictors.walk_forward import Window
+from rollcast.predictors.window import Window
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort

@@ -18,7 +18,7 @@ from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_pa
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.predictors.bars import COLUMNS, random_walk
-from rollcast.predictors.checks.lookahead import changed, truncated
+from rollcast.predictors.checks.perturbations import changed, truncated
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort

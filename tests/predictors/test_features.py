@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictors.features import FEATURES, Scale, check_features, features, lookbacks, next_returns
+from rollcast.predictors.features import FEATURES, Scale, check_features, features, lookbacks, next_returns
 
 # Natural logarithms from a table.
 LN_2, LN_3, LN_5 = 0.693147180559945, 1.098612288668110, 1.609437912434100

@@ -1,4 +1,4 @@
-"""Kalman filters: against statsmodels, against the textbook recursion, and against their own slow twin."""
+"""Kalman filters: against statsmodels, against the textbook recursion, and against the reference implementation."""
 
 from __future__ import annotations
 

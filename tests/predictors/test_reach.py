@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from predictors.bars import log_returns
-from predictors.lookahead import eventful, find_leak
+from rollcast.predictors.bars import log_returns
+from rollcast.predictors.checks.lookahead import eventful, find_leak
 
 BARS = eventful(20)
 

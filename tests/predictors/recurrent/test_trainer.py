@@ -26,7 +26,7 @@ from rollcast.predictors.bars import random_walk
 from rollcast.predictors.recurrent import kernel
 from rollcast.predictors.recurrent.learners import LSTM
 if __name__ == "__main__":
-    if sys.argv[1] == "twin":
+    if sys.argv[1] == "reference":
         kernel.available = lambda: False
     started = lambda done, total: os.write(1, b"started\\n")
     net = LSTM(hidden=64, epochs=10**6, loss_on="last", seeds=2)
@@ -106,7 +106,9 @@ def test_no_worker_outlives_a_parent_that_was_killed(tmp_path):
     script = tmp_path / "forever.py"
     script.write_text(FOREVER)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ROLLCAST_THREADS": "2"}
-    with subprocess.Popen([sys.executable, str(script), "twin"], stdout=subprocess.PIPE, env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, str(script), "reference"], stdout=subprocess.PIPE, env=environment
+    ) as process:
         said = [process.stdout.readline() for _ in range(3)]
         workers = children_of(process.pid)
         time.sleep(1)  # into the training, where the machine is not slow; what follows holds in any case
@@ -145,19 +147,19 @@ def stopped(tmp_path: Path, way: str) -> float:
     return seconds
 
 
-@pytest.mark.parametrize("way", ["kernel", "twin"])
+@pytest.mark.parametrize("way", ["kernel", "reference"])
 def test_ctrl_c_ends_a_training(tmp_path, way):
     stopped(tmp_path, way)
 
 
 @pytest.mark.timed
-@pytest.mark.parametrize("way", ["kernel", "twin"])
+@pytest.mark.parametrize("way", ["kernel", "reference"])
 def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
     assert stopped(tmp_path, way) < 2
 
 
-def test_without_a_kernel_the_twin_serves_and_one_line_says_so(without_kernel, caplog, jobs_of):
-    trainer._say_what_is_lost.cache_clear()
+def test_without_a_kernel_the_reference_trains_and_one_line_says_so(without_kernel, caplog, jobs_of):
+    trainer._warn_of_missing_kernel.cache_clear()
     jobs = jobs_of(windows=1)
     with caplog.at_level(logging.WARNING, "rollcast"):
         first = dict(trainer.train(NET.plan(), jobs, "cpu"))
@@ -194,7 +196,7 @@ def test_a_missing_device_is_named():
         trainer.resolve("cuda")
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("3", 3), ("0", 1)])
-def test_the_environment_sets_how_many_train_at_a_time(monkeypatch, asked, expected):
-    monkeypatch.setenv("ROLLCAST_THREADS", asked)
+@pytest.mark.parametrize(("threads", "expected"), [("3", 3), ("0", 1)])
+def test_the_environment_sets_how_many_train_at_a_time(monkeypatch, threads, expected):
+    monkeypatch.setenv("ROLLCAST_THREADS", threads)
     assert trainer.workers() == expected
