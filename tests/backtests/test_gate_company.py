@@ -8,7 +8,8 @@ from itertools import count
 import pandas as pd
 import pytest
 
-from rollcast.backtests.gate.gate import Company, examine
+from rollcast.backtests.gate.gate import examine
+from rollcast.backtests.gate.verdict import Company
 from rollcast.predictors import Learner, WalkForward
 from rollcast.predictors.bars import random_walk
 

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from rollcast.backtests.data.adjust import actions, as_bars, factors
+from rollcast.backtests.data.adjust import actions_in, as_bars, factors
 
 DATES = pd.bdate_range("2020-01-01", periods=4)
 
@@ -92,8 +92,8 @@ def test_without_a_record_of_dividends_or_splits_nothing_can_be_booked_as_of_the
 
 
 def test_actions_are_the_bars_with_a_dividend_or_a_split_either_way():
-    table = actions(rows(dividend=[0.0, 0.5, math.nan, 0.0], split=[0.0, math.nan, 3.0, 0.5]))
+    table = actions_in(rows(dividend=[0.0, 0.5, math.nan, 0.0], split=[0.0, math.nan, 3.0, 0.5]))
     assert table.index.tolist() == DATES[1:].tolist()
     assert table["dividend"].tolist() == [0.5, 0.0, 0.0]
     assert table["split"].tolist() == [1.0, 3.0, 0.5]
-    assert actions(rows(close=[1.0] * 4)).empty
+    assert actions_in(rows(close=[1.0] * 4)).empty
