@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from rollcast.backtests.pipeline.backtest import STRATEGIES
+from rollcast.backtests.pipeline.strategies import STRATEGIES
 from rollcast.predictors.registry import PREDICTORS
 
 TEMPLATES = Path(__file__).parent / "templates"

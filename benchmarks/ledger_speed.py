@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rollcast import Result, load, load_bars, run
 from rollcast.backtests.ledger.ledger import COLUMNS, NAME, Ledger
+from rollcast.backtests.ledger.trial_key import Row
 from rollcast.strategies.long_flat import LongFlat
 
 
@@ -44,7 +45,7 @@ def write(path: Path, result: Result, log: Path, writer: str, runs: int) -> None
     with open(log, "ab", buffering=0) as said:
         for number in range(len(log.read_bytes().splitlines()), runs):
             name = f"{writer}-{number}-{os.getpid()}"  # after a kill the same number is another run
-            Ledger(path).record(result.with_recipe(tag=name), path.parent / name)
+            Ledger(path).record(Row.of(result.with_recipe(tag=name)), path.parent / name)
             said.write(f"{name}\n".encode())
 
 
@@ -105,13 +106,13 @@ def main(size: int = 10_000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder, NAME))
         for result in results:
-            ledger.record(result)
+            ledger.record(Row.of(result))
         multiply(ledger.path, size)
         for name, call in (
-            ("record", lambda: ledger.record(results[0])),
+            ("record", lambda: ledger.record(Row.of(results[0]))),
             ("list all", lambda: ledger.runs()),
             ("list 20", lambda: ledger.runs(limit=20)),
-            ("trials", lambda: ledger.trials(results[0])),
+            ("trials", lambda: ledger.trials(Row.of(results[0]))),
             ("summary", lambda: ledger.summary()),
         ):
             times = []

@@ -27,8 +27,7 @@ import pandas as pd
 from rollcast import load
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.account.replay import Stage, replay
-from rollcast.backtests.data.panel import Panel
-from rollcast.backtests.portfolio import load_panel
+from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.strategies.portfolio.top_k import TopK
 
 TARGET_RATIO = 1.5

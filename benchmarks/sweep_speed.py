@@ -36,7 +36,7 @@ from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sheet.sweep import write_sweep
 from rollcast.backtests.sweep.live import Progress
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.sweep.run import sweep
+from rollcast.backtests.workspace.sweep import sweep
 from rollcast.strategies.long_flat import LongFlat
 
 CLI = Path(__file__).resolve().parents[1] / "cli.py"
@@ -66,7 +66,7 @@ def one_by_one(
         whole += clock.spent()
         returns[window] = result.returns.to_numpy()
         clock = Clock()
-        simulate(result.bars, result.forecasts.reindex(result.bars.index), LongFlat, {}, Account())
+        simulate(result.bars, result.forecast.reindex(result.bars.index), LongFlat, {}, Account())
         engine += clock.spent()
     return returns, whole, engine
 

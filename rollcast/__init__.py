@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from rollcast.backtests.account.engine import Account as Account
     from rollcast.backtests.account.engine import simulate as simulate
     from rollcast.backtests.atomic import RunFolder as RunFolder
-    from rollcast.backtests.comparison import compare as compare
     from rollcast.backtests.data.bars import list_bars as list_bars
     from rollcast.backtests.data.bars import load_bars as load_bars
-    from rollcast.backtests.next_bar.next_bar import NextBar as NextBar
-    from rollcast.backtests.next_bar.next_bar import forecast_next as forecast_next
-    from rollcast.backtests.pipeline.backtest import STRATEGIES as STRATEGIES
+    from rollcast.backtests.next_bar import NextBar as NextBar
+    from rollcast.backtests.next_bar import forecast_next as forecast_next
     from rollcast.backtests.pipeline.backtest import run as run
     from rollcast.backtests.pipeline.request import Request as Request
     from rollcast.backtests.pipeline.result import Result as Result
+    from rollcast.backtests.pipeline.strategies import STRATEGIES as STRATEGIES
     from rollcast.backtests.sheet.report import write_report as write_report
+    from rollcast.backtests.workspace.comparison import compare as compare
     from rollcast.predictors.base import Learner as Learner
     from rollcast.predictors.base import Predictor as Predictor
     from rollcast.predictors.checks.suite import check_predictor as check_predictor
@@ -64,13 +64,13 @@ if TYPE_CHECKING:
 # module → the names it defines
 _MODULES = {
     "backtests.account.engine": ("Account", "simulate"),
-    "backtests.atomic": ("RunFolder",),
-    "backtests.comparison": ("compare",),
+    "backtests.workspace.comparison": ("compare",),
     "backtests.data.bars": ("list_bars", "load_bars"),
-    "backtests.next_bar.next_bar": ("NextBar", "forecast_next"),
+    "backtests.next_bar": ("NextBar", "forecast_next"),
     "backtests.pipeline.backtest": ("STRATEGIES", "run"),
     "backtests.pipeline.request": ("Request",),
     "backtests.pipeline.result": ("Result",),
+    "backtests.atomic": ("RunFolder",),
     "backtests.sheet.report": ("write_report",),
     "predictors.base": ("Learner", "Predictor"),
     "predictors.checks.suite": ("check_predictor", "yield_checks"),

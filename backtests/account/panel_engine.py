@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account, Orders, broker_for, payments_of, refuse_ruin
-from rollcast.backtests.data.panel import Panel
+from rollcast.backtests.market.panel import Panel
 from rollcast.strategies.portfolio.base import PortfolioStrategy
 from rollcast.strategies.portfolio.feed import NameActionFeed, NameFeed, on_calendar
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account, refuse_ruin
-from rollcast.backtests.data.panel import Panel
+from rollcast.backtests.market.panel import Panel
 from rollcast.strategies.broker import whole
 from rollcast.strategies.feed import NO_ACTION, date_numbers
 from rollcast.strategies.portfolio.base import PortfolioStrategy

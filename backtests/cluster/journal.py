@@ -2,7 +2,7 @@
 
 unfinished/KEY/N.zip   some windows: which, their forecasts, what their diary says, as Arrow tables
 
-The key is of the learner, its parameters, all code and all versions, as in `backtests.sweep.cache_key`.
+The key is of the learner, its parameters, all code and all versions, as in `pipeline.cache_key`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import pyarrow as pa
 from rollcast.backtests.atomic import write_whole
 from rollcast.backtests.cluster.task import Done
 from rollcast.backtests.data.bars import digest
-from rollcast.backtests.sweep.cache_key import code_of, key_of
+from rollcast.backtests.pipeline.cache_key import code_of, key_of
 from rollcast.predictors import Learner, Window
 from rollcast.predictors.executor import Work
 from rollcast.predictors.training_log import Diary

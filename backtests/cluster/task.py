@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +23,7 @@ from typing import Any
 import pandas as pd
 
 from rollcast.predictors import training_log
+from rollcast.predictors.executor import Work
 from rollcast.predictors.training_log import Diary
 
 PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "scipy", "torch")
@@ -41,6 +42,10 @@ class Done:
     page: Diary | None = None
     seconds: float = 0.0
     error: Exception | None = None
+
+
+# Given work, the positions done already and whether training is logged: yields chunks, as positions, as they end.
+Workers = Callable[[Work, set[int], bool], Iterator[tuple[list[int], Done]]]
 
 
 def do_chunk(do: Any, units: Sequence[Any], noted: bool) -> Done:

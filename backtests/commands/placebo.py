@@ -48,7 +48,7 @@ def placebo(
     with training(engine, out) as progress:
         result, folder = workspace.backtest(request, out, progress)
         found = markets_without_edge.placebo(
-            markets_without_edge.Trial.of(request, result.bars),
+            markets_without_edge.Pipeline.of(request, result.bars),
             markets=markets,
             null=null,
             seed=market_seed,

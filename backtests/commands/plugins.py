@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 @click.command(name="list")
 def list_plugins() -> None:
     """List the predictors and strategies, where each comes from, and their parameters."""
-    from rollcast.backtests.pipeline.backtest import STRATEGIES
-    from rollcast.backtests.portfolio import PORTFOLIO_STRATEGIES
+    from rollcast.backtests.pipeline.strategies import PORTFOLIO_STRATEGIES, STRATEGIES
     from rollcast.predictors.registry import PREDICTORS, PluginError
 
     for registry in (PREDICTORS, STRATEGIES, PORTFOLIO_STRATEGIES):

@@ -11,7 +11,7 @@ import click
 from rollcast.backtests.commands.options import CONFIG, PAIRS, account_options, request_of, training
 
 if TYPE_CHECKING:
-    from rollcast.backtests.next_bar.next_bar import History, NextBar
+    from rollcast.backtests.next_bar import History, NextBar
 
 
 @click.command()
@@ -31,20 +31,15 @@ def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool
     if twice:
         raise click.UsageError(f"{twice} is given twice")
     requests = [request_of(options | {"symbol": symbol}) for symbol in symbols]
-    from rollcast.backtests.next_bar.next_bar import forecast_next
-    from rollcast.backtests.next_bar.panel import forecast_names
-    from rollcast.backtests.pipeline.universe import LoadedPanel
+    from rollcast.backtests.next_bar import forecast_names
 
     # What cannot be read is found out before anything is trained.
-    loaded = [request.market() for request in requests]
+    markets = [request.market() for request in requests]
     made: list[NextBar] = []
     with training(engine) as report:
-        for request, data in zip(requests, loaded, strict=True):
-            how: Any = {"history": not no_skill, "progress": partial(report, name=request.symbol)}
-            if isinstance(data, LoadedPanel):
-                made += forecast_names(request, data, **how)
-            else:
-                made.append(forecast_next(request, data, **how))
+        for request, market in zip(requests, markets, strict=True):
+            progress = partial(report, name=request.symbol)
+            made += forecast_names(request, market, history=not no_skill, progress=progress)
     if as_json:
         asked = {name: options[name] for name in ("predictor", "params", "strategy", "strategy_params")}
         click.echo(json.dumps(asked | {"forecasts": [one.as_dict() for one in made]}, indent=2, allow_nan=False))

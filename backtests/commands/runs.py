@@ -43,13 +43,14 @@ def compare(predictors: tuple[str, ...], seeds: int, engine: str, open_page: boo
     All are traded from the date on at which the last of them has a forecast. Each run gets its own tear sheet.
     """
     base = request_of(options | {"predictor": predictors[0], "params": {}})
-    from rollcast.backtests import comparison
+    from rollcast.backtests.comparison import entrants_of
     from rollcast.backtests.sheet.comparison import save_comparison
     from rollcast.backtests.sheet.index import write_index
+    from rollcast.backtests.workspace.comparison import compare as run_comparison
 
-    entrants = comparison.entrants_of(predictors, base, seeds)
+    entrants = entrants_of(predictors, base, seeds)
     with training(engine, out) as progress:
-        found = comparison.compare(entrants, out, lambda name, done, total: progress(done, total, name))
+        found = run_comparison(entrants, out, lambda name, done, total: progress(done, total, name))
     _print_comparison(found)
     page = save_comparison(found, out)
     write_index(out)
@@ -73,10 +74,10 @@ def report(run: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def verify(run: Path) -> None:
     """Make a saved run again from its recipe, and say whether forecasts, orders and equity are the same to the bit."""
-    from rollcast.backtests.pipeline.panel_result import load_result
+    from rollcast.backtests.pipeline.result import Result
     from rollcast.backtests.verify import changes, check
 
-    saved = load_result(run)
+    saved = Result.load(run)
     with training_bar() as progress:
         parts = check(saved, progress)
     for part in parts:

@@ -17,8 +17,8 @@ from rollcast.backtests.commands.options import one_name, request_of, run_option
 if TYPE_CHECKING:
     from rollcast.backtests.sweep.live import Progress
     from rollcast.backtests.sweep.points import Sweep
-    from rollcast.backtests.sweep.run import Swept
-    from rollcast.backtests.sweep.winner_process import Begin
+    from rollcast.backtests.sweep.result import SweepResult
+    from rollcast.backtests.workspace.winner_process import Begin
 
 SECONDS = 10.0  # between two lines where the output is no terminal
 WORDS: Any = {"multiple": True, "metavar": "NAME=VALUES"}
@@ -71,11 +71,11 @@ def sweep(
         # After the other process has started: they take a second.
         from rollcast.backtests.sheet.index import write_index
         from rollcast.backtests.sheet.sweep import write_sweep
-        from rollcast.backtests.sweep import run
+        from rollcast.backtests.workspace.sweep import sweep as run_sweep
 
         for each in asked:
             with live([axis.column for axis in each.axes]) as report:
-                swept = run.sweep(each, out, report, every=reselect, past=past, select=nested, begin=begin)
+                swept = run_sweep(each, out, report, every=reselect, past=past, select=nested, begin=begin)
             pages.append(write_sweep(swept))
             _print_sweep(swept)
             click.echo(f"Sweep: {pages[-1]}")
@@ -87,7 +87,7 @@ def sweep(
 
 def _winners(asked: Sweep) -> AbstractContextManager[Begin]:
     """Where winners are run: in a second process where there is a core for it, and no learner that takes them all."""
-    from rollcast.backtests.sweep.winner_process import aside, here
+    from rollcast.backtests.workspace.winner_process import aside, here
     from rollcast.predictors import Learner
     from rollcast.predictors.registry import PREDICTORS
 
@@ -118,7 +118,7 @@ def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
     yield report
 
 
-def _print_sweep(swept: Swept) -> None:
+def _print_sweep(swept: SweepResult) -> None:
     """The best points, and what to make of the best."""
     from rollcast.backtests.sheet.sweep import conclusion
     from rollcast.backtests.sweep.live import best_lines

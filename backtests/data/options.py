@@ -63,7 +63,8 @@ class DataOptions:
             raise ValueError(f"--decimal is . or , and not {self.decimal!r}")
         if self.bar is not None:
             width_of(self.bar)
-        if self.first is not None and self.last is not None and self.first > self.last:
+        first, last = self.first, self.last
+        if first is not None and last is not None and first > last:
             raise ValueError(f"start {self.start} is after end {self.end}")
 
     @property

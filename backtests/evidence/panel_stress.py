@@ -25,8 +25,8 @@ from rollcast.backtests.evidence.stress import (
     outcomes,
     unless_ruined,
 )
-from rollcast.backtests.pipeline.panel_backtest import rule_for_many
-from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.pipeline.strategies import portfolio_rule
 from rollcast.strategies.portfolio.base import PortfolioStrategy
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
 
@@ -39,7 +39,7 @@ Run = Callable[[Variant], tuple[np.ndarray, float]]
 
 
 def stress_panel(
-    result: PanelResult,
+    result: Result,
     strategy: type[bt.Strategy],
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
@@ -55,9 +55,9 @@ def stress_panel(
     long.
     """
     account = account or Account()
-    rule, given = rule_for_many(strategy, dict(parameters or {}))
-    stage = Stage(result.panel)
-    values = result.table.reindex(result.panel.calendar).to_numpy(float)
+    rule, given = portfolio_rule(strategy, parameters or {})
+    stage = Stage(result.market.panel)
+    values = result.forecasts.reindex(result.market.panel.calendar).to_numpy(float)
     first = len(values) - len(result.history)
     quick = _replays(stage, first, rule, given)
     fast = _agrees(quick, Variant(values, account), result)
@@ -92,7 +92,7 @@ def turned(values: np.ndarray, share: float) -> np.ndarray:
     return moved
 
 
-def _agrees(quick: Run, net: Variant, result: PanelResult) -> bool:
+def _agrees(quick: Run, net: Variant, result: Result) -> bool:
     """Whether the replay of the run itself is the run."""
     try:
         equity, _ = quick(net)

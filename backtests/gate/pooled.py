@@ -11,13 +11,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.gate.gate import Verdict
+from rollcast.backtests.gate.verdict import Verdict
 from rollcast.predictors.bars import COLUMNS
 from rollcast.predictors.checks.lookahead import SHORTENED, Leak, changed, size_of, tolerance, truncated
 from rollcast.predictors.pooled import Pool, Pooled
 from rollcast.predictors.walk_forward import Window
 
-SHARE = 0.09  # of the refits that are made again, as `backtests.gate.gate.SHARE`
+SHARE = 0.09  # of the refits that are made again, as `gate.windows.SHARE`
 PROBES = 5  # a refit is made again as it was, and cut off and changed at its date and in the middle of its block
 MOST = 10
 

@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.evidence.luck import TrialCount
+from rollcast.backtests.json_values import plain
 from rollcast.backtests.ledger.returns_sketch import effective, sketch
-from rollcast.backtests.ledger.trial_key import row_of, utc
-from rollcast.backtests.pipeline.result import Result, plain
+from rollcast.backtests.ledger.trial_key import Row, utc
 from rollcast.predictors import BUILT_IN as PREDICTORS
 from rollcast.predictors.registry import suggest
 from rollcast.strategies import BUILT_IN as STRATEGIES
@@ -52,19 +53,6 @@ SCHEMA = (
 
 
 @dataclass(frozen=True)
-class Trials:
-    """How much was tried on the same bars: distinct trials, how many of them are unlike, and all their runs.
-
-    sharpe_variance: of the trials' Sharpe ratios per bar, at least 1/n for more than one trial; 0 for one
-    """
-
-    count: int
-    effective: float
-    sharpe_variance: float
-    runs: int
-
-
-@dataclass(frozen=True)
 class Ledger:
     """A ledger file, made by the first record. Every call opens it for itself, so threads, forks and kills are safe.
 
@@ -73,27 +61,27 @@ class Ledger:
 
     path: Path
 
-    def record(self, result: Result, folder: Path | None = None) -> int:
+    def record(self, row: Row, folder: Path | None = None) -> int:
         """Adds a run in one transaction and returns its id; once this has returned, no kill can lose the run.
 
         folder: where the run was saved, beside the ledger
         """
-        row, details = _entry(result)
+        columns = {**row.columns, "folder": folder and folder.name}
         with self._writing() as connection:
-            run = _insert(connection, row | {"folder": folder and folder.name}, details)
+            run = _insert(connection, columns, _details(row))
         return run
 
-    def record_many(self, results: Iterable[Result]) -> int:
+    def record_many(self, rows: Iterable[Row]) -> int:
         """Adds runs without folders in one transaction, and returns how many.
 
         A trial that is recorded as made at the same time was added by an earlier call, and is left out.
         """
-        entries = [_entry(result) for result in results]
+        entries = [({**row.columns, "folder": None}, _details(row)) for row in rows]
         with self._writing() as connection:
             known = set(connection.execute("SELECT trial, created FROM runs"))
-            new = [(row, details) for row, details in entries if (row["trial"], row["created"]) not in known]
-            for row, details in new:
-                _insert(connection, row, details)
+            new = [entry for entry in entries if (entry[0]["trial"], entry[0]["created"]) not in known]
+            for columns, details in new:
+                _insert(connection, columns, details)
         return len(new)
 
     def runs(
@@ -136,24 +124,24 @@ class Ledger:
         found = runs.to_dict("records")[0]
         return plain(found) | {"recipe": json.loads(found["recipe"])}
 
-    def trials(self, result: Result) -> Trials:
-        """What was tried on the bars of a result: the same bars, or the same symbol at overlapping times; itself too.
+    def trials(self, run: Row) -> TrialCount:
+        """The trials on the bars of a run: on the same bars, or the same symbol at overlapping times; itself included.
 
-        Runs that looked ahead are no trials, because nobody may choose them, but for the result itself.
+        Runs that looked ahead are no trials, because nobody may choose them, but for the run itself.
         """
-        row = row_of(result)
+        row = run.columns
         tried = self._read(
             "SELECT trial, created, sharpe, sketch FROM runs JOIN details ON run = id WHERE passed AND "
             "(bars_sha256 = ? OR (symbol = ? AND first <= ? AND last >= ?)) ORDER BY id DESC",
             *(row[name] for name in ("bars_sha256", "symbol", "last", "first")),
         )
         recorded = ((tried["trial"] == row["trial"]) & (tried["created"] == row["created"])).any()
-        distinct = _distinct([(row["trial"], row["sharpe"], sketch(result.returns)), *_outcomes(tried)])
-        # Per bar of this result, whatever the frequency of the others: SR = annual/√A.
+        distinct = _distinct([(row["trial"], row["sharpe"], sketch(run.returns)), *_outcomes(tried)])
+        # Per bar of this run, whatever the frequency of the others: SR = annual/√A.
         sharpe = np.array([sharpe for sharpe, _ in distinct if sharpe is not None]) / np.sqrt(row["bars_per_year"])
         spread = max(float(sharpe.var(ddof=1)) if len(sharpe) > 1 else 0.0, 1 / row["n"])
         variance = spread if len(distinct) > 1 else 0.0
-        return Trials(len(distinct), effective([s for _, s in distinct]), variance, len(tried) + (not recorded))
+        return TrialCount(len(distinct), effective([s for _, s in distinct]), variance, len(tried) + (not recorded))
 
     def summary(self, symbols: Iterable[str] | None = None) -> pd.DataFrame:
         """Runs, distinct trials and effective trials of each symbol, or of these, over all dates."""
@@ -233,10 +221,9 @@ class Ledger:
         return False
 
 
-def _entry(result: Result) -> tuple[dict[str, Any], tuple[str, bytes]]:
-    """A row of runs, and its recipe and sketch."""
-    details = json.dumps(plain(result.recipe), allow_nan=False), sketch(result.returns)
-    return row_of(result) | {"folder": None}, details
+def _details(row: Row) -> tuple[str, bytes]:
+    """The recipe of a row, and the sketch of its returns."""
+    return json.dumps(plain(row.recipe), allow_nan=False), sketch(row.returns)
 
 
 def _insert(connection: sqlite3.Connection, row: Mapping[str, Any], details: tuple[str, bytes]) -> int:

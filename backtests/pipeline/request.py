@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self, TypeAlias, overload
+from typing import Any, Self
 
 import backtrader as bt
 import pandas as pd
@@ -13,18 +13,16 @@ import pandas as pd
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.load import from_bars, load
 from rollcast.backtests.data.options import DataOptions
-from rollcast.backtests.data.panel import Panel
 from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.pipeline.backtest import Forecasts, check_strategy, predict, trade
-from rollcast.backtests.pipeline.panel_backtest import check_rule, trade_panel
-from rollcast.backtests.pipeline.panel_forecasts import PanelForecasts, predict_panel
+from rollcast.backtests.market.market import Market
+from rollcast.backtests.market.panel import Panel
+from rollcast.backtests.pipeline.backtest import trade
+from rollcast.backtests.pipeline.forecasts import Forecasts, Progress, predict
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.pipeline.universe import LoadedPanel, find_rule, load_asked, names_many
+from rollcast.backtests.pipeline.strategies import check_strategy, find_strategy
+from rollcast.backtests.pipeline.universe import load_market, names_portfolio
 from rollcast.predictors import Learner, Predictor, WalkForward
 from rollcast.predictors.registry import PREDICTORS
-
-# What a run can be given instead of its own bars.
-Given: TypeAlias = pd.DataFrame | Panel | Loaded | LoadedPanel
 
 
 @dataclass(frozen=True)
@@ -57,15 +55,15 @@ class Request(DataOptions):
     @property
     def is_portfolio(self) -> bool:
         """Whether it is for many names on one account."""
-        return names_many(self.symbol)
+        return names_portfolio(self.symbol)
 
     def check(self) -> None:
-        """Raises ValueError for what goes with one name only, or with many only, and is asked of the other."""
+        """Raises ValueError for what applies to one name only, or to a portfolio only, and is given for the other."""
         if self.is_portfolio and self.snapshot:
             raise ValueError(f"a snapshot is of one symbol, and {self.symbol} means several")
         if self.pooled and not self.is_portfolio:
             raise ValueError(f"pooled is one model for several names, and {self.symbol} is one")
-        find_rule(self.strategy, many=self.is_portfolio)
+        find_strategy(self.strategy, portfolio=self.is_portfolio)
 
     def model(self) -> Predictor:
         """The predictor, a learner wrapped in its walk-forward. Raises LookupError, TypeError or ValueError."""
@@ -86,14 +84,14 @@ class Request(DataOptions):
         return model
 
     def rule(self) -> tuple[type[bt.Strategy], dict[str, Any]]:
-        """The strategy and its parameters."""
-        cls, registry = find_rule(self.strategy, many=self.is_portfolio)
+        """The strategy and its parameters. Raises LookupError, TypeError or ValueError."""
+        cls, registry = find_strategy(self.strategy, portfolio=self.is_portfolio)
         return cls, registry.coerce(cls, self.strategy_params, self.strategy)
 
     def check_rule(self) -> None:
         """Raises for a strategy or parameters of it that cannot be run, before anything is trained."""
         self.check()
-        (check_rule if self.is_portfolio else check_strategy)(*self.rule())
+        check_strategy(*self.rule(), portfolio=self.is_portfolio)
 
     def load(self) -> Loaded:
         """The bars of one name, and how they came to be. Raises ValueError for a portfolio."""
@@ -101,52 +99,33 @@ class Request(DataOptions):
             raise ValueError(f"{self.symbol} is a portfolio, and this takes one name")
         return load(self.symbol, self)
 
-    def market(self, bars: Given | None = None) -> Loaded | LoadedPanel:
-        """What it is run on: these bars, or its own; of many names, each is loaded as it would be alone."""
-        if bars is None and not self.is_portfolio:
-            return self.load()
+    def market(self, bars: pd.DataFrame | Panel | Loaded | Market | None = None) -> Market:
+        """What it is run on: these bars, or its own; each name of a portfolio is loaded as it would be alone."""
         if bars is None:
             alone = replace(self, pooled=False)
-            return load_asked(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
+            return load_market(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
         if isinstance(bars, Panel):
-            return LoadedPanel(bars, {symbol: from_bars(one, self.overnight) for symbol, one in bars.bars.items()})
-        return bars if isinstance(bars, Loaded | LoadedPanel) else from_bars(bars, self.overnight)
+            names = {symbol: from_bars(one, self.overnight) for symbol, one in bars.bars.items()}
+            return Market(bars.name, names, portfolio=True)
+        return Market.of(from_bars(bars, self.overnight) if isinstance(bars, pd.DataFrame) else bars, self.symbol)
 
-    def run(self, bars: Given | None = None, progress: Callable[[int, int], None] | None = None) -> Result:
-        """The backtest, on these bars instead of its own where they are given; its recipe holds this request.
-
-        A `PanelResult` for a portfolio, whose bars are a `Panel`.
-        """
+    def run(
+        self, bars: pd.DataFrame | Panel | Loaded | Market | None = None, progress: Progress | None = None
+    ) -> Result:
+        """The backtest, on these bars instead of its own where there are any; its recipe holds this request."""
         self.check_rule()
-        data = self.market(bars)
-        return self.trade(self.predict(data.model_bars, progress), data)
+        return self.trade(self.predict(self.market(bars), progress))
 
-    @overload
-    def predict(self, seen: Panel, progress: Callable[[int, int], None] | None = None) -> PanelForecasts: ...
+    def predict(self, market: Market, progress: Progress | None = None) -> Forecasts:
+        """The first half of `run`: forecasts that passed the gate."""
+        allowed = self.allow_lookahead
+        return predict(market, self.model(), pooled=self.pooled, allow_lookahead=allowed, progress=progress)
 
-    @overload
-    def predict(self, seen: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> Forecasts: ...
-
-    def predict(
-        self, seen: pd.DataFrame | Panel, progress: Callable[[int, int], None] | None = None
-    ) -> Forecasts | PanelForecasts:
-        """The first half of `run`: forecasts that passed the gate, of bars as the predictor reads them."""
-        model, allowed = self.model(), self.allow_lookahead
-        if isinstance(seen, Panel):
-            return predict_panel(seen, model, pooled=self.pooled, allow_lookahead=allowed, progress=progress)
-        return predict(seen, model, symbol=self.symbol, allow_lookahead=allowed, progress=progress)
-
-    def trade(self, forecasts: Forecasts | PanelForecasts, data: Loaded | LoadedPanel) -> Result:
+    def trade(self, forecasts: Forecasts) -> Result:
         """The second half of `run`; the recipe says where the data came from."""
-        traded = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
-        result: Result
-        if isinstance(traded, PanelForecasts):
-            assert isinstance(data, LoadedPanel)  # what was forecast was of its names
-            result = trade_panel(traded, *self.rule(), self.account, panel=data.bars)
-        else:
-            assert isinstance(data, Loaded)
-            result = trade(traded, *self.rule(), self.account, symbol=self.symbol, bars=data.bars)
-        return result.with_recipe(command=self.command(), request=asdict(self), data=data.as_dict())
+        counted = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
+        result = trade(counted, *self.rule(), self.account)
+        return result.with_recipe(command=self.command(), request=asdict(self), data=forecasts.market.as_dict())
 
     def command(self) -> str:
         """The command that asks for this; what is left at its default is left out."""

@@ -20,7 +20,7 @@ from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.fast_accounts import Prices
 from rollcast.backtests.account.fast_rules import RULES
 from rollcast.backtests.account.scores import return_scores
-from rollcast.backtests.pipeline.backtest import all_parameters
+from rollcast.backtests.pipeline.strategies import all_parameters
 from rollcast.strategies.base import ForecastStrategy
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
 

@@ -15,8 +15,8 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from rollcast.backtests.pipeline.backtest import STRATEGIES, check_strategy
 from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.strategies import STRATEGIES, check_strategy
 from rollcast.backtests.sweep.axes import Axis, axes_of, constants
 from rollcast.predictors import Learner, Predictor, WalkForward
 from rollcast.predictors.registry import PREDICTORS

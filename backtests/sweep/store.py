@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rollcast.backtests.atomic import remove_drafts, write_whole
-from rollcast.backtests.pipeline.result import plain
+from rollcast.backtests.json_values import plain
 
 RETURNS = "returns"
 

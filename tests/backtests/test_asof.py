@@ -195,7 +195,7 @@ def spy_runs():
 
 def test_a_predictor_forecasts_the_same_as_of_then_and_pays_for_what_it_did_not_hold(spy_runs):
     full, asof = spy_runs.values()
-    pd.testing.assert_series_equal(asof.forecasts, full.forecasts, check_exact=True)
+    pd.testing.assert_series_equal(asof.forecast, full.forecast, check_exact=True)
     assert full.metrics["forecast"] == asof.metrics["forecast"]
     assert full.payments is None
     assert 0 < len(asof.payments) < (load("SPY").actions["dividend"] > 0).sum() == 115
@@ -216,7 +216,7 @@ def test_what_is_saved_says_where_every_dividend_went(spy_runs, tmp_path):
 
 def test_the_gate_and_the_scores_are_of_what_the_predictor_read():
     bars = load("SPY", DataOptions(start="2015", end="2017", adjust="asof"))
-    found = run(bars.bars, predictor("sma"), LongFlat, seen=bars.model_bars)
+    found = run(bars.bars, predictor("sma"), LongFlat, model_bars=bars.model_bars)
     alone = run(bars.model_bars, predictor("sma"), LongFlat)
     assert found.metrics["forecast"] == alone.metrics["forecast"]
     assert found.recipe["bars"]["seen"] == alone.recipe["bars"]["sha256"] != found.recipe["bars"]["sha256"]
@@ -241,7 +241,7 @@ def test_an_action_that_cannot_be_is_refused(column, value):
 
 
 def test_the_next_position_knows_the_dividends_of_the_past():
-    from rollcast.backtests.next_bar.next_bar import forecast_next
+    from rollcast.backtests.next_bar import forecast_next
 
     request = Request("sma", adjust="asof", start="2019")
-    assert forecast_next(request).history.position.units == request.run().history["units"].iloc[-1]
+    assert forecast_next(request).history.position.units == request.run().positions.iloc[:, 0].iloc[-1]

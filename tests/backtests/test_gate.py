@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from rollcast import Learner, Predictor, WalkForward, load, run
-from rollcast.backtests.gate.gate import COMPANY, SECONDS, Company, LookAheadError, examine
+from rollcast.backtests.gate.gate import examine
+from rollcast.backtests.gate.probing import SECONDS
+from rollcast.backtests.gate.verdict import COMPANY, Company, LookAheadError
 from rollcast.backtests.sheet.recipe import facts
 from rollcast.predictors.bars import log_returns
 from rollcast.predictors.features import features, next_returns
@@ -258,7 +260,7 @@ def test_a_slow_learner_trains_a_tenth_of_its_windows_again(bars, monkeypatch):
             return super().fit(bars)
 
     assert SECONDS == 0.5
-    monkeypatch.setattr("rollcast.backtests.gate.gate.SECONDS", 0.0)
+    monkeypatch.setattr("rollcast.backtests.gate.windows.SECONDS", 0.0)
     predictor = WalkForward(Counted(), train=250, every=3)
     forecast = predictor.predict(bars)
     run_itself = len(trained)

@@ -102,7 +102,7 @@ def test_since_moves_the_evaluation_and_changes_no_forecast():
     whole = Request("sma", start="2012", end="2016").run()
     later = Request("sma", start="2012", end="2016", since="2014-06-01").run()
     assert later.recipe["evaluation"]["first"] == pd.Timestamp("2014-06-02")
-    pd.testing.assert_series_equal(later.forecasts, whole.forecasts.loc["2014-06-01":])
+    pd.testing.assert_series_equal(later.forecast, whole.forecast.loc["2014-06-01":])
     assert later.equity.iloc[0] == 100_000
 
 
@@ -137,7 +137,7 @@ def test_a_run_saved_before_the_data_had_a_class_of_options_is_read_and_asks_for
     assert asked_by(saved.recipe["command"]) == request
     data = request.load()
     assert digest(data.bars) == saved.recipe["bars"]["sha256"]
-    assert digest(data.model_bars) == digest(saved.read) == saved.recipe["bars"]["seen"]
+    assert digest(data.model_bars) == digest(saved.model_bars) == saved.recipe["bars"]["seen"]
 
 
 def test_every_option_of_the_data_is_an_option_of_the_command_line_and_no_second_class_repeats_one():
@@ -185,10 +185,10 @@ def result(request):
 def test_a_saved_result_comes_back_the_same_to_the_bit(result, tmp_path):
     result.save(tmp_path)
     back = Result.load(tmp_path)
-    for table in ("bars", "history", "orders", "trades"):
+    for table in ("bars", "history", "forecasts", "positions", "orders", "trades"):
         exact = {"check_exact": True, "check_dtype": False, "check_freq": False}
         pd.testing.assert_frame_equal(getattr(back, table), getattr(result, table), **exact)
-    for series in ("returns", "benchmark_returns", "forecasts"):
+    for series in ("returns", "benchmark_returns", "forecast"):
         pd.testing.assert_series_equal(
             getattr(back, series), getattr(result, series), check_exact=True, check_freq=False
         )

@@ -27,6 +27,7 @@ FILES = [
     "forecasts.parquet",
     "metrics.json",
     "orders.csv",
+    "positions.parquet",
     "recipe.json",
     "trades.csv",
 ]
@@ -51,7 +52,7 @@ def test_a_saved_result_loads_back_equal(result, tmp_path):
         pd.read_parquet(folder / "equity.parquet"), result.history, check_exact=True, check_freq=False
     )
     forecasts = pd.read_parquet(folder / "forecasts.parquet")["forecast"]
-    pd.testing.assert_series_equal(forecasts, result.forecasts, check_exact=True, check_names=False, check_freq=False)
+    pd.testing.assert_series_equal(forecasts, result.forecast, check_exact=True, check_names=False, check_freq=False)
     for name, parse_dates in (("orders", ["date"]), ("trades", ["entry_date", "exit_date"])):
         table = pd.read_csv(folder / f"{name}.csv", parse_dates=parse_dates)
         pd.testing.assert_frame_equal(table, getattr(result, name), rtol=1e-14, atol=0, check_dtype=False)
@@ -168,10 +169,10 @@ def test_the_result_begins_at_the_first_forecast_with_the_whole_of_the_cash():
     bars = load_bars("SPY", "2015", "2016")
     made = rollcast.run(bars, load("sma", window=100), BuyAndHold)
     assert made.history.index[0] == bars.index[99]
-    assert len(made.returns) == len(made.forecasts) == len(made.history) == len(bars) - 99
+    assert len(made.returns) == len(made.forecast) == len(made.history) == len(bars) - 99
     assert made.history["equity"].iloc[0] == 100_000
     assert made.returns.iloc[0] == 0
-    assert made.forecasts.notna().all()
+    assert made.forecast.notna().all()
     assert (1 + made.returns).prod() * 100_000 == pytest.approx(made.equity.iloc[-1], rel=1e-12)
     pd.testing.assert_series_equal(made.returns, made.benchmark_returns, check_names=False)
 
@@ -187,7 +188,7 @@ def test_what_was_traded_before_the_first_forecast_is_not_in_the_scores_of_the_w
     bars = load_bars("SPY", "2015", "2016")
     made = rollcast.run(bars, load("sma", window=300), BuysAtOnce)
     scores = made.metrics["strategy"]
-    assert made.history["units"].iloc[0] > 0
+    assert made.positions.iloc[:, 0].iloc[0] > 0
     assert scores["time_in_market"] == 1
     assert scores["turnover"] == 0
     assert scores["orders"] == 0

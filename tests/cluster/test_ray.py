@@ -149,7 +149,7 @@ import pandas as pd
 from rollcast.backtests.cluster import engine
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.sweep.run import sweep
+from rollcast.backtests.workspace.sweep import sweep
 
 asked = sweep_of(
     Request("sma", {str(tmp_path / "up.py")!r}, start="2016"),
@@ -172,7 +172,7 @@ def test_placebo_markets_are_the_same_to_the_bit(two_nodes, tmp_path):
     where = {"folder": str(tmp_path)}
     code = f"""
 from rollcast.backtests.cluster import engine
-from rollcast.backtests.placebo import Trial, placebo
+from rollcast.backtests.placebo import Pipeline, placebo
 from rollcast.backtests.pipeline.request import Request
 
 for predictor, strategy, given in (
@@ -182,7 +182,7 @@ for predictor, strategy, given in (
     found = []
     for name in ("local", "ray"):
         with engine(name):
-            trial = Trial.of(Request(predictor, strategy, start="2012", strategy_params=given))
+            trial = Pipeline.of(Request(predictor, strategy, start="2012", strategy_params=given))
             found.append(placebo(trial, markets=8).table)
     assert found[0].equals(found[1]), (predictor, found)
 """

@@ -28,9 +28,9 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from rollcast.backtests.workspace import workspace
-from rollcast.backtests.cluster import engine, foreman, journal
+from rollcast.backtests.cluster import engine, journal, journalled_executor
 from rollcast.backtests.pipeline.request import Request
-journal.SECONDS, foreman.SECONDS = 0.2, 0.1
+journal.SECONDS, journalled_executor.SECONDS = 0.2, 0.1
 out = Path(sys.argv[1])
 request = Request(str(out.parent / "slow.py"), start="2010", params={"log": str(out) + ".log"})
 with engine(sys.argv[2], out):

@@ -99,8 +99,8 @@ def test_the_account_trades_true_prices_and_the_forecast_is_scored_on_what_was_r
     np.testing.assert_array_equal(honoured.history["benchmark"], fed.history["benchmark"])
     fills = honoured.orders.set_index("date")["price"] / BARS["open"].reindex(honoured.orders["date"])
     assert fills.sub(1).abs().max() < 1.01e-4
-    outcome = log_returns(honoured.read).shift(-1).reindex(honoured.forecasts.index)
-    assert honoured.metrics["forecast"]["ic"] == pytest.approx(honoured.forecasts.corr(outcome), rel=1e-9)
+    outcome = log_returns(honoured.model_bars).shift(-1).reindex(honoured.forecast.index)
+    assert honoured.metrics["forecast"]["ic"] == pytest.approx(honoured.forecast.corr(outcome), rel=1e-9)
 
 
 def test_the_price_forecast_after_a_night_starts_from_the_open(runs):
@@ -108,9 +108,9 @@ def test_the_price_forecast_after_a_night_starts_from_the_open(runs):
 
     result = runs[False]
     after = BARS.index[nights(BARS)][300]
-    before = result.forecasts.shift(1)[after]
+    before = result.forecast.shift(1)[after]
     assert price_forecast(result)[after] == pytest.approx(BARS["open"][after] * np.exp(before), rel=1e-9)
-    at = result.forecasts.index.get_loc(after) - 1
+    at = result.forecast.index.get_loc(after) - 1
     told = BARS["close"].shift(1)[after] * np.exp(chart_data(result)["f"][at] / 1e6)
     assert told == pytest.approx(price_forecast(result)[after], rel=1e-6)
 

@@ -17,8 +17,8 @@ from rollcast.backtests.data.fetch import canonical, findings, split_symbol
 from rollcast.backtests.data.load import load
 from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.yahoo_rows import YahooError
-from rollcast.backtests.pipeline.panel_result import load_result
 from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import Result
 from tests.data.loopback import connector, serve
 from tests.data.market import AAPL, PRICES, SPY, get
 
@@ -57,7 +57,7 @@ def test_an_account_as_of_then_goes_through_a_split_as_the_adjusted_one_does(yah
     get(yahoo, "AAPL")
     full, asof = (Request("ema", symbol="AAPL", start="2000", adjust=adjust).run() for adjust in ("full", "asof"))
     assert asof.payments["split"].max() == 2
-    pd.testing.assert_series_equal(asof.forecasts, full.forecasts, check_exact=True)
+    pd.testing.assert_series_equal(asof.forecast, full.forecast, check_exact=True)
     apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
     assert (apart < 0.001).all(), apart
 
@@ -79,7 +79,7 @@ def test_a_portfolio_of_stored_symbols_as_of_then_is_run_verified_and_reported(y
         (runs[adjust],) = (path for path in out.iterdir() if path.is_dir())
     assert said("verify", str(runs["asof"])).count("identical") == 3
     said("report", str(runs["asof"]))
-    full, asof = (load_result(run) for run in runs.values())
+    full, asof = (Result.load(run) for run in runs.values())
     pd.testing.assert_frame_equal(asof.table, full.table, check_exact=True)
     assert asof.metrics["panel"]["rank_ic"] == full.metrics["panel"]["rank_ic"]
     assert asof.metrics["stress"]["engine"] == "fast"

@@ -16,7 +16,7 @@ from rollcast import load
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.portfolio import Panel, load_panel
+from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.predictors.bars import COLUMNS, random_walk
 from rollcast.predictors.checks.lookahead import changed, truncated
 from rollcast.strategies.buy_and_hold import BuyAndHold

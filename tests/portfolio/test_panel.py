@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.portfolio import Panel, load_panel
+from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.predictors.bars import check_bars
 from rollcast.strategies.portfolio.feed import BAR, ENDED, PAUSED, UNLISTED, on_calendar
 

@@ -11,8 +11,9 @@ import pytest
 
 from rollcast import Learner, WalkForward, load
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.gate.gate import LookAheadError
-from rollcast.backtests.portfolio import Panel, load_panel, predict_panel
+from rollcast.backtests.gate.verdict import LookAheadError
+from rollcast.backtests.market.panel import Panel, load_panel
+from rollcast.backtests.pipeline.forecasts import predict
 from rollcast.predictors.features import Scale, features, lookbacks, next_returns
 from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.pooled import Pooled, fit_many
@@ -152,17 +153,17 @@ class Peeking(Learner):
 def test_the_gate_finds_a_pooled_learner_that_looks_ahead(five):
     panel = Panel("five", five)
     with pytest.raises(LookAheadError, match="looked 1 bar ahead"):
-        predict_panel(panel, WalkForward(Peeking(), 200, 21), pooled=True)
-    marked = predict_panel(panel, WalkForward(Peeking(), 200, 21), pooled=True, allow_lookahead=True)
+        predict(panel, WalkForward(Peeking(), 200, 21), pooled=True)
+    marked = predict(panel, WalkForward(Peeking(), 200, 21), pooled=True, allow_lookahead=True)
     assert marked.verdict.leak
-    assert predict_panel(panel, WalkForward(OLSFeatures(), 200, 21), pooled=True).verdict.leak is None
+    assert predict(panel, WalkForward(OLSFeatures(), 200, 21), pooled=True).verdict.leak is None
 
 
 def test_what_cannot_be_pooled_is_refused(five):
     with pytest.raises(TypeError, match="KalmanMLE cannot be trained on several symbols"):
         Pooled(load("kalman-mle"))
     with pytest.raises(TypeError, match="SMA is never trained"):
-        predict_panel(Panel("five", five), load("sma"), pooled=True)
+        predict(Panel("five", five), load("sma"), pooled=True)
     with pytest.raises(ValueError, match="set validation=0"):
         Pooled(LSTM(validation=0.2), 200).predict(five)
     with pytest.raises(ValueError, match="set warm=0"):

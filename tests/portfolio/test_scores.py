@@ -19,7 +19,7 @@ from rollcast.backtests.account.panel_scores import (
     quantile_spread,
     rank_ic,
 )
-from rollcast.backtests.portfolio import Panel, load_panel
+from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.strategies.portfolio.top_k import TopK
 
 

@@ -10,7 +10,7 @@ import pytest
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sheet.index import SHEET
-from rollcast.backtests.sweep.winner_process import aside, here
+from rollcast.backtests.workspace.winner_process import aside, here
 
 REQUEST = Request("sma", start="2019", params={"window": "20"})
 

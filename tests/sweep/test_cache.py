@@ -17,15 +17,15 @@ import pytest
 from rollcast import WalkForward, load
 from rollcast.backtests.data.bars import digest
 from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.pipeline import cache_key
+from rollcast.backtests.pipeline.cache_key import code_of, folder_key, key_of
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sweep import cache_key
-from rollcast.backtests.sweep.cache_key import code_of, folder_key, key_of
 from rollcast.backtests.sweep.forecast_cache import ForecastCache, Kept
 from rollcast.backtests.sweep.forecasts import Forecaster
 from rollcast.backtests.sweep.points import Maker, sweep_of
-from rollcast.backtests.sweep.run import sweep
 from rollcast.backtests.sweep.trial_rows import date_of
+from rollcast.backtests.workspace.sweep import sweep
 from rollcast.strategies.long_flat import LongFlat
 
 ROOT = Path(__file__).parents[2]

@@ -24,12 +24,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sheet.sweep import write_sweep
-from rollcast.backtests.sweep import run, winner_process, worklist
+from rollcast.backtests.sweep import worklist
+from rollcast.backtests.workspace import sweep, winner_process
 from rollcast.backtests.sweep.points import sweep_of
 worklist.CHUNK = 2
 asked = sweep_of(Request("sma", start="2015"), ["window=5:124:1"], [])
 with winner_process.aside() if sys.argv[2] == "aside" else nullcontext(winner_process.here) as begin:
-    write_sweep(run.sweep(asked, Path(sys.argv[1]), begin=begin))
+    write_sweep(sweep.sweep(asked, Path(sys.argv[1]), begin=begin))
 """
 POINTS = 120
 

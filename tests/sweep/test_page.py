@@ -15,7 +15,7 @@ from rollcast.backtests.sheet.surface import HeatMap, _levels, surfaces
 from rollcast.backtests.sheet.sweep import conclusion, write_sweep
 from rollcast.backtests.sheet.words import number, percent
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.sweep.run import sweep
+from rollcast.backtests.workspace.sweep import sweep
 from tests.sheet.chromium import CHROMIUM, browser
 from tests.sheet.test_browser import SPILLS
 from tests.sweep.conftest import Story

@@ -3,70 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account import supports
 from rollcast.backtests.data.bars import bars_per_year, digest
-from rollcast.backtests.ledger.trial_key import trial_key
+from rollcast.backtests.pipeline.cache_key import folder_key
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sheet.index import SHEET
-from rollcast.backtests.sweep.cache_key import folder_key
 from rollcast.backtests.sweep.forecast_cache import ForecastCache
 from rollcast.backtests.sweep.forecasts import Forecaster
 from rollcast.backtests.sweep.judgement import Judgement, judge
 from rollcast.backtests.sweep.live import Progress, Report, silent
 from rollcast.backtests.sweep.nested import Nested, nested, targets
 from rollcast.backtests.sweep.points import Maker, Point, Sweep, name_of
+from rollcast.backtests.sweep.result import SweepResult, Winner
 from rollcast.backtests.sweep.store import Store
-from rollcast.backtests.sweep.trial_rows import Trials, date_of
-from rollcast.backtests.sweep.winner_process import Begin, here
-from rollcast.backtests.sweep.worklist import Desk
+from rollcast.backtests.sweep.trial_rows import TrialRows, date_of
+from rollcast.backtests.sweep.worklist import Worklist
+from rollcast.backtests.workspace.winner_process import Begin, here
 from rollcast.backtests.workspace.workspace import ledger_of
-
-
-@dataclass(frozen=True)
-class Winner:
-    """The best point, run again in backtrader.
-
-    folder: of its run, with the tear sheet.   same: whether its returns are those of the sweep to the last bit.
-    apart:  the largest difference of two returns.   luck: what its sheet says of its luck, all points counted.
-    """
-
-    point: Point
-    folder: Path
-    same: bool
-    apart: float
-    luck: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Swept:
-    """A finished sweep: its folder, a row each point in their order, what came of it, and the winner."""
-
-    sweep: Sweep
-    folder: Path
-    since: pd.Timestamp
-    index: pd.DatetimeIndex
-    rows: pd.DataFrame
-    judgement: Judgement
-    winner: Winner
-
-    @property
-    def bars_per_year(self) -> int:
-        """Bars a year of the window all points are scored on."""
-        return bars_per_year(self.index)
 
 
 def sweep(
     asked: Sweep, out: Path, report: Report = silent, *, every: int | None = None, past: int | None = None,
     select: bool = True, begin: Begin = here,
-) -> Swept:  # fmt: skip
+) -> SweepResult:  # fmt: skip
     """Runs a sweep in the workspace `out`, or goes on with it where an earlier process stopped.
 
     every, past: of the nested selection.   select: whether there is one.   begin: where the winner's run is made.
@@ -83,27 +49,29 @@ def sweep(
     key = folder_key(maker.template, maker.strategy, told)
     store = Store(out / f"sweep-{key[:8]}-{name_of(asked)}")
     with store.locked():
-        desk = Desk(
+        worklist = Worklist(
             maker, data, store, ledger, Forecaster(maker, data.model_bars, ForecastCache(out / "cache")), report
         )
-        desk.plan(key)
-        rows, returns, points = desk.finish()
-        window = pd.DatetimeIndex(bars.index[bars.index.get_loc(desk.since) :])
+        worklist.plan(key)
+        rows, returns, points = worklist.finish()
+        window = pd.DatetimeIndex(bars.index[bars.index.get_loc(worklist.since) :])
         report(Progress("judging", 0, 1, 0.0))
         found = judge(asked.axes, rows, returns, bars_per_year(window))
-        winner = _winner(desk, found, points, rows, returns, out, begin)
+        winner = _winner(worklist, found, points, rows, returns, out, begin)
         found = found.tested()
         if select and supports(maker.strategy):
-            found = replace(found, nested=_nested(desk, found, points, every, past))
+            found = replace(found, nested=_nested(worklist, found, points, every, past))
         store.merge(rows, pd.DataFrame(returns, window, rows["key"].to_list()))
-        swept = Swept(asked, store.folder, desk.since, window, rows, found, winner())
+        swept = SweepResult(asked, store.folder, worklist.since, window, rows, found, winner())
         store.write("judgement.json", found.numbers(swept.bars_per_year) | {"luck": swept.winner.luck})
         return swept
 
 
-def _nested(desk: Desk, found: Judgement, points: list[Point], every: int | None, past: int | None) -> Nested | None:
+def _nested(
+    worklist: Worklist, found: Judgement, points: list[Point], every: int | None, past: int | None
+) -> Nested | None:
     """The nested selection among the variants, each by its first seed; None where they differ in tolerance."""
-    maker, bars = desk.maker, desk.bars
+    maker, bars = worklist.maker, worklist.bars
     firsts = list({point.values: point for point in reversed(points)}.values())[::-1]
     parameters = [maker.parameters(point) for point in firsts]
     tolerances = {values.get("tolerance", 0.1) for values in parameters}
@@ -111,7 +79,7 @@ def _nested(desk: Desk, found: Judgement, points: list[Point], every: int | None
         return None
 
     def target(k: int) -> np.ndarray:
-        heard = desk.forecaster.series(firsts[k]).where(bars.index >= desk.since)
+        heard = worklist.forecaster.series(firsts[k]).where(bars.index >= worklist.since)
         return targets(bars, heard, maker.strategy, parameters[k])
 
     yearly = bars_per_year(pd.DatetimeIndex(bars.index[-len(found.returns) :]))
@@ -120,24 +88,30 @@ def _nested(desk: Desk, found: Judgement, points: list[Point], every: int | None
 
 
 def _winner(
-    desk: Desk, found: Judgement, points: list[Point], rows: pd.DataFrame, returns: np.ndarray, out: Path, begin: Begin
+    worklist: Worklist,
+    found: Judgement,
+    points: list[Point],
+    rows: pd.DataFrame,
+    returns: np.ndarray,
+    out: Path,
+    begin: Begin,
 ) -> Callable[[], Winner]:
     """Begins to run the winner in backtrader with its sheet, once all points are counted, unless that was done."""
-    asked = desk.maker.sweep
+    asked = worklist.maker.sweep
     columns = [axis.column for axis in asked.axes]
     values = tuple((name, str(found.variants[name].iloc[found.winner])) for name in columns)
     at = next(k for k, point in enumerate(points) if point.values == values)
-    made = _made_before(desk, points[at], rows.iloc[[at]], returns[:, [at]], rows["created"].max(), out)
-    waiting = partial(Path, made) if made else begin(asked.request(points[at], date_of(desk.since)), out)
+    made = _made_before(worklist, points[at], rows.iloc[[at]], returns[:, [at]], rows["created"].max(), out)
+    waiting = partial(Path, made) if made else begin(asked.request(points[at], date_of(worklist.since)), out)
 
     def winner() -> Winner:
         if made is None:
-            desk.report(Progress("winner", 0, 1, 0.0))
+            worklist.report(Progress("winner", 0, 1, 0.0))
         folder = waiting()
         result = Result.load(folder)
         ours, again = returns[:, at], result.returns.to_numpy(float)
         apart, same = float(np.abs(ours - again).max()), bool(np.array_equal(ours, again))
-        desk.store.write("winner.json", {"run": folder.name, "point": dict(values), "same": same, "apart": apart})
+        worklist.store.write("winner.json", {"run": folder.name, "point": dict(values), "same": same, "apart": apart})
         luck = {name: np.nan if value is None else value for name, value in result.metrics["luck"].items()}
         return Winner(points[at], folder, same, apart, luck)
 
@@ -145,13 +119,13 @@ def _winner(
 
 
 def _made_before(
-    desk: Desk, point: Point, row: pd.DataFrame, returns: np.ndarray, counted: str, out: Path
+    worklist: Worklist, point: Point, row: pd.DataFrame, returns: np.ndarray, counted: str, out: Path
 ) -> Path | None:
     """The folder of the winner's run where an earlier process made it after all points were counted."""
-    kept = desk.store.read("winner.json")
+    kept = worklist.store.read("winner.json")
     if kept and kept["point"] == dict(point.values) and (out / kept["run"] / SHEET).is_file():
         return out / kept["run"]
-    (tried,) = Trials(desk.maker, desk.data, desk.since).results([point], row, returns)
-    runs = desk.ledger.runs()
-    same = runs[(runs["trial"] == trial_key(tried.recipe)) & (runs["created"] >= counted) & runs["folder"].notna()]
+    (trial,) = TrialRows(worklist.maker, worklist.data, worklist.since).rows([point], row, returns)
+    runs = worklist.ledger.runs()
+    same = runs[(runs["trial"] == trial.columns["trial"]) & (runs["created"] >= counted) & runs["folder"].notna()]
     return next((out / name for name in same["folder"] if (out / name / SHEET).is_file()), None)

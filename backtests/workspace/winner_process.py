@@ -22,7 +22,7 @@ Begin = Callable[[Request, Path], Callable[[], Path]]
 PATIENCE = 10.0  # seconds to clear away a run that was interrupted
 
 # Not `multiprocessing`, which would run the caller's script again.
-_SERVE = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.sweep.winner_process import serve; serve()"
+_SERVE = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.workspace.winner_process import serve; serve()"
 
 
 def here(request: Request, out: Path) -> Callable[[], Path]:

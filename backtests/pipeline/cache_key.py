@@ -17,8 +17,8 @@ from types import ModuleType
 
 from rollcast import predictors, strategies
 from rollcast.backtests import account as fast
-from rollcast.backtests.pipeline.backtest import describe, versions
-from rollcast.backtests.pipeline.result import plain
+from rollcast.backtests.json_values import plain
+from rollcast.backtests.pipeline.recipe import describe, versions
 from rollcast.predictors import Learner, Predictor, WalkForward
 
 # Counted as a whole or not at all: rollcast itself, its tests, and the script that was started.

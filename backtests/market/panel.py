@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -104,9 +105,10 @@ def _named(universe: str | Path | Sequence[str]) -> tuple[str, list[str]]:
     if universe == "us5":
         return "us5", list(US5)
     path = Path(str(universe).removeprefix("@"))
-    if str(universe).startswith("@") and not path.is_file():
+    is_file = os.path.isfile(path)  # not `Path.is_file`, which a very long list of symbols makes fail
+    if str(universe).startswith("@") and not is_file:
         raise FileNotFoundError(f"no such file of symbols: {path}")
-    if path.is_file():
+    if is_file:
         lines = path.read_text(encoding="utf-8").splitlines()
         symbols = [line.partition("#")[0].strip() for line in lines]
         return path.stem, [symbol for symbol in symbols if symbol]
