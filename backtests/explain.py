@@ -95,16 +95,21 @@ def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, trai
     from rollcast.predictors.recurrent.activations import look
 
     bars = WalkForward(learner, train, every=1).windows(bars)[-1].training
-    seen = look(learner, bars)
-    tables = {"gates": seen.gates, "gradients": seen.gradients, "updates": seen.updates, "attention": seen.attention}
+    activity = look(learner, bars)
+    tables = {
+        "gates": activity.gates,
+        "gradients": activity.gradients,
+        "updates": activity.updates,
+        "attention": activity.attention,
+    }
     with matplotlib.rc_context(STYLE):
         figures = {
-            "gates": gates_figure(seen.gates),
-            "lags": lags_figure(seen.gradients),
-            "updates": updates_figure(seen.updates, learner.clip),
+            "gates": gates_figure(activity.gates),
+            "lags": lags_figure(activity.gradients),
+            "updates": updates_figure(activity.updates, learner.clip),
         }
-        if seen.attention is not None:
-            figures["attention"] = attention_figure(seen.attention)
+        if activity.attention is not None:
+            figures["attention"] = attention_figure(activity.attention)
         drawn = {part: svg(figure) for part, figure in figures.items()}
     for part, table in tables.items():
         if table is not None:
@@ -115,7 +120,8 @@ def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, trai
         f"Fitted on {len(bars):,} bars, {bars.index[0]:%Y-%m-%d} to {bars.index[-1]:%Y-%m-%d}: the last window, all of "
         "which the net has seen. What fits here need not forecast anything; for that, backtest it.",
         ", ".join(f"{field.name}={_shown(getattr(learner, field.name))}" for field in fields(learner)),
-        f"Gradients cut: {seen.updates['clipped'].sum()} of {len(seen.updates)} updates ({seen.clipped:.0%}).",
+        f"Gradients clipped: {activity.updates['clipped'].sum()} of {len(activity.updates)} updates "
+        f"({activity.clipped:.0%}).",
     )
     page = _page(f"Inside {title}", facts, drawn)
     (folder / "explain.html").write_text(page, encoding="utf-8", newline="\n")
