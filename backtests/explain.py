@@ -120,7 +120,7 @@ def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, trai
         f"Fitted on {len(bars):,} bars, {bars.index[0]:%Y-%m-%d} to {bars.index[-1]:%Y-%m-%d}: the last window, all of "
         "which the net has seen. What fits here need not forecast anything; for that, backtest it.",
         ", ".join(f"{field.name}={_shown(getattr(learner, field.name))}" for field in fields(learner)),
-        f"Gradients cut: {result.updates['clipped'].sum()} of {len(result.updates)} updates "
+        f"Gradients clipped: {result.updates['clipped'].sum()} of {len(result.updates)} updates "
         f"({result.clipping_rate:.0%}).",
     )
     page = _page(f"Inside {title}", facts, drawn)

@@ -40,7 +40,7 @@ FILES = sorted(
 
 # In backtests/, from the lowest layer to the highest: a module imports from its own room and from layers below.
 LAYERS = (
-    {"atomic", "json_values", "run_folder"},
+    {"atomic", "json_values"},
     {"data"},
     {"market"},
     {"account"},

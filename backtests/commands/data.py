@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
-from rollcast.backtests.commands.options import BAR, SOURCE, reading
+from rollcast.backtests.commands.options import ADJUST, BAR, FILE_OPTIONS, SOURCE, data_options, with_options
 
 
 @click.group()
@@ -41,14 +40,16 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
     failed = 0
     for symbol in symbols:
         try:
-            got = fetch(symbol, whole=whole, deadline=deadline)
+            fetched = fetch(symbol, whole=whole, deadline=deadline)
         except ValueError as error:
             click.echo(f"Error: {error}", err=True)
             failed += 1
             continue
-        index = got.stored.rows.index
-        click.echo(f"{got.symbol}: {got.added} new bars; {len(index)} from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}")
-        for sentence in got.statements:
+        index = fetched.stored.rows.index
+        click.echo(
+            f"{fetched.symbol}: {fetched.added} new bars; {len(index)} from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}"
+        )
+        for sentence in fetched.statements:
             click.echo(f"  {sentence}")
     if failed:
         sys.exit(1)
@@ -56,16 +57,12 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 
 @data.command(name="show")
 @click.argument("symbol")
-@SOURCE
-@click.option("--adjust", type=click.Choice(["full", "asof", "none"]), default="full", show_default=True)
-@BAR
-@reading
-def show_data(symbol: str, **options: Any) -> None:
+@with_options(SOURCE, ADJUST, BAR, *FILE_OPTIONS)
+def show_data(symbol: str, **options: object) -> None:
     """Show where a symbol's bars come from, what was detected, and the first and last of them."""
     from rollcast.backtests.data.load import load
-    from rollcast.backtests.data.options import DataOptions
 
-    data = load(symbol, DataOptions(**options))
+    data = load(symbol, data_options(options))
     click.echo(data.origin)
     for sentence in (*data.statements, *data.findings):
         click.echo(f"  {sentence}")
@@ -77,14 +74,12 @@ def show_data(symbol: str, **options: Any) -> None:
 
 @data.command(name="check")
 @click.argument("symbol")
-@SOURCE
-@reading
-def check_data(symbol: str, **options: Any) -> None:
+@with_options(SOURCE, *FILE_OPTIONS)
+def check_data(symbol: str, **options: object) -> None:
     """Say what is wrong with a symbol's bars; ends with status 1 where it would stop a backtest."""
-    from rollcast.backtests.data.options import DataOptions
     from rollcast.backtests.data.report import check
 
-    report = check(symbol, DataOptions(**options))
+    report = check(symbol, data_options(options))
     click.echo(report.origin)
     for words, sentences in (
         ("detected", report.statements),

@@ -39,8 +39,8 @@ def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
         rows = json.loads(runs.reset_index().to_json(orient="records", double_precision=15))
         click.echo(json.dumps({"runs": rows, "trials": tried.to_dict("index")}, indent=2))
     elif runs.empty:
-        asked = any(filters[name] for name in ("symbol", "predictor", "strategy", "since"))
-        click.echo(f"No run {'like that ' if asked else ''}is recorded in {book.path}")
+        filtered = any(filters[name] for name in ("symbol", "predictor", "strategy", "since"))
+        click.echo(f"No run {'like that ' if filtered else ''}is recorded in {book.path}")
     else:
         _print_runs(runs)
         counts = (f"{s} {row['trials']:,.0f} ({row['effective']:,.0f} effective)" for s, row in tried.iterrows())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from typing import Any
 
 import click
 
@@ -42,7 +41,7 @@ class Commands(click.Group):
         module, _, attribute = COMMANDS[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (ValueError, TypeError, LookupError, OSError, ArithmeticError, ImportError) as error:

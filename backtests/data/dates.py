@@ -89,21 +89,21 @@ def exchange_time(stamps: Stamps, zone: str | None) -> tuple[pd.DatetimeIndex, l
     zone: the exchange's, where the caller knows it. Dates without a time of day are never moved; offsets other than
     UTC's are the exchange's own; UTC stays as it is where there are bars on weekends, and is New York's otherwise.
     """
-    wall, offset, said = stamps.wall, stamps.offset, stamps.statements
+    wall, offset, statements = stamps.wall, stamps.offset, stamps.statements
     if zone is not None and zone not in available_timezones():
         raise ValueError(f"{zone!r} is not a time zone; write it as {NEW_YORK}, Europe/London or UTC")
     if offset is None:
-        return wall, said
+        return wall, statements
     if (wall == wall.normalize()).all():
-        return wall, [*said, "the time zone of the dates was dropped; they are days"]
+        return wall, [*statements, "the time zone of the dates was dropped; they are days"]
     utc = (wall - offset).tz_localize("UTC")
     if zone is None and (offset != pd.Timedelta(0)).any():
-        return wall, [*said, "the offset from UTC was dropped; times are exchange time as written"]
+        return wall, [*statements, "the offset from UTC was dropped; times are exchange time as written"]
     if zone is None and (wall.day_of_week >= 5).any():
-        return wall, [*said, "times are UTC, and stay so: there are bars on weekends"]
+        return wall, [*statements, "times are UTC, and stay so: there are bars on weekends"]
     guess = "" if zone else "; say another exchange's with --time-zone"
     zone = zone or NEW_YORK
-    return utc.tz_convert(zone).tz_localize(None), [*said, f"times turned from UTC to {zone}{guess}"]
+    return utc.tz_convert(zone).tz_localize(None), [*statements, f"times turned from UTC to {zone}{guess}"]
 
 
 def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Stamps:
@@ -115,13 +115,13 @@ def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Sta
     days = pd.to_datetime(dates, format=form, errors="coerce")
     _refuse(column, days.isna().to_numpy(), f"is not a date of the form {form}")
     wall = pd.DatetimeIndex(days + _times(column, parts))
-    said = [f"dates read as {form}"] if len(forms) > 1 or "%b" in form else []
+    statements = [f"dates read as {form}"] if len(forms) > 1 or "%b" in form else []
     offsets = parts["zone"].dropna()
     if offsets.empty:
-        return Stamps(wall, None, said)
+        return Stamps(wall, None, statements)
     _refuse(column, parts["zone"].isna().to_numpy(), "has no time zone, and others have")
     spans = {zone: _offset(zone) for zone in offsets.unique()}
-    return Stamps(wall, pd.TimedeltaIndex(parts["zone"].map(spans)), said)
+    return Stamps(wall, pd.TimedeltaIndex(parts["zone"].map(spans)), statements)
 
 
 def _day_or_month(dates: pd.Series, forms: tuple[str, ...]) -> str:

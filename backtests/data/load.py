@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os.path
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def load(symbol: str, options: DataOptions | None = None) -> Loaded:
     check_bars(prices.traded, symbol)
     return Loaded(
         bars=prices.traded,
-        model_bars=model_bars(prices.adjusted, options.overnight),
+        model_bars=for_model(prices.adjusted, options.overnight),
         actions=prices.actions,
         origin=table.origin,
         statements=(*table.statements, *prices.statements, *_night_statements(prices.traded, options.overnight)),
@@ -73,7 +73,7 @@ def _prices(table: Table, symbol: str, options: DataOptions) -> _Prices:
 
 def from_bars(bars: pd.DataFrame, overnight: bool = False) -> Loaded:
     """A caller's own bars as `load` would return them: the predictor reads them adjusted and without nights."""
-    return Loaded(bars, model_bars(adjusted(bars), overnight), pd.DataFrame(), "given")
+    return Loaded(bars, for_model(adjusted(bars), overnight), pd.DataFrame(), "given")
 
 
 def adjusted(bars: pd.DataFrame) -> pd.DataFrame:
@@ -81,8 +81,8 @@ def adjusted(bars: pd.DataFrame) -> pd.DataFrame:
     return as_bars(bars, "full", "bars") if set(ACTIONS) & set(bars) else bars
 
 
-def model_bars(bars: pd.DataFrame, overnight: bool = False) -> pd.DataFrame:
-    """What a predictor reads of adjusted bars: without the nights between sessions, unless `overnight`."""
+def for_model(bars: pd.DataFrame, overnight: bool = False) -> pd.DataFrame:
+    """Adjusted bars as a predictor reads them: without the nights between sessions, unless `overnight`."""
     return bars if overnight else spliced(bars)
 
 
@@ -98,7 +98,7 @@ def _night_statements(bars: pd.DataFrame, overnight: bool) -> list[str]:
 
 def is_file(symbol: str) -> bool:
     """Whether a symbol means a file: it has the ending of one, or a file of that name exists."""
-    return symbol.lower().endswith(ENDINGS) or "/" in symbol or Path(symbol).is_file()
+    return symbol.lower().endswith(ENDINGS) or "/" in symbol or os.path.isfile(symbol)
 
 
 def find_table(symbol: str, options: DataOptions) -> Table:

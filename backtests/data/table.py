@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,6 +57,6 @@ class Loaded:
     repairs: tuple[str, ...] = ()
     pin: dict[str, str] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """What a recipe keeps: the record, without the bars."""
         return {name: getattr(self, name) for name in ("origin", "statements", "findings", "repairs", "pin")}

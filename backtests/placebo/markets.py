@@ -18,7 +18,7 @@ from rollcast.backtests.account import Prices, evaluate, supports
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.scores import forecast_scores, return_scores
 from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.data.load import adjusted, model_bars
+from rollcast.backtests.data.load import adjusted, for_model
 from rollcast.backtests.pipeline.forecasts import check_forecast
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.strategies import check_strategy
@@ -95,12 +95,12 @@ def score(pipeline: Pipeline, null: str, seeds: Sequence[int | None], progress: 
         raise LookupError(f"unknown null {null!r}. {suggest(null, SURROGATES)}")
     bars, overnight = pipeline.bars, pipeline.overnight
     markets = [bars if seed is None else surrogate(bars, null, seed, overnight) for seed in seeds]
-    frames = [model_bars(market, overnight) for market in markets]
-    series = _forecasts(pipeline, frames, progress or (lambda done, total: None))
+    model_bars = [for_model(market, overnight) for market in markets]
+    series = _forecasts(pipeline, model_bars, progress or (lambda done, total: None))
     forecasts = [_since(pipeline, one) for one in series]
     traded = _equities(markets, forecasts, pipeline.strategy, pipeline.parameters, pipeline.account)
     held = _equities(markets, forecasts, BuyAndHold, {}, pipeline.account)
-    rows = [_row(*each) for each in zip(frames, forecasts, traded, held, strict=True)]
+    rows = [_row(*each) for each in zip(model_bars, forecasts, traded, held, strict=True)]
     return pd.DataFrame(rows, columns=list(SCORES))
 
 

@@ -13,7 +13,8 @@ from cli import main
 from rollcast.backtests.data import fetch as fetching
 from rollcast.backtests.data import store
 from rollcast.backtests.data.bundled import bundled
-from rollcast.backtests.data.fetch import canonical, findings, split_symbol
+from rollcast.backtests.data.doctor import compare_calendar
+from rollcast.backtests.data.fetch import canonical, split_symbol
 from rollcast.backtests.data.load import load
 from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.yahoo_rows import YahooError
@@ -151,7 +152,10 @@ def test_holes_are_left_out_and_said_and_what_was_paid_in_one_is_kept(yahoo):
     assert got.added == 199
     assert any(f"no prices for 1 bars, left out: {day:%Y-%m-%d}" in sentence for sentence in got.statements)
     assert got.stored.rows["dividend"].sum() == pytest.approx(0.5)
-    assert any(f"1 sessions of XNYS have no bar: {day:%Y-%m-%d}" in sentence for sentence in findings(got.stored))
+    assert any(
+        f"1 sessions of XNYS have no bar: {day:%Y-%m-%d}" in sentence
+        for sentence in compare_calendar(store.stored_table("HOLE"))
+    )
 
 
 @pytest.mark.parametrize(("minutes", "kept"), [(60, False), (-1, True)])
@@ -186,7 +190,7 @@ def test_coins_are_days_of_utc_on_a_calendar_that_never_closes(yahoo):
     got = get(yahoo, "BTC-USD")
     assert got.stored.about["exchange"] == "24/7"
     assert (got.stored.rows.index == coins.index).all()
-    assert findings(got.stored) == []
+    assert compare_calendar(store.stored_table("BTC-USD")) == []
 
 
 def test_source_yahoo_downloads_what_the_store_lacks_and_only_that(yahoo, monkeypatch):
