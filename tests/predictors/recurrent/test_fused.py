@@ -1,4 +1,4 @@
-"""LSTMs through FlashRNN: its plain torch form, and its Triton kernels in Triton's interpreter, against the reference."""
+"""LSTMs through FlashRNN: plain torch, and Triton kernels in Triton's interpreter, against the reference."""
 
 import os
 import subprocess
