@@ -17,7 +17,8 @@ import pandas as pd
 
 from rollcast.predictors.bars import COLUMNS, random_walk
 from rollcast.predictors.base import Predictor
-from rollcast.predictors.checks.lookahead import find_leak, retraining_tolerance
+from rollcast.predictors.checks.lookahead import retraining_tolerance
+from rollcast.predictors.checks.lookahead_conformance import LOOK_AHEAD
 from rollcast.predictors.checks.perturbations import changed
 from rollcast.predictors.checks.subject import PROBED, CheckFailed, Subject
 
@@ -123,38 +124,6 @@ def order_of_calls(subject: Subject) -> None:
             raise CheckFailed(f"the forecast moved by {change:.3g} after other bars were predicted: state is kept")
 
 
-def prefix(subject: Subject) -> None:
-    """Cutting off the later bars changes no forecast, at any bar.
-
-    Raises CheckFailed otherwise.
-    """
-    _require_no_leak(subject, "cut off")
-
-
-def changed_future(subject: Subject) -> None:
-    """Changing later prices, or later volume, changes no forecast, at any bar.
-
-    Raises CheckFailed otherwise.
-    """
-    _require_no_leak(subject, "given other prices", "given other volume")
-
-
-def shuffled_future(subject: Subject) -> None:
-    """Shuffling later prices, or later volume, changes no forecast, at any bar.
-
-    Raises CheckFailed otherwise.
-    """
-    _require_no_leak(subject, "given shuffled prices", "given shuffled volume")
-
-
-def erased_future(subject: Subject) -> None:
-    """Replacing later prices, or later volume, by NaN changes no forecast, at any bar.
-
-    Raises CheckFailed otherwise.
-    """
-    _require_no_leak(subject, "given NaN prices", "given NaN volume")
-
-
 def scale_free(subject: Subject) -> None:
     """Prices in another currency give the same forecast.
 
@@ -245,13 +214,6 @@ def edge(subject: Subject, seeds: Iterable[int]) -> float:
     return float(sum(product.sum() for product in products)) / spread if spread > 0 else 0.0
 
 
-def _require_no_leak(subject: Subject, *perturbations: str) -> None:
-    # The long market is for leaks that begin late, which these two perturbations show; others would add nothing.
-    for probe in subject.probes if {"cut off", "given other prices"} & set(perturbations) else subject.probes[:1]:
-        if leak := find_leak(probe.predict, probe.market, probe.cuts, perturbations):
-            raise CheckFailed(str(leak), leak, probe)
-
-
 @contextmanager
 def _global_random_state(seed: int) -> Iterator[None]:
     """Seeds the global random states inside the block, and restores them after it."""
@@ -277,7 +239,6 @@ def _require_finite(subject: Subject, bars: pd.DataFrame, where: str) -> None:
         raise CheckFailed(f"{where} the forecast is not a number after its warm-up")
 
 
-LOOK_AHEAD = (prefix, changed_future, shuffled_future, erased_future)
 ALL = (
     *(fields_are_parameters, documented, index, warm_up, bars_untouched, repeatable, order_of_calls),
     *LOOK_AHEAD,

@@ -20,9 +20,10 @@ import numpy as np
 
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.base import Learner, Predictor
-from rollcast.predictors.checks.conformance import ALL, LOOK_AHEAD
+from rollcast.predictors.checks.conformance import ALL
 from rollcast.predictors.checks.learner_conformance import LEARNER_ONLY
 from rollcast.predictors.checks.lookahead import Leak, size_of
+from rollcast.predictors.checks.lookahead_conformance import LOOK_AHEAD
 from rollcast.predictors.checks.subject import PROBED, CheckFailed, Probe, Subject
 from rollcast.predictors.registry import suggest
 

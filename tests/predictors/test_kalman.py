@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollcast.predictors import kalman
+from rollcast.predictors import kalman, state_space
 from rollcast.predictors.bars import log_returns, random_walk
 from rollcast.predictors.base import Learner
 from rollcast.predictors.ema import EMA
@@ -59,7 +59,7 @@ def structural(model: str, bars: pd.DataFrame) -> UnobservedComponents:
 
 def concentrated(model: str, bars: pd.DataFrame, ratios) -> tuple[float, float]:
     """The most likely var(ε), in percent squared, and the log likelihood there."""
-    recursion, diffuse = kalman._MODELS[model]
+    recursion, diffuse = state_space.MODELS[model]
     v, F, _ = np.array(list(recursion(100 * log_returns(bars).to_numpy()[1:], *ratios)))[1:].T
     variance = np.mean(v**2 / F)
     constant = -0.5 * diffuse * math.log(2 * math.pi)
@@ -189,7 +189,7 @@ def test_estimate_is_as_likely_as_that_of_statsmodels(model, start):
 @pytest.mark.parametrize("model", MODELS)
 def test_no_ratio_on_a_dense_grid_is_more_likely(model):
     bars = SPY.iloc[2300:2550]
-    recursion, count = kalman._MODELS[model]
+    recursion, count = state_space.MODELS[model]
     dense = np.meshgrid(*[10 ** np.arange(-12, 6.01, 0.02 if count == 1 else 0.2)] * count)
     v, F = zip(*[(v, F) for v, F, _ in recursion(100 * log_returns(bars).to_numpy()[1:], *dense)][1:], strict=True)
     variance = np.mean([a**2 / b for a, b in zip(v, F, strict=True)], axis=0)

@@ -1,4 +1,4 @@
-"""LSTMs through FlashRNN, as plain torch and as Triton kernels in Triton's interpreter, against the reference."""
+"""LSTMs through FlashRNN: plain torch, and Triton kernels in Triton's interpreter, against the reference."""
 
 import os
 import subprocess
