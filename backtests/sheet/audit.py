@@ -1,4 +1,4 @@
-"""quantstats' figures held against our own: where they differ by more than rounding, ours stands beside, and why.
+"""An audit of quantstats' figures: where one differs from ours by more than rounding, ours stands beside it, and why.
 
 Notation: r, b simple returns per bar of the strategy and the benchmark, A bars per year, n bars, D equity over its
 peak - 1. docs/metrics.md defines each figure and names its source.
@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.sheet.values import Cells, Metrics
 from rollcast.backtests.sheet.words import DASH, number
 
 ROUNDING = 0.005 + 1e-9  # quantstats prints two decimals
@@ -63,54 +63,52 @@ REASONS: dict[str, tuple[int, str]] = {
 class Note:
     """Our figures beside a row's cells, benchmark first, empty where they agree; and why they differ."""
 
-    ours: tuple[str, ...]
+    cells: Cells
     reason: str
 
 
-def audit(
-    rows: Mapping[str, tuple[str, ...]], metrics: Mapping[str, Any], returns: pd.Series, benchmark: pd.Series
-) -> dict[str, Note]:
-    """A note for each of quantstats' rows (benchmark, strategy) that differs from ours by more than rounding."""
-    ours, held = figures(metrics, returns, benchmark)
+def audit(rows: Mapping[str, Cells], metrics: Metrics, returns: pd.Series, benchmark: pd.Series) -> dict[str, Note]:
+    """A note for each of quantstats' rows (benchmark, strategy) that differs from ours by more than rounding.
+
+    rows: quantstats' cells by the name of a row. returns, benchmark: simple returns per bar on the same dates.
+    """
+    strategy, holding = figures(metrics, returns, benchmark)
     notes = {}
     for name, (unit, reason) in REASONS.items():
-        if name not in rows:
-            continue
-        sides = zip(rows[name], (held, ours), strict=True)
-        cells = tuple(_beside(cell, side.get(name), unit) for cell, side in sides)
-        if any(cells):
-            notes[name] = Note(cells, reason)
+        if name in rows:
+            sides = zip(rows[name], (holding, strategy), strict=True)
+            cells = tuple(_difference(cell, side.get(name), unit) for cell, side in sides)
+            if any(cells):
+                notes[name] = Note(cells, reason)
     return notes
 
 
-def compared(rows: Mapping[str, tuple[str, ...]]) -> int:
-    """How many of quantstats' rows are held against ours."""
+def audited_rows(rows: Mapping[str, Cells]) -> int:
+    """How many of quantstats' rows have a figure of ours."""
     return len(REASONS.keys() & rows.keys())
 
 
-def figures(
-    metrics: Mapping[str, Any], returns: pd.Series, benchmark: pd.Series
-) -> tuple[dict[str, float], dict[str, float]]:
+def figures(metrics: Metrics, returns: pd.Series, benchmark: pd.Series) -> tuple[dict[str, float], dict[str, float]]:
     """Our figures by quantstats' row names: of the strategy, and of the benchmark."""
     yearly = metrics["bars_per_year"]
-    ours = _alone(metrics["strategy"], returns, yearly)
-    held = _alone(metrics["benchmark"], benchmark, yearly)
+    strategy = _account_figures(metrics["strategy"], returns, yearly)
+    holding = _account_figures(metrics["benchmark"], benchmark, yearly)
     r, b = returns.to_numpy(float), benchmark.to_numpy(float)
-    together = _together(r, b, yearly, metrics["strategy"]["cagr"])
-    for shared in ("R^2", "Information Ratio"):  # quantstats prints these in both columns
-        held[shared] = together[shared]
+    relative = _relative_figures(r, b, yearly, metrics["strategy"]["cagr"])
+    for name in ("R^2", "Information Ratio"):  # quantstats prints these in both columns
+        holding[name] = relative[name]
     if "luck" in metrics:
-        ours["Prob. Sharpe Ratio"] = _float(metrics["luck"]["psr"])
-    return ours | together, held
+        strategy["Prob. Sharpe Ratio"] = _float(metrics["luck"]["psr"])
+    return strategy | relative, holding
 
 
-def _alone(scores: Mapping[str, Any], returns: pd.Series, yearly: float) -> dict[str, float]:
-    """Figures of one account."""
+def _account_figures(scores: Metrics, returns: pd.Series, yearly: float) -> dict[str, float]:
+    """Figures of one account, from its scores where it has them and from its returns per bar otherwise."""
     r = returns.to_numpy(float)
     s = {key: _float(value) for key, value in scores.items()}
     equity = np.cumprod(1 + r)
-    under = equity / np.maximum.accumulate(np.r_[1.0, equity])[1:] - 1
-    ulcer = math.sqrt(float(np.mean(under**2)))
+    drawdown = equity / np.maximum.accumulate(np.r_[1.0, equity])[1:] - 1
+    ulcer = math.sqrt(float(np.mean(drawdown**2)))
     tail = float(np.quantile(r, 0.05))
     return {
         "Cumulative Return": s["total_return"],
@@ -133,11 +131,11 @@ def _alone(scores: Mapping[str, Any], returns: pd.Series, yearly: float) -> dict
         "Worst Bar": float(r.min()),
         "Recovery Factor": _ratio(s["total_return"], abs(s["max_drawdown"])),
         "Ulcer Index": ulcer,
-        **{f"{years}Y (ann.)": _lately(returns, years, yearly) for years in (3, 5, 10)},
+        **{f"{years}Y (ann.)": _recent_cagr(returns, years, yearly) for years in (3, 5, 10)},
     }
 
 
-def _together(r: np.ndarray, b: np.ndarray, yearly: float, cagr: float | None) -> dict[str, float]:
+def _relative_figures(r: np.ndarray, b: np.ndarray, yearly: float, cagr: float | None) -> dict[str, float]:
     """Figures of the strategy against the benchmark."""
     varies = len(b) > 1 and np.ptp(b) > 0
     correlation = float(np.corrcoef(r, b)[0, 1]) if varies and np.ptp(r) > 0 else math.nan
@@ -154,33 +152,35 @@ def _together(r: np.ndarray, b: np.ndarray, yearly: float, cagr: float | None) -
     }
 
 
-def _lately(returns: pd.Series, years: int, yearly: float) -> float:
+def _recent_cagr(returns: pd.Series, years: int, yearly: float) -> float:
     """CAGR of the bars after the same day so many years ago; NaN where the data do not reach that far."""
-    since = returns.index[-1] - pd.DateOffset(years=years)
-    if returns.index[0] > since + pd.Timedelta(days=7):
+    start = returns.index[-1] - pd.DateOffset(years=years)
+    if returns.index[0] > start + pd.Timedelta(days=7):  # a week, for holidays about the day itself
         return math.nan
-    part = returns[returns.index > since].to_numpy(float)
+    part = returns[returns.index > start].to_numpy(float)
     return float(np.prod(1 + part) ** (yearly / len(part)) - 1)
 
 
-def _beside(cell: str, ours: float | None, unit: int) -> str:
-    """Our figure as text where it differs from the cell by more than rounding; nothing where one is not there."""
-    if ours is None:
+def _difference(cell: str, figure: float | None, unit: int) -> str:
+    """Our figure as text where it differs from the cell by more than rounding; nothing where either is missing."""
+    if figure is None:
         return ""
     try:
-        theirs = float(cell.rstrip("%").replace(",", ""))
+        printed = float(cell.rstrip("%").replace(",", ""))
     except ValueError:
         return ""
-    if math.isnan(ours):
+    if math.isnan(figure):
         return f"ours {DASH}"
-    if abs(theirs - unit * ours) <= ROUNDING:
+    if abs(printed - unit * figure) <= ROUNDING:
         return ""
-    return f"ours {number(unit * ours)}{'%' if unit == 100 else ''}"
+    return f"ours {number(unit * figure)}{'%' if unit == 100 else ''}"
 
 
 def _ratio(numerator: float, denominator: float) -> float:
+    """NaN over a denominator that is zero but for rounding."""
     return numerator / denominator if abs(denominator) > 1e-15 else math.nan
 
 
 def _float(value: float | None) -> float:
+    """NaN for a score that a saved run has as null."""
     return math.nan if value is None else float(value)

@@ -1,32 +1,36 @@
-"""The page of a comparison: equity curves over one another, scores over seeds, and whose forecasts were better."""
+"""The page of a comparison: equity curves over one another, scores over seeds, and whose forecasts were better.
+
+Drawn from a finished comparison. Scores are means over the seeds of a predictor; p-values are of its forecasts' squared
+errors, before any money.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from os.path import relpath
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.atomic import RunFolder
+from rollcast.backtests.atomic import RunFolder, write_whole
 from rollcast.backtests.comparison import Comparison, Entrant
-from rollcast.backtests.json_values import plain
+from rollcast.backtests.json_values import write_json
 from rollcast.backtests.pipeline.universe import symbol_label
 from rollcast.backtests.sheet.index import COMPARISON, SHEET
 from rollcast.backtests.sheet.page import render
 from rollcast.backtests.sheet.recipe import facts
-from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned, wide
+from rollcast.backtests.sheet.scales import padded_range
+from rollcast.backtests.sheet.svg import Chart, growth_plot, wide_chart
+from rollcast.backtests.sheet.values import Context, Format
 from rollcast.backtests.sheet.words import basis_points, number, percent
 
 COLOURS = ("accent", "third", "fourth", "fifth", "ink", "bad")
 ALPHA = 0.1  # below it a forecast is not in the 90 % model confidence set
+NAIVE = "no forecast"  # the naive forecast of zero, which is in every comparison
 
-Write = Callable[[Any], str]
-COLUMNS: dict[str, tuple[str, Write]] = {
+# Key of a score → the heading of its column, and how it is written.
+COLUMNS: dict[str, tuple[str, Format]] = {
     "sharpe": ("Sharpe", number),
     "cagr": ("CAGR", percent),
     "volatility": ("Volatility", percent),
@@ -42,70 +46,63 @@ COLUMNS: dict[str, tuple[str, Write]] = {
 
 
 def save_comparison(comparison: Comparison, out: Path) -> Path:
-    """Writes the page and comparison.json into a folder of the workspace; returns the page."""
+    """Writes the page and comparison.json into a folder of the workspace; returns the page.
+
+    Raises OSError where the workspace cannot be written to.
+    """
     with RunFolder(out, f"compare-{symbol_label(comparison.entrants[0].requests[0].symbol)}") as folder:
-        page = render("comparison.html", **context(comparison, folder.final))
-        (folder.path / COMPARISON).write_text(page, encoding="utf-8", newline="\n")
-        text = json.dumps(plain(as_json(comparison)), indent=2, allow_nan=False)
-        (folder.path / "comparison.json").write_text(text + "\n", encoding="utf-8")
+        page = render("comparison.html", context(comparison, folder.final))
+        write_whole(folder.path / COMPARISON, page.encode())
+        write_json(folder.path / "comparison.json", as_json(comparison))
         return folder.finish() / COMPARISON
 
 
-def as_json(comparison: Comparison) -> dict[str, Any]:
+def as_json(comparison: Comparison) -> Context:
     """Every number of a comparison under stable keys."""
-    scores = comparison.scores
+    scores, survival = comparison.scores, comparison.survival
     return {
         "entrants": [
             {
-                "name": one.name,
-                "runs": [folder.name for folder in one.folders],
-                "scores": {key: dict(scores.loc[one.name, key]) for key in scores.columns.levels[0]},
-                "survival": comparison.survival[one.name],
+                "name": entrant.name,
+                "runs": [folder.name for folder in entrant.folders],
+                "scores": {key: dict(scores.loc[entrant.name, key]) for key in scores.columns.levels[0]},
+                "survival": survival[entrant.name],
             }
-            for one in comparison.entrants
+            for entrant in comparison.entrants
         ],
-        "no forecast": {"survival": comparison.survival["no forecast"]},
+        NAIVE: {"survival": survival[NAIVE]},
         "pairs": comparison.pairs.to_dict("records"),
     }
 
 
-def context(comparison: Comparison, folder: Path) -> dict[str, Any]:
-    """What the template shows; links lead from `folder` to the sheets."""
-    entrants = comparison.entrants
+def context(comparison: Comparison, folder: Path) -> Context:
+    """The variables of the template; links lead from `folder` to the sheets. Entrants by Sharpe ratio, NaN last."""
+    entrants, sharpe = comparison.entrants, comparison.scores["sharpe"]["mean"]
+    by_sharpe = sorted(entrants, key=lambda entrant: -np.nan_to_num(sharpe[entrant.name], nan=-np.inf))
     first = entrants[0].results[0]
-    strategy, symbol = first.recipe["strategy"]["class"], first.recipe["symbol"]
     return {
-        "title": f"{len(entrants)} predictors · {strategy} · {symbol}",
+        "title": f"{len(entrants)} predictors · {first.recipe['strategy']['class']} · {first.recipe['symbol']}",
         "nav": [("scores", "Scores"), ("equity", "Equity"), ("pairs", "Forecasts"), ("recipe", "Recipe")],
         "window": first.returns.index,
-        "head": [COLUMNS[key][0] for key in _shown(comparison)],
-        "rows": [_row(comparison, one, folder) for one in _ranked(comparison)],
-        "naive": {"p": comparison.survival["no forecast"]},
+        "head": [heading for key, (heading, _) in COLUMNS.items() if key in comparison.scores],
+        "rows": [_row(comparison, entrant, folder) for entrant in by_sharpe],
+        "naive_p": comparison.survival[NAIVE],
         "alpha": ALPHA,
-        "equity": wide(lambda width: _curves(entrants, width)),
+        "equity": wide_chart(_equity, entrants),
         "pairs": comparison.pairs.to_dict("records"),
-        "held": first.metrics["benchmark"],
+        "benchmark": first.metrics["benchmark"],
         "facts": {name: facts(first)[name] for name in ("Strategy", "Bars", "Evaluated", "Costs", "Fills")},
-        "commands": [request.command() for one in entrants for request in one.requests],
+        "commands": [request.command() for entrant in entrants for request in entrant.requests],
         "trials": first.metrics["luck"]["trials"],
         "stamp": first.recipe["created"],
     }
 
 
-def _shown(comparison: Comparison) -> list[str]:
+def _row(comparison: Comparison, entrant: Entrant, folder: Path) -> Context:
     """The scores there are: a rank IC only across the names of a panel."""
-    return [key for key in COLUMNS if key in comparison.scores]
-
-
-def _ranked(comparison: Comparison) -> list[Entrant]:
-    sharpe = comparison.scores["sharpe"]["mean"]
-    return sorted(comparison.entrants, key=lambda one: -np.nan_to_num(sharpe[one.name], nan=-np.inf))
-
-
-def _row(comparison: Comparison, one: Entrant, folder: Path) -> dict[str, Any]:
-    scores = comparison.scores.loc[one.name]
+    scores = comparison.scores.loc[entrant.name]
     return {
-        "name": one.name,
+        "name": entrant.name,
         "cells": [
             {
                 "sort": scores[key]["mean"],
@@ -115,44 +112,36 @@ def _row(comparison: Comparison, one: Entrant, folder: Path) -> dict[str, Any]:
             for key, (_, write) in COLUMNS.items()
             if key in scores
         ],
-        "p": comparison.survival[one.name],
+        "p": comparison.survival[entrant.name],
         "sheets": [
-            {"seed": request.seed, "link": quote(Path(relpath(place / SHEET, folder)).as_posix())}
-            for request, place in zip(one.requests, one.folders, strict=True)
+            {"seed": request.seed, "link": quote(Path(relpath(run / SHEET, folder)).as_posix())}
+            for request, run in zip(entrant.requests, entrant.folders, strict=True)
         ],
     }
 
 
-def _curves(entrants: tuple[Entrant, ...], width: float) -> Chart:
+def _growth(equity: pd.Series) -> pd.Series:
+    """The common logarithm of an equity curve over its first value."""
+    return np.log10(equity / equity.iloc[0])
+
+
+def _equity(entrants: tuple[Entrant, ...], width: float) -> Chart:
     """Growth of every run on a logarithmic axis; seeds after the first are faint."""
-    first = entrants[0].results[0]
-    curves = {one.name: [np.log10(result.equity / result.equity.iloc[0]) for result in one.results] for one in entrants}
-    held = np.log10(first.history["benchmark"] / first.history["benchmark"].iloc[0])
-    index = pd.DatetimeIndex(held.index)
-    low, high = spanned(held, *(curve for each in curves.values() for curve in each))
-    plot = Plot(
-        (0, len(index) - 1),
-        (low, high),
-        date_ticks(index, 6 if width > 500 else 4),
-        lambda value: f"{number(10**value, 1 if 10**low < 1 or 10**high < 10 else 0)} ×",
-        width,
-        320 if width > 500 else 220,
-        log_ticks(low, high),
-    )
-    at = np.arange(len(index))
-    plot.line(at, held, "hold")
-    for k, each in enumerate(curves.values()):
-        for curve in each[:0:-1]:
-            plot.line(at, curve, COLOURS[k % len(COLOURS)], "faint")
-        plot.line(at, each[0], COLOURS[k % len(COLOURS)], "line" if k < len(COLOURS) else "faint")
-    ends = (f"{name} {percent(10 ** each[0].iloc[-1] - 1, 0)}" for name, each in curves.items())
+    curves = {entrant.name: [_growth(result.equity) for result in entrant.results] for entrant in entrants}
+    benchmark = _growth(entrants[0].results[0].history["benchmark"])
+    low, high = padded_range(benchmark, *(curve for seeds in curves.values() for curve in seeds))
+    digits = 1 if 10**low < 1 or 10**high < 10 else 0
+    plot = growth_plot(benchmark.index, (low, high), width, 320, digits).curve(benchmark, "hold")
+    colours = [COLOURS[k % len(COLOURS)] for k in range(len(curves))]
+    for k, (first, *others) in enumerate(curves.values()):
+        for curve in reversed(others):
+            plot.curve(curve, colours[k], "faint")
+        plot.curve(first, colours[k], "line" if k < len(COLOURS) else "faint")
+    totals = (f"{name} {percent(10 ** first.iloc[-1] - 1, 0)}" for name, (first, *_) in curves.items())
     return plot.chart(
         "equity-curves",
         "Growth, on a logarithmic axis",
         "Equal steps up are equal percentages. Dashed lines are further seeds of the same predictor.",
-        f"Total returns: {', '.join(ends)}; holding {percent(10 ** held.iloc[-1] - 1, 0)}",
-        legend=(
-            *((name, COLOURS[k % len(COLOURS)]) for k, name in enumerate(curves)),
-            ("buy and hold", "hold"),
-        ),
+        f"Total returns: {', '.join(totals)}; holding {percent(10 ** benchmark.iloc[-1] - 1, 0)}",
+        legend=(*zip(curves, colours, strict=True), ("buy and hold", "hold")),
     )

@@ -1,141 +1,114 @@
-"""Is it luck?: what chance alone would have shown."""
+"""Is it luck?: the scores of the run beside what chance alone would have shown.
+
+Drawn from `metrics["luck"]` (bootstrap intervals, deflated Sharpe ratio, number of trials) and, for the random times,
+`metrics["stress"]["random"]`; Sharpe ratios are a year.
+"""
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sheet.placebo import placebo
-from rollcast.backtests.sheet.svg import Chart, Plot, number_ticks, spanned, wide
+from rollcast.backtests.sheet.scales import Range, padded_range
+from rollcast.backtests.sheet.svg import Chart, histogram, wide_chart
+from rollcast.backtests.sheet.values import Context, Metrics, Tile, finite
 from rollcast.backtests.sheet.words import interval, number, percent, probability
 
+Bounds = Sequence[float | None]  # the two ends of an interval
 
-def chance(result: Result) -> dict[str, Any] | None:
-    """tiles, intervals with a strip each, and where the run stands among random ones; None without the evidence."""
-    luck, stress = result.metrics.get("luck"), result.metrics.get("stress")
-    if not luck:
+
+def luck(result: Result) -> Context | None:
+    """Tiles, a row for each bootstrap interval, and the charts; None for a result without this evidence."""
+    evidence, stress = result.metrics.get("luck"), result.metrics.get("stress")
+    if not evidence:
         return None
     random = stress["random"] if stress else None
     return {
-        "tiles": _tiles(luck, result),
-        "intervals": _intervals(luck, result),
-        "block": luck["intervals"]["block"],
-        "draws": luck["intervals"]["draws"],
-        "level": percent(luck["intervals"]["level"], 0),
-        "charts": [wide(functools.partial(_histogram, random, result))] if random and len(random["sharpe"]) else [],
-        "random": random,
+        "tiles": _tiles(evidence, result),
+        "intervals": _intervals(evidence, result),
+        "block": evidence["intervals"]["block"],
+        "draws": evidence["intervals"]["draws"],
+        "level": percent(evidence["intervals"]["level"], 0),
+        "charts": [wide_chart(_histogram, random, result)] if random and len(random["sharpe"]) else [],
         "placebo": placebo(result),
     }
 
 
-def _tiles(luck: Mapping[str, Any], result: Result) -> list[dict[str, str]]:
+def _tiles(evidence: Metrics, result: Result) -> list[Tile]:
     yearly, bars = result.metrics["bars_per_year"], len(result.returns)
-    needed, trials = luck["min_track_record"], luck["trials"]
-    finite = needed is not None and math.isfinite(needed)
+    needed, trials = evidence["min_track_record"], evidence["trials"]
+    effective = f"; {number(evidence['effective_trials'], 0)} unlike" if trials > 1 else ""
+    finite_length = needed is not None and math.isfinite(needed)
+    length = "for 95 %; " if finite_length else "is enough: the Sharpe ratio is not above zero; "
+    best = f"that it is above {number(evidence['threshold'])}, what the best of the trials would show by luck"
     return [
-        {
-            "name": "Probabilistic Sharpe",
-            "value": percent(luck["psr"]),
-            "note": "that the true Sharpe ratio is above zero",
-        },
-        {
-            "name": "Deflated Sharpe",
-            "value": percent(luck["dsr"]),
-            "note": f"that it is above {number(luck['threshold'])}, what the best of the trials would show by luck",
-        },
-        {
-            "name": "Trials counted",
-            "value": number(trials, 0),
-            "note": "on these bars, this one included"
-            + (f"; {number(luck['effective_trials'], 0)} unlike" if trials > 1 else ""),
-        },
-        {
-            "name": "Track record needed",
-            "value": f"{number(needed / yearly, 1)} years" if finite else "no length",
-            "note": ("for 95 %; " if finite else "is enough: the Sharpe ratio is not above zero; ")
-            + f"there are {number(bars / yearly, 1)} years",
-        },
-    ]
-
-
-def _intervals(luck: Mapping[str, Any], result: Result) -> list[dict[str, Any]]:
-    ours, held = result.metrics["strategy"], result.metrics["benchmark"]
-    own, against = luck["intervals"], luck["against_hold"]
-    rows = [
-        ("CAGR", ours["cagr"], own["cagr"], "percent", None),
-        ("Sharpe ratio", ours["sharpe"], own["sharpe"], "number", None),
-        ("Maximum drawdown", ours["max_drawdown"], own["max_drawdown"], "percent", None),
-        (
-            "CAGR less buy-and-hold's",
-            _less(ours["cagr"], held["cagr"]),
-            against["cagr"],
-            "percent",
-            _p(against, "cagr"),
-        ),
-        (
-            "Sharpe ratio less buy-and-hold's",
-            _less(ours["sharpe"], held["sharpe"]),
-            against["sharpe"],
-            "number",
-            _p(against, "sharpe"),
+        Tile("Probabilistic Sharpe", percent(evidence["psr"]), "that the true Sharpe ratio is above zero"),
+        Tile("Deflated Sharpe", percent(evidence["dsr"]), best),
+        Tile("Trials counted", number(trials, 0), f"on these bars, this one included{effective}"),
+        Tile(
+            "Track record needed",
+            f"{number(needed / yearly, 1)} years" if finite_length else "no length",
+            f"{length}there are {number(bars / yearly, 1)} years",
         ),
     ]
-    return [
-        {
-            "name": name,
-            "value": percent(value) if kind == "percent" else number(value),
-            "interval": interval(bounds, 1 if kind == "percent" else 2, of=kind),
-            "p": "" if p is None else probability(p),
-            "strip": strip(value, bounds, spanned([value, *(bounds or [])], zero=True)),
-        }
-        for name, value, bounds, kind, p in rows
-    ]
 
 
-def _p(against: Mapping[str, Any], key: str) -> float:
-    """One-sided, that the strategy is not better."""
-    return against[f"{key}_p"] if f"{key}_p" in against else against[f"p_{key}"]
+def _intervals(evidence: Metrics, result: Result) -> list[Context]:
+    """A row for each figure: its value, its bootstrap interval, and for a difference to holding the p-value."""
+    scores, benchmark = result.metrics["strategy"], result.metrics["benchmark"]
+    alone, difference = evidence["intervals"], evidence["against_hold"]
+    rows = []
+    for name, key, unit in (
+        ("CAGR", "cagr", "percent"),
+        ("Sharpe ratio", "sharpe", "number"),
+        ("Maximum drawdown", "max_drawdown", "percent"),
+    ):
+        rows.append(_interval(name, scores[key], alone[key], unit))
+    for name, key, unit in (("CAGR", "cagr", "percent"), ("Sharpe ratio", "sharpe", "number")):
+        p = difference[f"{key}_p"] if f"{key}_p" in difference else difference[f"p_{key}"]  # as saved before 0.2
+        less = math.nan if None in (scores[key], benchmark[key]) else scores[key] - benchmark[key]
+        rows.append(_interval(f"{name} less buy-and-hold's", less, difference[key], unit, probability(p)))
+    return rows
 
 
-def _less(a: float | None, b: float | None) -> float:
-    return math.nan if a is None or b is None else a - b
+def _interval(name: str, value: float, bounds: Bounds | None, unit: str, p: str = "") -> Context:
+    return {
+        "name": name,
+        "value": percent(value) if unit == "percent" else number(value),
+        "interval": interval(bounds, 1 if unit == "percent" else 2, of=unit),
+        "p": p,
+        "strip": strip(value, bounds, padded_range(finite([value, *(bounds or ())]), zero=True)),
+    }
 
 
-def strip(value: float, bounds: Any, scale: tuple[float, float]) -> dict[str, str] | None:
-    """An interval, a value and zero on a line of 200 × 16 units, which is the scale's; None where one is no number."""
-    if bounds is None or any(b is None or not math.isfinite(b) for b in (value, *bounds)):
+def strip(value: float, bounds: Bounds | None, scale: Range) -> dict[str, str] | None:
+    """Paths of zero, an interval and a value in a table's cell; None where one of them is no number.
+
+    The cell is 200 units wide, of which 4 at either end stay free, and 16 high; the rest is the range `scale`.
+    """
+    numbers = finite([*(bounds or ()), value, 0.0])
+    if len(numbers) < 4:
         return None
     low, high = scale
-    at = {
-        key: 4 + 192 * (v - low) / (high - low or 1)
-        for key, v in (("l", bounds[0]), ("h", bounds[1]), ("v", value), ("z", 0.0))
-    }
-    return {"zero": f"M{at['z']:.1f} 1V15", "span": f"M{at['l']:.1f} 8H{at['h']:.1f}", "value": f"M{at['v']:.1f} 8h0"}
+    start, end, dot, zero = (f"{4 + 192 * (v - low) / (high - low or 1):.1f}" for v in numbers)
+    return {"zero": f"M{zero} 1V15", "span": f"M{start} 8H{end}", "value": f"M{dot} 8h0"}
 
 
-def _histogram(random: Mapping[str, Any], result: Result, width: float) -> Chart:
-    drawn = np.array([v for v in random["sharpe"] if v is not None], float)
-    drawn = drawn[np.isfinite(drawn)]
-    ours, held = result.metrics["strategy"]["sharpe"], result.metrics["benchmark"]["sharpe"]
-    x = spanned(drawn, [v for v in (ours, held) if v is not None])
-    counts, edges = np.histogram(drawn, bins=24, range=x)
-    plot = Plot(
-        x, (0, max(float(counts.max()) * 1.08, 1)), number_ticks(*x, digits=1), lambda v: number(v, 0), width, 210
-    )
-    plot.bars(edges, counts, "muted")
-    plot.rule(x=held, colour="hold").rule(x=ours, colour="accent")
-    rank, low, high = random["sharpe_rank"], min(drawn, default=None), max(drawn, default=None)
+def _histogram(random: Metrics, result: Result, width: float) -> Chart:
+    """How many random timings of the same trades had which Sharpe ratio; rules at the run's and at holding's."""
+    values = finite(random["sharpe"])
+    sharpe, holding = result.metrics["strategy"]["sharpe"], result.metrics["benchmark"]["sharpe"]
+    plot = histogram(values, [sharpe, holding], bins=24, digits=1, width=width, height=210)
+    plot.rule(x=holding, colour="hold").rule(x=sharpe, colour="accent")
+    low, high = min(values, default=None), max(values, default=None)
     return plot.chart(
         "random",
-        f"Sharpe ratio of the same forecasts at {len(drawn)} random times",
-        f"Traded as often, at other times. The blue line is this run: above {percent(rank, 0)} of them. "
-        "Inside the heap, its timing is worth nothing.",
-        f"Random times: {number(low)} to {number(high)}; this run: {number(ours)}; buy and hold: {number(held)}",
-        legend=(("random times", "muted"), ("this run", "accent"), ("buy and hold", "hold")),
-        x_title="Sharpe ratio",
+        f"Sharpe ratio of the same forecasts at {len(values)} random times",
+        f"Traded as often, at other times. The blue line is this run: above {percent(random['sharpe_rank'], 0)} of "
+        "them. Inside the heap, its timing is worth nothing.",
+        f"Random times: {number(low)} to {number(high)}; this run: {number(sharpe)}; buy and hold: {number(holding)}",
+        "Sharpe ratio",
+        (("random times", "muted"), ("this run", "accent"), ("buy and hold", "hold")),
     )

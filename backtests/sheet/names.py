@@ -1,9 +1,10 @@
-"""Across names: whether a portfolio's forecasts ranked its names, and what each name was held and earned."""
+"""Across names: whether a portfolio's forecasts ranked its names, and what each name was worth to the account.
+
+Drawn from `metrics["panel"]`, the forecasts and the positions. The rank IC of a date is the correlation of the ranks of
+its forecasts with those of the next returns; a fifth is a fifth of the names with a forecast.
+"""
 
 from __future__ import annotations
-
-import functools
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,112 +12,97 @@ import pandas as pd
 from rollcast.backtests.account.panel_scores import aligned, quantile_spread, rank_ic
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sheet.luck import strip
-from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, spanned, wide
+from rollcast.backtests.sheet.scales import padded_range
+from rollcast.backtests.sheet.svg import WIDTH, Chart, Plot, dated_plot, wide_chart
+from rollcast.backtests.sheet.values import Context, Format, Tile
 from rollcast.backtests.sheet.words import number, percent
 
 FEWEST = 20  # dates of a rolling mean
 
 
-def across(result: Result) -> dict[str, Any] | None:
-    """tiles, charts and a row for each name; None for a result of one name."""
+def names(result: Result) -> Context | None:
+    """Tiles, charts and a row for each name; None for a result of one name."""
     if not result.market.portfolio:
         return None
     forecasts, outcomes = aligned(result.market.model_panel, result.forecasts)
     ic, spread = rank_ic(forecasts, outcomes), quantile_spread(forecasts, outcomes)
     window = int(np.clip(len(ic) // 4, FEWEST, max(result.metrics["bars_per_year"], FEWEST)))
-    charts = []
-    if len(ic) > window:
-        charts = [functools.partial(_ranks, ic, window), functools.partial(_spreads, spread)]
+    charts = [wide_chart(_rank_ic, ic, window), wide_chart(_spread, spread)] if len(ic) > window else []
     return {
         "tiles": _tiles(result),
-        "charts": [wide(draw) for draw in (*charts, functools.partial(_held, _names_held(result)))],
-        "names": _names(result),
+        "charts": [*charts, wide_chart(_name_count, _names_with_positions(result))],
+        "rows": _rows(result),
         "carry": percent(result.metrics["panel"]["contribution"]["carry"], 2, signed=True),
     }
 
 
-def _names_held(result: Result) -> pd.Series:
+def _names_with_positions(result: Result) -> pd.Series:
     """How many names have a position at each close."""
     return (result.positions != 0).sum(axis=1).astype(float)
 
 
-def _tiles(result: Result) -> list[dict[str, str]]:
-    found, held = result.metrics["panel"], _names_held(result)
-    ic, spread = found["rank_ic"], found["quantile_spread"]
-    turnover = result.metrics["strategy"]["turnover"]
+def _tiles(result: Result) -> list[Tile]:
+    panel, count = result.metrics["panel"], _names_with_positions(result)
+    ic, spread = panel["rank_ic"], panel["quantile_spread"]
+    statistics = f"ICIR {number(ic['icir'], 3, signed=True)} a date, HAC t {number(ic['t'], signed=True)}"
+    span = f"median of closes; from {number(count.min(), 0)} to {number(count.max(), 0)}"
+    turnover = f"{number(result.metrics['strategy']['turnover'], 1)} ×"
     return [
-        {
-            "name": "Rank IC, mean",
-            "value": number(ic["mean"], 4, signed=True),
-            "note": f"ICIR {number(ic['icir'], 3, signed=True)} a date, HAC t {number(ic['t'], signed=True)}, "
-            f"{number(found['dates'], 0)} dates",
-        },
-        {
-            "name": "Top less bottom fifth",
-            "value": percent(spread["mean"], signed=True),
-            "note": f"a year, before costs; HAC t {number(spread['t'], signed=True)}",
-        },
-        {
-            "name": "Names",
-            "value": number(found["names"], 0),
-            "note": f"{number(found['forecast_names'], 0)} with a forecast",
-        },
-        {
-            "name": "Names held",
-            "value": number(held.median(), 0),
-            "note": f"median of closes; from {number(held.min(), 0)} to {number(held.max(), 0)}",
-        },
-        {"name": "Turnover a year", "value": f"{number(turnover, 1)} ×", "note": "of the account, all names together"},
+        Tile("Rank IC, mean", number(ic["mean"], 4, signed=True), f"{statistics}, {number(panel['dates'], 0)} dates"),
+        Tile(
+            "Top less bottom fifth",
+            percent(spread["mean"], signed=True),
+            f"a year, before costs; HAC t {number(spread['t'], signed=True)}",
+        ),
+        Tile("Names", number(panel["names"], 0), f"{number(panel['forecast_names'], 0)} with a forecast"),
+        Tile("Names held", number(count.median(), 0), span),
+        Tile("Turnover a year", turnover, "of the account, all names together"),
     ]
 
 
-def _ranks(ic: pd.Series, window: int, width: float) -> Chart:
+def _rank_ic(ic: pd.Series, window: int, width: float) -> Chart:
     rolling = ic.rolling(window).mean()
-    last = rolling.iloc[-1]
-    plot = _dated(rolling.index, spanned(rolling, zero=True), lambda v: number(v, 2), width)
-    plot.rule(y=0).line(np.arange(len(rolling)), rolling)
-    return plot.chart(
+    return _zero_plot(rolling, lambda v: number(v, 2), width).chart(
         "rank-ic",
         f"Rank IC, mean of the last {window} dates",
         "How far the order of the forecasts was that of the next returns: 1 in full, 0 not at all. Skill stays above "
         "zero; luck comes and goes.",
-        f"From {number(rolling.min(), 3)} to {number(rolling.max(), 3)}, at the end {number(last, 3)}",
+        f"From {number(rolling.min(), 3)} to {number(rolling.max(), 3)}, at the end {number(rolling.iloc[-1], 3)}",
     )
 
 
-def _spreads(spread: pd.Series, width: float) -> Chart:
-    grown = spread.cumsum()
-    plot = _dated(grown.index, spanned(grown, zero=True), lambda v: percent(v, 0), width)
-    plot.rule(y=0).line(np.arange(len(grown)), grown)
-    return plot.chart(
+def _spread(spread: pd.Series, width: float) -> Chart:
+    total = spread.cumsum()
+    return _zero_plot(total, lambda v: percent(v, 0), width).chart(
         "spread",
         "Top less bottom fifth, running sum",
         "Mean next return of the fifth of names with the highest forecasts less that of the lowest, before costs.",
-        f"At the end {percent(grown.iloc[-1])}, lowest {percent(grown.min())}, highest {percent(grown.max())}",
+        f"At the end {percent(total.iloc[-1])}, lowest {percent(total.min())}, highest {percent(total.max())}",
     )
 
 
-def _held(held: pd.Series, width: float) -> Chart:
-    plot = _dated(held.index, (0.0, max(float(held.max()) * 1.08, 1.0)), lambda v: number(v, 0), width, 160)
-    plot.line(np.arange(len(held)), held)
-    return plot.chart(
+def _zero_plot(values: pd.Series, write: Format, width: float) -> Plot:
+    """A value at every date about a line at zero."""
+    y, most = padded_range(values, zero=True), 6 if width > WIDTH else 4
+    return dated_plot(values.index, y, write, width, 220, most=most).rule(y=0).curve(values)
+
+
+def _name_count(count: pd.Series, width: float) -> Chart:
+    y, most = (0.0, max(float(count.max()) * 1.08, 1.0)), 6 if width > WIDTH else 4
+    plot = dated_plot(count.index, y, lambda v: number(v, 0), width, 160, most=most)
+    return plot.curve(count).chart(
         "held",
         "Names held",
         "Names with a position at each close, long or short.",
-        f"From {number(held.min(), 0)} to {number(held.max(), 0)}, median {number(held.median(), 0)}",
+        f"From {number(count.min(), 0)} to {number(count.max(), 0)}, median {number(count.median(), 0)}",
     )
 
 
-def _dated(index: pd.Index, y: tuple[float, float], written: Any, width: float, height: float = 220) -> Plot:
-    ticks = date_ticks(pd.DatetimeIndex(index), 6 if width > 500 else 4)
-    return Plot((0, max(len(index) - 1, 1)), y, ticks, written, width, height)
-
-
-def _names(result: Result) -> list[dict[str, Any]]:
+def _rows(result: Result) -> list[Context]:
     """A row for each name, in the order of the panel; the strips share one scale."""
-    parts = {s: v for s, v in result.metrics["panel"]["contribution"].items() if s != "carry"}
+    contributions = {s: v for s, v in result.metrics["panel"]["contribution"].items() if s != "carry"}
     trades = result.trades.groupby("symbol").size()
-    scale = spanned(list(parts.values()), zero=True)
+    scale = padded_range(list(contributions.values()), zero=True)
     last = result.market.panel.calendar[-1]
     return [
         {
@@ -126,10 +112,10 @@ def _names(result: Result) -> list[dict[str, Any]]:
             "ended": bars.index[-1] < last,
             "bars": len(bars),
             "forecasts": int(result.forecasts[symbol].notna().sum()),
-            "held": float((result.positions[symbol] != 0).mean()),
+            "exposure": float((result.positions[symbol] != 0).mean()),
             "trades": int(trades.get(symbol, 0)),
-            "contribution": parts[symbol],
-            "strip": strip(parts[symbol], (min(parts[symbol], 0.0), max(parts[symbol], 0.0)), scale),
+            "contribution": (part := contributions[symbol]),
+            "strip": strip(part, (min(part, 0.0), max(part, 0.0)), scale),
         }
         for symbol, bars in result.market.panel.bars.items()
     ]

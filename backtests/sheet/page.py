@@ -10,11 +10,11 @@ import base64
 import functools
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from rollcast.backtests.sheet.values import Context
 from rollcast.backtests.sheet.words import FILTERS
 
 HERE = Path(__file__).parent
@@ -39,13 +39,19 @@ def environment() -> Environment:
 
 @functools.cache
 def asset(name: str) -> Markup:
-    """A style or script of the page, as it is: from `templates/`, or the chart library from `vendor/`."""
+    """A style or script of the page, as it is: from `templates/`, or the chart library from `vendor/`.
+
+    Raises FileNotFoundError for another name.
+    """
     folder = "vendor" if name == CHART_LIBRARY else "templates"
     return Markup((HERE / folder / name).read_text(encoding="utf-8").strip())
 
 
 def policy(scripts: list[Markup]) -> str:
-    """The Content-Security-Policy that lets these scripts run, and nothing be loaded."""
+    """The Content-Security-Policy that lets these scripts run, and nothing be loaded.
+
+    A script is named by the hash of its text, so one that a hostile name smuggles into the page does not run.
+    """
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" for script in scripts
     )
@@ -55,8 +61,11 @@ def policy(scripts: list[Markup]) -> str:
     )
 
 
-def render(template: str, *, scripts: tuple[str, ...] = ("sort.js",), **context: Any) -> str:
-    """The page of a template; `scripts` are the assets it may run, in this order, at its end."""
+def render(template: str, context: Context, *, scripts: tuple[str, ...] = ("sort.js",)) -> str:
+    """The page of a template with these variables; `scripts` are the assets it may run, in this order, at its end.
+
+    Raises jinja2.UndefinedError for a variable of the template that the context lacks.
+    """
     sources = [asset(name) for name in scripts]
-    page = environment().get_template(template).render(scripts=sources, policy=policy(sources), **context)
+    page = environment().get_template(template).render(context, scripts=sources, policy=policy(sources))
     return page if page.endswith("\n") else page + "\n"

@@ -1,17 +1,19 @@
-"""Where the run stands among the same pipeline on markets without an edge."""
+"""The placebo test: where the scores of the run stand among those of the same pipeline on markets without an edge.
+
+Drawn from `metrics["placebo"]`, which `rollcast placebo` adds to a saved run.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.svg import Chart, Plot, number_ticks, spanned
+from rollcast.backtests.sheet.svg import Chart, histogram
+from rollcast.backtests.sheet.values import Cells, Context, Format, Metrics, finite
 from rollcast.backtests.sheet.words import number, percent, probability
 
-SCORES: dict[str, tuple[str, Callable[[Any], str]]] = {
+# Key of a score in the metrics → its name, and how it is written.
+SCORES: dict[str, tuple[str, Format]] = {
     "sharpe": ("Sharpe ratio", number),
     "cagr": ("CAGR", percent),
     "excess": ("CAGR less holding's", percent),
@@ -20,37 +22,33 @@ SCORES: dict[str, tuple[str, Callable[[Any], str]]] = {
 }
 
 
-def placebo(result: Result) -> dict[str, Any] | None:
-    """rows of the scores and charts of two of them; None where no placebo test was made."""
-    found = result.metrics.get("placebo")
-    if not found:
+def placebo(result: Result) -> Context | None:
+    """The scores as rows of a table, and histograms of two of them; None where no placebo test was made."""
+    test = result.metrics.get("placebo")
+    if not test:
         return None
     return {
-        "markets": found["markets"],
-        "null": found["null"],
-        "rows": [_row(name, write, found[key]) for key, (name, write) in SCORES.items()],
-        "charts": [_heap(key, found[key], found["null"]) for key in ("sharpe", "ic")],
+        "markets": test["markets"],
+        "null": test["null"],
+        "rows": [_row(name, write, test[key]) for key, (name, write) in SCORES.items()],
+        "charts": [_histogram(key, test[key], test["null"]) for key in ("sharpe", "ic")],
     }
 
 
-def _row(name: str, write: Callable[[Any], str], score: Mapping[str, Any]) -> tuple[str, ...]:
-    values = _numbers(score["null"])
-    middle, best = np.quantile(values, (0.5, 0.95)) if len(values) else (None, None)
-    between = f"{probability(score['low'])} to {probability(score['high'])}"
-    return name, write(score["real"]), write(middle), write(best), probability(score["p"]), between
+def _row(name: str, write: Format, score: Metrics) -> Cells:
+    """The score on the real market, its median and 95 % quantile on placebo markets, p, and the interval of p."""
+    values = finite(score["null"])
+    median, best = np.quantile(values, (0.5, 0.95)) if len(values) else (None, None)
+    bounds = f"{probability(score['low'])} to {probability(score['high'])}"
+    return name, write(score["real"]), write(median), write(best), probability(score["p"]), bounds
 
 
-def _heap(key: str, score: Mapping[str, Any], null: str) -> Chart:
+def _histogram(key: str, score: Metrics, null: str) -> Chart:
+    """How many placebo markets had which score, and a rule at that of the real market."""
     name, write = SCORES[key]
-    values, real = _numbers(score["null"]), score["real"]
-    x = spanned(values, [] if real is None else [real])
-    counts, edges = np.histogram(values, bins=20, range=x)
-    digits = 1 if key == "sharpe" else 2
-    plot = Plot(
-        x, (0, max(float(counts.max()) * 1.08, 1)), number_ticks(*x, digits=digits, most=5), lambda v: number(v, 0)
-    )
-    plot.bars(edges, counts, "muted").rule(x=real, colour="accent")
-    return plot.chart(
+    values, real = finite(score["null"]), score["real"]
+    plot = histogram(values, [real], bins=20, digits=1 if key == "sharpe" else 2, most=5)
+    return plot.rule(x=real, colour="accent").chart(
         f"placebo-{key}",
         f"{name} on {len(values)} placebo markets",
         f"The blue line is the real market, p = {probability(score['p'])}. Inside the heap it is chance.",
@@ -58,8 +56,3 @@ def _heap(key: str, score: Mapping[str, Any], null: str) -> Chart:
         f"real: {write(real)}",
         legend=(("placebo markets", "muted"), ("real market", "accent")),
     )
-
-
-def _numbers(values: Any) -> np.ndarray:
-    found = np.array([value for value in values if value is not None], float)
-    return found[np.isfinite(found)]

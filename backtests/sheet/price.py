@@ -3,7 +3,7 @@
 Notation: c close, b the close before a bar in the bar's own terms, f forecast of the log return after a bar,
 p[i] = b[i]·exp(f[i-1]) the price forecast for bar i, c/p - 1 its error. b[i] is c[i-1], but for a night that was left
 out or an ex-date: then it is what makes c/b the return that was read, such as the open after a night. Of very many bars
-the chart has candles of several each, never across a session; the forecast and the error of a candle are those of its
+the chart has candles of several bars, never across a session; the forecast and the error of a candle are those of its
 last bar.
 """
 
@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.data.calendars import session_starts
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned
+from rollcast.backtests.sheet.scales import log_ticks, padded_range
+from rollcast.backtests.sheet.svg import WIDE, Chart, Plot, dated_plot
+from rollcast.backtests.sheet.values import Cells, Context
 from rollcast.backtests.sheet.words import day, number, percent
 
 MOST_CANDLES = 50_000  # more than any browser scrolls well
-TOGETHER = (5, 10, 15, 30, 60, 120, 240)  # bars to a candle
+CANDLE_SIZES = (1, 5, 10, 15, 30, 60, 120, 240)  # bars to a candle
 MOST_ROWS = 120  # of the table that stands in for the chart
+# What a row of the table is of where there are too many bars, from the shortest → its frequency as pandas names it.
+LONGER_INTERVALS = {"day": "D", "week": "W", "month": "ME", "quarter": "QE", "year": "YE"}
 OHLC = {"open": "first", "high": "max", "low": "min", "close": "last", "forecast": "last"}
 
 
@@ -31,40 +34,43 @@ OHLC = {"open": "first", "high": "max", "low": "min", "close": "last", "forecast
 class Price:
     """What the section shows.
 
-    data: read by price.js; rows: date, open, high, low, close, forecast, error, as text; together: bars to a candle;
-    index: whether it is the equal-weight index of a panel, on which nothing was traded.
+    label:       the chart in words.
+    data:        read by price.js, as `chart_data` documents it.
+    picture:     the chart where no script runs, on paper above all.
+    rows:        of the table: date, open, high, low, close, forecast, error, as text; `interval` is what a row is of.
+    candle_size: bars to a candle.
+    is_index:    whether it is the equal-weight index of a panel, on which nothing was traded.
     """
 
     label: str
-    data: dict[str, Any]
-    still: Chart
-    rows: list[tuple[str, ...]]
-    every: str
-    together: int
-    index: bool
+    data: Context
+    picture: Chart
+    rows: list[Cells]
+    interval: str
+    candle_size: int
+    is_index: bool
 
 
 def price(result: Result) -> Price:
     """The price section of a result."""
-    bars, dates = result.bars, result.bars.index
-    many = result.market.portfolio
-    trades = "" if many else f", {len(result.trades):,} trades"
+    dates, portfolio = pd.DatetimeIndex(result.bars.index), result.market.portfolio
+    trades = "" if portfolio else f", {len(result.trades):,} trades"
     label = (
-        f"Candlestick chart of {len(bars):,} bars from {day(dates[0])} to {day(dates[-1])}, with the price "
+        f"Candlestick chart of {len(dates):,} bars from {day(dates[0])} to {day(dates[-1])}, with the price "
         f"forecast for each bar{trades} and the error of each forecast below"
     )
-    every, rows = _table(result)
-    together, _ = _candles(pd.DatetimeIndex(dates))
-    return Price(label, chart_data(result), _still(result), rows, every, together, many)
+    interval, rows = _table(result)
+    candle_size, _ = _candles(dates)
+    return Price(label, chart_data(result), _picture(result), rows, interval, candle_size, portfolio)
 
 
 def price_forecast(result: Result) -> pd.Series:
     """p on every bar of the result, NaN where nothing was forecast for it."""
-    before = _before(result)
+    before = _close_before(result)
     return before * np.exp(result.forecast.reindex(before.index).shift(1))
 
 
-def _before(result: Result) -> pd.Series:
+def _close_before(result: Result) -> pd.Series:
     """b of every bar, NaN of the first."""
     close = result.bars["close"]
     if result.model_bars is result.bars:
@@ -81,18 +87,17 @@ def refits(result: Result) -> np.ndarray:
     return np.arange(model["train"] - 1, len(result.bars), model["every"])
 
 
-def chart_data(result: Result) -> dict[str, Any]:
-    """Whole numbers: prices in units of 10^-digits and, like the dates, as differences; forecasts in 1e-6.
+def chart_data(result: Result) -> Context:
+    """The chart in whole numbers: prices in units of 10^-digits and, like the dates, as differences; forecasts in 1e-6.
 
     t: dates in `unit` seconds, the first since 1970, then differences; c: closes likewise; o, h, l: less the close.
     first: bar of the first forecast in f, which is log(p/c) of the next p. r: bars of the refits.
-    m: [bar, 1 long or -1 short entry or 0 exit].
-    p: [bar, side held from its close on].
+    m: [bar, 1 long or -1 short entry or 0 exit]. p: [bar, side of the position from its close on].
     """
-    together, candle = _candles(pd.DatetimeIndex(result.bars.index))
-    bars, forecasts = _joined(result, candle) if together > 1 else (result.bars, _from_close(result))
+    candle_size, candle = _candles(pd.DatetimeIndex(result.bars.index))
+    bars, forecasts = _bars_by_candle(result, candle) if candle_size > 1 else (result.bars, _from_close(result))
     seconds = pd.DatetimeIndex(bars.index).as_unit("s").asi8
-    unit = next(each for each in (86_400, 60, 1) if not (seconds % each).any())
+    unit = next(length for length in (86_400, 60, 1) if not (seconds % length).any())
     digits = min(10, max(2, 3 - math.floor(math.log10(float(bars["close"].min())))))
     whole = (bars[["open", "high", "low", "close"]] * 10.0**digits).round().astype("int64")
     close = whole["close"].to_numpy()
@@ -115,7 +120,7 @@ def chart_data(result: Result) -> dict[str, Any]:
 
 
 def _sides(result: Result) -> pd.Series:
-    """1 long, -1 short, 0 flat at every close; of an index nothing is ever held."""
+    """1 long, -1 short, 0 flat at every close; an index is never traded."""
     if result.market.portfolio:
         return pd.Series(0.0, index=result.positions.index)
     return np.sign(result.positions.iloc[:, 0])
@@ -125,82 +130,73 @@ def _candles(dates: pd.DatetimeIndex) -> tuple[int, np.ndarray]:
     """Bars to a candle, 1 unless there are very many, and the candle of every bar."""
     place = np.arange(len(dates))
     starts = np.flatnonzero(session_starts(dates))
-    begins = np.r_[0, starts[starts > 0]]
-    within = place - np.repeat(begins, np.diff(np.r_[begins, len(dates)]))
-    for together in (1, *TOGETHER):
-        candle = np.cumsum(within % together == 0) - 1
+    starts = np.r_[0, starts[starts > 0]]
+    place_in_session = place - np.repeat(starts, np.diff(np.r_[starts, len(dates)]))
+    for size in CANDLE_SIZES:
+        candle = np.cumsum(place_in_session % size == 0) - 1
         if candle[-1] < MOST_CANDLES:
             break
-    return together, candle
+    return size, candle
 
 
 def _from_close(result: Result) -> pd.Series:
     """log(p/c) of the next bar's p, at every bar of the window."""
-    step = np.log(_before(result).shift(-1) / result.bars["close"]).fillna(0.0)
+    step = np.log(_close_before(result).shift(-1) / result.bars["close"]).fillna(0.0)
     return result.forecast + step.loc[result.forecast.index]
 
 
-def _joined(result: Result, candle: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:
+def _bars_by_candle(result: Result, candle: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:
     """The bars by candle, dated by their last, and the forecast that the close before a candle needs for its last p."""
     bars = result.bars.assign(date=result.bars.index, forecast=price_forecast(result))
-    joined = bars.groupby(candle).agg(OHLC | {"date": "last"}).set_index("date")
-    expected = np.log(joined["forecast"] / joined["close"].shift(1)).shift(-1)
+    candles = bars.groupby(candle).agg(OHLC | {"date": "last"}).set_index("date")
+    expected = np.log(candles["forecast"] / candles["close"].shift(1)).shift(-1)
     first = candle[result.bars.index.get_loc(result.forecast.index[0])]
-    return joined, expected.iloc[first:].fillna(0.0)
+    return candles, expected.iloc[first:].fillna(0.0)
 
 
-def _markers(result: Result) -> list[list[int]]:
+def _markers(result: Result) -> list[tuple[int, int]]:
+    """The entries and exits of all trades, (bar, kind as in `chart_data`); of one bar the exits first."""
     trades, dates = result.trades, result.bars.index
     sides = np.where(trades["side"] == "long", 1, -1)
     entries = zip(dates.get_indexer(trades["entry_date"]).tolist(), sides.tolist(), strict=True)
-    closed = trades.loc[trades["exit_date"].notna(), "exit_date"]
-    exits = [(int(i), 0) for i in dates.get_indexer(pd.DatetimeIndex(closed))]
-    return [list(marker) for marker in sorted([*entries, *exits], key=lambda m: (m[0], abs(m[1])))]
+    exit_dates = trades.loc[trades["exit_date"].notna(), "exit_date"]
+    exits = [(int(i), 0) for i in dates.get_indexer(pd.DatetimeIndex(exit_dates))]
+    return sorted([*entries, *exits], key=lambda marker: (marker[0], abs(marker[1])))
 
 
-def _still(result: Result) -> Chart:
-    """The close, and the bars that had a position."""
-    close = result.bars["close"]
-    x = np.arange(len(close))
-    bounds = spanned(np.log10(close))
+def log_price_plot(close: pd.Series, width: float, height: float) -> Plot:
+    """A plot over bars of the common logarithm of a price, labelled in the price's units."""
+    y = padded_range(np.log10(close))
     digits = 0 if close.min() >= 20 else 2 if close.min() >= 0.1 else 6
-    plot = Plot(
-        (0, len(close) - 1),
-        bounds,
-        date_ticks(close.index),
-        lambda v: number(10**v, digits),
-        width=860,
-        height=300,
-        y_ticks=log_ticks(*bounds),
-    )
-    held = _sides(result).reindex(close.index).fillna(0)
+    return dated_plot(close.index, y, lambda v: number(10**v, digits), width, height, log_ticks(*y))
+
+
+def _picture(result: Result) -> Chart:
+    """The close, and at the foot of the frame a strip over the bars that ended with a position."""
+    close = result.bars["close"]
+    plot = log_price_plot(close, WIDE, 300)
+    side = _sides(result).reindex(close.index).fillna(0)
     for sign, colour in ((1, "accent"), (-1, "bad")):
-        plot.line(x, np.where(held == sign, bounds[0], np.nan), colour, "position")
-    plot.line(x, np.log10(close), "ink")
-    plot.rule(x=float(close.index.get_loc(result.forecast.index[0])))
-    alt = f"The close from {number(close.iloc[0])} to {number(close.iloc[-1])}, lowest {number(close.min())}, highest "
+        plot.curve(np.where(side == sign, plot.y[0], np.nan), colour, "position")
+    plot.curve(np.log10(close), "ink").rule(x=float(close.index.get_loc(result.forecast.index[0])))
+    first, last, low, high = (number(p) for p in (close.iloc[0], close.iloc[-1], close.min(), close.max()))
     strip = "" if result.market.portfolio else "The strip at the foot: long (blue), short (red). "
     reading = f"Close, on a logarithmic axis. {strip}Dashed: the first forecast."
-    return plot.chart("still", "Price", reading, alt + number(close.max()))
+    return plot.chart("still", "Price", reading, f"The close from {first} to {last}, lowest {low}, highest {high}")
 
 
-def _table(result: Result) -> tuple[str, list[tuple[str, ...]]]:
+def _table(result: Result) -> tuple[str, list[Cells]]:
+    """The shortest interval of which there are not too many, and a row for each."""
     forecast = price_forecast(result)
     frame = result.bars.assign(forecast=forecast, error=result.bars["close"] / forecast - 1, date=result.bars.index)
-    every = "bar"
-    for name, rule in (("bar", ""), ("day", "D"), ("week", "W"), ("month", "ME"), ("quarter", "QE"), ("year", "YE")):
-        table = (
-            frame.resample(rule).agg(OHLC | {"error": "last", "date": "last"}).dropna(subset="close") if rule else frame
-        )
-        every = name
+    interval, table = "bar", frame
+    for longer, frequency in LONGER_INTERVALS.items():
         if len(table) <= MOST_ROWS:
             break
-    rows = [
-        (
-            day(row.date),
-            *(number(v) for v in (row.open, row.high, row.low, row.close, row.forecast)),
-            percent(row.error, 2),
-        )
-        for row in table.itertuples()
+        interval = longer
+        table = frame.resample(frequency).agg(OHLC | {"error": "last", "date": "last"}).dropna(subset="close")
+    columns = ("open", "high", "low", "close", "forecast")
+    return interval, [
+        (day(row["date"]), *(number(row[name]) for name in columns), percent(row["error"], 2))
+        for row in table.to_dict("records")
     ]
-    return every, rows

@@ -1,37 +1,37 @@
-"""What was run, on what, at which costs, and how to run it again."""
+"""What was run, on what, at which costs, and how to run it again: the recipe of a result in words."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.sheet.costs import refusals
+from rollcast.backtests.sheet.values import Context, Metrics
 
 
 def facts(result: Result) -> dict[str, str]:
     """What was run, on what and at which costs, in words."""
     recipe, scores = result.recipe, result.metrics["strategy"]
     account, bars, window = recipe["account"], recipe["bars"], recipe["evaluation"]
-    refused = f", {scores['rejected']:,} refused" if scores["rejected"] else ", none refused"
     paid = scores["commission"] + scores["slippage"]
     rows = {
-        "Predictor": _described(recipe["predictor"]),
-        "Strategy": _described(recipe["strategy"]),
-        "Bars": f"{recipe['symbol']}, {_counted(bars)} from {bars['first']:%Y-%m-%d} to {bars['last']:%Y-%m-%d}",
+        "Predictor": _description(recipe["predictor"]),
+        "Strategy": _description(recipe["strategy"]),
+        "Bars": f"{recipe['symbol']}, {_size(bars)} from {bars['first']:%Y-%m-%d} to {bars['last']:%Y-%m-%d}",
         "Evaluated": f"{window['bars']:,} bars from {window['first']:%Y-%m-%d}, the first forecast; "
         f"the {window['warm_up']:,} before it are not counted",
         "Look-ahead": recipe["look_ahead"]["finding"],
         "Costs": f"commission {account['commission_bps']:g} bp and slippage {account['slippage_bps']:g} bp each way, "
         f"borrowing {account['borrow_bps']:g} bp a year, interest on cash {account['interest_bps']:g} bp a year",
         "Fills": "decided at the close, sized and filled at the next open",
-        "Trades": f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled{refused}",
+        "Trades": f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled, {refusals(scores)}",
         "Paid": f"{paid:,.2f} in commission and slippage, {scores['cost_bps']:,.0f} bp of equity a year",
     }
     if result.payments is not None:
-        paid = result.payments[result.payments["date"] >= window["first"]]
-        received, dates = paid["dividend"].sum(), paid["date"].nunique()
-        rows["Dividends"] = f"{received:,.2f} in cash on {dates:,} dates, in the equity and the trades"
+        payments = result.payments[result.payments["date"] >= window["first"]]
+        cash, dates = payments["dividend"].sum(), payments["date"].nunique()
+        rows["Dividends"] = f"{cash:,.2f} in cash on {dates:,} dates, in the equity and the trades"
     rows |= _data(recipe.get("data", {}))
     if result.metrics["unreachable_targets"]:
         rows["Missed"] = (
@@ -40,42 +40,43 @@ def facts(result: Result) -> dict[str, str]:
     return rows
 
 
-def _counted(bars: Mapping[str, Any]) -> str:
-    """How many bars there are, and of a panel names."""
+def _size(bars: Metrics) -> str:
+    """The number of bars, or the numbers of names and dates of a panel."""
     return f"{len(bars['symbols'])} names, {bars['count']:,} dates" if "symbols" in bars else f"{bars['count']:,}"
 
 
-def _data(data: Mapping[str, Any]) -> dict[str, str]:
-    """Where the bars came from, how they were read, what is doubtful about them and what was mended."""
+def _data(data: Metrics) -> dict[str, str]:
+    """Where the bars came from, how they were read, what is doubtful about them and what was repaired."""
     if "symbols" in data:
-        data = _together(data["symbols"])
-    names = {"origin": "Data", "statements": "Read as", "repairs": "Repaired", "findings": "Doubtful"}
-    found = {name: data.get(key) for key, name in names.items()}
-    return {k: v if isinstance(v, str) else "; ".join(v) for k, v in found.items() if v and v != "given"}
+        data = _panel_data(data["symbols"])
+    titles = {"origin": "Data", "statements": "Read as", "repairs": "Repaired", "findings": "Doubtful"}
+    rows = {title: data.get(key) for key, title in titles.items()}
+    return {k: v if isinstance(v, str) else "; ".join(v) for k, v in rows.items() if v and v != "given"}
 
 
-def _together(each: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The same of many symbols: from which sources, and each sentence once, after the symbols it was said of."""
-    sources = Counter(one["pin"].get("source", "given") for one in each.values())
-    found: dict[str, Any] = {"origin": ", ".join(f"{count} {source}" for source, count in sources.items())}
+def _panel_data(symbols: Metrics) -> Metrics:
+    """The same of many symbols: how many of which source, and each sentence once, after the symbols it is about."""
+    sources = Counter(data["pin"].get("source", "given") for data in symbols.values())
+    rows: Context = {"origin": ", ".join(f"{count} {source}" for source, count in sources.items())}
     for key in ("statements", "repairs", "findings"):
-        said: dict[str, list[str]] = {}
-        for symbol, one in each.items():
-            for sentence in one[key]:
-                said.setdefault(sentence, []).append(symbol)
-        found[key] = [
-            f"{', '.join(names) if len(names) < len(each) else 'all'}: {sentence}" for sentence, names in said.items()
+        subjects: dict[str, list[str]] = {}
+        for symbol, data in symbols.items():
+            for sentence in data[key]:
+                subjects.setdefault(sentence, []).append(symbol)
+        rows[key] = [
+            f"{', '.join(names) if len(names) < len(symbols) else 'all'}: {sentence}"
+            for sentence, names in subjects.items()
         ]
-    return found
+    return rows
 
 
 def alarm(result: Result) -> str | None:
-    """What stands above everything else, in red; None for a predictor that was not seen to look ahead."""
-    found = result.recipe["look_ahead"]
-    return None if found["passed"] else f"This predictor looks ahead: {found['finding']}"
+    """The sentence above everything else, in red, for a predictor that looks ahead; None for one that passed."""
+    verdict = result.recipe["look_ahead"]
+    return None if verdict["passed"] else f"This predictor looks ahead: {verdict['finding']}"
 
 
-def provenance(result: Result) -> dict[str, Any]:
+def provenance(result: Result) -> Context:
     """What it takes to make the run again: the command, every parameter, the bars and the versions, as text."""
     recipe = result.recipe
     bars = recipe["bars"]
@@ -92,27 +93,23 @@ def provenance(result: Result) -> dict[str, Any]:
     }
 
 
-def model_name(model: Mapping[str, Any]) -> str:
+def model_name(model: Metrics) -> str:
     """The class of a predictor; of a walk-forward, its learner's."""
     return model["learner"]["class"] if "learner" in model else model["class"]
 
 
-def _parameters(role: str, values: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """(whose, name, value) of each parameter; a wrapped learner's first."""
-    rows = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            rows += _parameters(name, value)
-    own = values["class"]
-    return rows + [
-        (f"{role} {own}", k, str(v)) for k, v in values.items() if k != "class" and not isinstance(v, Mapping)
-    ]
+def _parameters(role: str, values: Metrics) -> list[tuple[str, str, str]]:
+    """(role and class, name, value) of each parameter; those of the learner in a walk-forward first."""
+    nested = {name: value for name, value in values.items() if isinstance(value, Mapping)}
+    rows = [row for name, value in nested.items() for row in _parameters(name, value)]
+    plain = [(k, str(v)) for k, v in values.items() if k != "class" and k not in nested]
+    return [*rows, *((f"{role} {values['class']}", k, v) for k, v in plain)]
 
 
-def _described(model: Mapping[str, Any]) -> str:
+def _description(model: Metrics) -> str:
     """`Class(field=value, …)`, a wrapped learner first and its schedule after it."""
     if "learner" in model:
         many = ", one for all names," if model["class"] == "Pooled" else ","
         schedule = f"refitted every {model['every']} bars on the last {model['train']}"
-        return f"{_described(model['learner'])}{many} {schedule}"
+        return f"{_description(model['learner'])}{many} {schedule}"
     return f"{model['class']}({', '.join(f'{k}={v!r}' for k, v in model.items() if k != 'class')})"

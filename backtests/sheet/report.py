@@ -1,26 +1,31 @@
-"""A result's tear sheet: what each section shows, and the page."""
+"""A result's tear sheet: the head of the page, what its sections show, and the file.
+
+Everything is drawn from the result; nothing is run, and no evidence is gathered here.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from rollcast.backtests.atomic import write_whole
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.audit import audit, compared
+from rollcast.backtests.sheet.audit import audit, audited_rows
 from rollcast.backtests.sheet.costs import costs
-from rollcast.backtests.sheet.luck import chance
-from rollcast.backtests.sheet.names import across
+from rollcast.backtests.sheet.luck import luck
+from rollcast.backtests.sheet.names import names
 from rollcast.backtests.sheet.page import CHART_LIBRARY, render
 from rollcast.backtests.sheet.performance import Performance, performance
 from rollcast.backtests.sheet.price import price
 from rollcast.backtests.sheet.recipe import alarm, facts, model_name, provenance
-from rollcast.backtests.sheet.skill import quality
+from rollcast.backtests.sheet.skill import skill
 from rollcast.backtests.sheet.tables import FEWEST_BARS
 from rollcast.backtests.sheet.training import training
+from rollcast.backtests.sheet.values import Context, Format, Tile
 from rollcast.backtests.sheet.words import basis_points, number, percent
 
+# The id of a section on the page, which is its variable in the template too → its name in the list of sections.
 SECTIONS = {
     "verdict": "Verdict",
     "performance": "Performance",
@@ -39,81 +44,78 @@ def write_report(result: Result, path: str | Path) -> None:
 
     Sections whose evidence is not in `result.metrics` are left out. The same result writes the same bytes, but for the
     element `stamp`, which holds when it was made and how long it took.
+
+    Raises OSError where the file cannot be written, and what `performance` raises for returns it cannot report.
     """
-    page = render("sheet.html", scripts=("sort.js", CHART_LIBRARY, "price.js"), **context(result))
-    Path(path).write_text(page, encoding="utf-8", newline="\n")
+    page = render("sheet.html", context(result), scripts=("sort.js", CHART_LIBRARY, "price.js"))
+    write_whole(Path(path), page.encode(), lasting=False)
 
 
-def context(result: Result) -> dict[str, Any]:
-    """What the template shows; a section that has nothing to show is None."""
-    recipe = result.recipe
+def context(result: Result) -> Context:
+    """The variables of the template; that of a section with nothing to show is None."""
+    recipe, metrics = result.recipe, result.metrics
     predictor, strategy, symbol = model_name(recipe["predictor"]), recipe["strategy"]["class"], recipe["symbol"]
-    shown = performance(
+    report = performance(
         result.returns,
         result.benchmark_returns,
         strategy_name=f"{predictor} {strategy}",
         benchmark_name=f"{symbol} buy and hold",
-        periods_per_year=result.metrics["bars_per_year"],
+        periods_per_year=metrics["bars_per_year"],
     )
-    names = SECTIONS | ({"price": "The index"} if result.market.portfolio else {})
-    sections: dict[str, Any] = {
-        "verdict": result.metrics.get("verdict"),
-        "performance": shown,
-        "across": across(result),
+    titles = SECTIONS | ({"price": "The index"} if result.market.portfolio else {})
+    sections = {
+        "verdict": metrics.get("verdict"),
+        "performance": report,
+        "across": names(result),
         "price": price(result),
-        "skill": quality(result),
+        "skill": skill(result),
         "costs": costs(result),
-        "luck": chance(result),
+        "luck": luck(result),
         "training": training(result),
         "recipe": {"facts": facts(result), **provenance(result)},
     }
     return {
         "title": f"{predictor} · {strategy} · {symbol}",
-        "names": {"strategy": f"{predictor} {strategy}", "benchmark": f"{symbol} buy and hold"},
+        "accounts": {"strategy": f"{predictor} {strategy}", "benchmark": f"{symbol} buy and hold"},
         "alarm": alarm(result),
-        "conclusion": result.metrics.get("conclusion"),
+        "conclusion": metrics.get("conclusion"),
         "window": result.returns.index,
-        "yearly": result.metrics["bars_per_year"],
+        "yearly": metrics["bars_per_year"],
         "fewest": FEWEST_BARS,
         "tiles": _tiles(result),
-        "notes": audit(shown.rows, result.metrics, result.returns, result.benchmark_returns),
-        "compared": compared(shown.rows),
-        "months": _months(shown),
-        "nav": [(id, name) for id, name in names.items() if sections[id] is not None],
+        "notes": audit(report.rows, metrics, result.returns, result.benchmark_returns),
+        "audited": audited_rows(report.rows),
+        "months": _months(report),
+        "nav": [(id, title) for id, title in titles.items() if sections[id] is not None],
         "stamp": {"created": recipe.get("created"), "seconds": recipe.get("seconds")},
         **sections,
     }
 
 
-def _tiles(result: Result) -> list[dict[str, str]]:
+def _tiles(result: Result) -> list[Tile]:
     """The figures at the head, buy-and-hold's below each; annualised ones only of enough bars."""
-    ours, held = result.metrics["strategy"], result.metrics["benchmark"]
-    rows = [("Total return", "total_return", percent), ("Maximum drawdown", "max_drawdown", percent)]
+    scores, benchmark = result.metrics["strategy"], result.metrics["benchmark"]
+    rows: list[tuple[str, str, Format]] = [("Total return", "total_return", percent)]
     if len(result.returns) >= FEWEST_BARS:
-        yearly = [("CAGR", "cagr", percent), ("Sharpe ratio", "sharpe", number), ("Volatility", "volatility", percent)]
-        rows = [rows[0], *yearly, rows[1]]
-    tiles = [
-        {"name": name, "value": write(ours[key]), "note": f"holding: {write(held[key])}"} for name, key, write in rows
+        rows += [("CAGR", "cagr", percent), ("Sharpe ratio", "sharpe", number), ("Volatility", "volatility", percent)]
+    rows.append(("Maximum drawdown", "max_drawdown", percent))
+    return [
+        *(Tile(name, write(scores[key]), f"holding: {write(benchmark[key])}") for name, key, write in rows),
+        Tile("Cost a year", basis_points(scores["cost_bps"]), f"{scores['trades']:,} round trips"),
     ]
-    paid = {
-        "name": "Cost a year",
-        "value": basis_points(ours["cost_bps"]),
-        "note": f"{ours['trades']:,} round trips",
-    }
-    return [*tiles, paid]
 
 
-def _months(shown: Performance) -> list[dict[str, Any]]:
-    """A row a year: its months, and how deep each is coloured: 60 % at the largest month of all."""
-    values = shown.months.to_numpy(float)
+def _months(report: Performance) -> list[Context]:
+    """A row for each year: its months in percent, and how deep each is coloured: 60 % at the largest month of all."""
+    values = report.months.to_numpy(float)
     largest = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
-    rows = []
-    for year, months in zip(shown.months.index, values, strict=True):
-        cells = [
-            None
-            if np.isnan(m)
-            else {"value": 100 * m, "up": m > 0, "depth": round(60 * abs(m) / largest) if largest else 0}
-            for m in months
-        ]
-        rows.append({"year": year, "cells": cells, "total": 100 * (np.nanprod(1 + months) - 1)})
-    return rows
+
+    def cell(month: float) -> Context | None:
+        if np.isnan(month):
+            return None
+        return {"value": 100 * month, "up": month > 0, "depth": round(60 * abs(month) / largest) if largest else 0}
+
+    return [
+        {"year": year, "cells": [cell(month) for month in months], "total": 100 * (np.nanprod(1 + months) - 1)}
+        for year, months in zip(report.months.index, values, strict=True)
+    ]

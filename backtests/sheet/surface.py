@@ -1,4 +1,7 @@
-"""The Sharpe ratio over the parameters of a sweep: a line for one parameter, a heat map for each two."""
+"""The Sharpe ratio over the parameters of a sweep: a line for one parameter, a heat map for each pair of several.
+
+Drawn from the variants of a judgement: the points of a sweep with their seeds taken together. Sharpe ratios are a year.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.sheet.svg import Chart, Plot, number_ticks, spanned
+from rollcast.backtests.sheet.scales import number_ticks, padded_range
+from rollcast.backtests.sheet.svg import Chart, Plot
 from rollcast.backtests.sheet.words import number
-from rollcast.backtests.sweep.judgement import coordinates_of
+from rollcast.backtests.sweep.axes import Axis
 from rollcast.backtests.sweep.result import SweepResult
 
 MOST_LEVELS = 24  # of an axis of a heat map; more are gathered in bins
 MOST_MAPS = 6
+MOST_NEIGHBOURS = 60  # marked by a dot
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A field of a heat map: its path, how strongly it is coloured, and its words."""
+    """A field of a heat map: its path, the opacity of its colour from 0 to 1, and its words."""
 
     d: str
     strength: float
@@ -29,52 +34,48 @@ class Cell:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A chart without marks, the cells that lie on it, and what is down its side."""
+    """A chart without marks, and the cells that lie on it."""
 
     chart: Chart
     cells: tuple[Cell, ...]
-    y_title: str
 
 
-def surfaces(swept: SweepResult) -> list[Chart | HeatMap]:
-    """Of one axis a line; of several, a heat map each pair, the means over all others."""
-    axes = swept.sweep.axes
+def surfaces(result: SweepResult) -> list[Chart | HeatMap]:
+    """Of one axis a line; of several, a heat map for each pair, of means over all others."""
+    axes = result.sweep.axes
     if len(axes) == 1:
-        return [_line(swept)]
-    pairs = list(itertools.combinations(range(len(axes)), 2))[:MOST_MAPS]
-    return [_map(swept, i, j) for i, j in pairs]
+        return [_line(result, axes[0])]
+    pairs = itertools.combinations(range(len(axes)), 2)
+    return [_heat_map(result, i, j) for i, j in itertools.islice(pairs, MOST_MAPS)]
 
 
-def _line(swept: SweepResult) -> Chart:
-    variants, (axis,) = swept.judgement.variants, swept.sweep.axes
-    places, names = _levels(variants[axis.column], most=10**9)
-    numeric = coordinates_of(variants[axis.column])
-    x = numeric if numeric.dtype.kind == "f" else places.astype(float)
-    order = np.argsort(x, kind="stable")
-    y = variants["sharpe"].to_numpy()
+def _line(result: SweepResult, axis: Axis) -> Chart:
+    """The Sharpe ratio of every variant over the value of the one axis; the winner and its neighbours as dots."""
+    variants, winner = result.judgement.variants, result.judgement.winner
+    values = result.judgement.coordinates(axis.column)
+    places, levels = _levels(values, most=len(values))
+    numeric = values.dtype.kind == "f"
+    x, y = values if numeric else places.astype(float), variants["sharpe"].to_numpy()
     ticks = number_ticks(float(x.min()), float(x.max()), 0 if np.ptp(x) >= 5 else 3)
-    plot = Plot(
-        spanned(x), spanned(y), ticks if numeric.dtype.kind == "f" else list(enumerate(names)), lambda v: number(v, 2),
-        height=240,
-    )  # fmt: skip
-    w = swept.judgement.winner
-    near = list(swept.judgement.plateau.neighbours)
+    plot = Plot(padded_range(x), padded_range(y), ticks if numeric else list(enumerate(levels)),
+                lambda v: number(v, 2), height=240)  # fmt: skip
+    order = np.argsort(x, kind="stable")
     plot.rule(y=float(np.nanmedian(y))).line(x[order], y[order])
-    if len(near) <= 60:
-        plot.dots(x[near], y[near], colour="hold")
-    plot.dots([x[w]], [y[w]], [f"{axis.name}={variants[axis.column].iloc[w]}"], "bad")
+    neighbours = list(result.judgement.plateau.neighbours)
+    if len(neighbours) <= MOST_NEIGHBOURS:
+        plot.dots(x[neighbours], y[neighbours], colour="hold")
+    plot.dots([x[winner]], [y[winner]], [f"{axis.name}={variants[axis.column].iloc[winner]}"], "bad")
     reading = "Red the winner, the dashed line the median. A broad hill is an idea, a spike is luck."
-    return plot.chart("surface-line", f"Sharpe ratio over {axis.name}", reading, reading, x_title=axis.name)
+    return plot.chart("surface-line", f"Sharpe ratio over {axis.name}", reading, reading, axis.name)
 
 
-def _map(swept: SweepResult, i: int, j: int) -> HeatMap:
+def _heat_map(result: SweepResult, i: int, j: int) -> HeatMap:
     """The mean Sharpe ratio over axes i (across) and j (up)."""
-    variants, axes = swept.judgement.variants, swept.sweep.axes
-    (across, x_names), (up, y_names) = (_levels(variants[axes[k].column]) for k in (i, j))
-    table = pd.DataFrame({"x": across, "y": up, "sharpe": variants["sharpe"]}).groupby(["x", "y"])["sharpe"]
+    variants, axes, winner = result.judgement.variants, result.sweep.axes, result.judgement.winner
+    (columns, x_names), (rows, y_names) = (_levels(result.judgement.coordinates(axes[k].column)) for k in (i, j))
+    table = pd.DataFrame({"x": columns, "y": rows, "sharpe": variants["sharpe"]}).groupby(["x", "y"])["sharpe"]
     means, counts = table.mean(), table.count()
     low, high = (float(means.min()), float(means.max())) if means.notna().any() else (0.0, 1.0)
-    best = (across[swept.judgement.winner], up[swept.judgement.winner])
     plot = Plot(
         (-0.5, len(x_names) - 0.5),
         (-0.5, len(y_names) - 0.5),
@@ -84,34 +85,37 @@ def _map(swept: SweepResult, i: int, j: int) -> HeatMap:
         y_ticks=[float(k) for k in range(0, len(y_names), 1 + len(y_names) // 12)],
     )
     cells = []
-    for (x, y), mean in means.items():
-        if mean == mean:
-            left, right = (round(float(u), 1) for u in plot.u([x - 0.5, x + 0.5]))
-            bottom, top = (round(float(v), 1) for v in plot.v([y - 0.5, y + 0.5]))
-            several = f", mean of {counts[x, y]}" if counts[x, y] > 1 else ""
-            words = f"{axes[i].name} {x_names[x]}, {axes[j].name} {y_names[y]}: {number(mean, 3)}{several}"
-            strength = (mean - low) / (high - low) if high > low else 0.5
-            d = f"M{left} {bottom}V{top}H{right}V{bottom}Z"
-            cells.append(Cell(d, round(0.06 + 0.94 * float(strength), 3), words, (x, y) == best))
+    for (x, y), mean in means.dropna().items():
+        several = f", mean of {counts[x, y]}" if counts[x, y] > 1 else ""
+        words = f"{axes[i].name} {x_names[x]}, {axes[j].name} {y_names[y]}: {number(mean, 3)}{several}"
+        share = (mean - low) / (high - low) if high > low else 0.5
+        best = (x, y) == (columns[winner], rows[winner])
+        cells.append(Cell(_square(plot, x, y), round(0.06 + 0.94 * float(share), 3), words, best))
     chart = plot.chart(
         f"map-{i}-{j}",
         f"Sharpe ratio over {axes[i].name} and {axes[j].name}",
         f"From {number(low)}, pale, to {number(high)}, full. The frame marks the winner."
         + (" A field is the mean over all other parameters." if len(axes) > 2 else ""),
         f"Highest mean {number(high)}, lowest {number(low)}",
-        x_title=f"{axes[i].name} across, {axes[j].name} up",
+        f"{axes[i].name} across, {axes[j].name} up",
     )
-    return HeatMap(chart, tuple(cells), axes[j].name)
+    return HeatMap(chart, tuple(cells))
 
 
-def _levels(texts: pd.Series, most: int = MOST_LEVELS) -> tuple[np.ndarray, list[str]]:
+def _square(plot: Plot, x: int, y: int) -> str:
+    """The path around the field one unit wide and high about a point."""
+    left, right = (round(float(u), 1) for u in plot.u([x - 0.5, x + 0.5]))
+    bottom, top = (round(float(v), 1) for v in plot.v([y - 0.5, y + 0.5]))
+    return f"M{left} {bottom}V{top}H{right}V{bottom}Z"
+
+
+def _levels(values: np.ndarray, most: int = MOST_LEVELS) -> tuple[np.ndarray, list[str]]:
     """The place of each value among all, and the names of the places: bins where there are more than `most`."""
-    values = coordinates_of(texts)
     unique, place = np.unique(values, return_inverse=True)
     if len(unique) <= most:
         return place, [f"{value:g}" if values.dtype.kind == "f" else str(value) for value in unique]
     place = place * most // len(unique)
-    ends = [values[place == k] for k in range(most)]
+    bins = [values[place == k] for k in range(most)]
     if values.dtype.kind == "f":
-        return place, [f"{end.min():.3g}–{end.max():.3g}" for end in ends]
-    return place, [f"{min(end)}–{max(end)}" for end in ends]
+        return place, [f"{values.min():.3g}–{values.max():.3g}" for values in bins]
+    return place, [f"{min(values)}–{max(values)}" for values in bins]

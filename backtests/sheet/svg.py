@@ -1,6 +1,7 @@
-"""Small charts as SVG paths: the scale, the ticks and the marks; `macros.html` sets them, `style.css` colours them.
+"""Small charts as SVG paths: a frame with two scales and its marks; `macros.html` sets them, `style.css` colours them.
 
-Notation: u, v a point in the chart's units. Colours are the names of variables in `style.css`.
+Notation: x, y a point in the values of the axes; u, v the same point in the chart's units, u to the right and v down.
+Colours are the names of variables in `style.css`, so that a chart follows the page from light to dark.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from rollcast.backtests.sheet.scales import Range, date_ticks, log_ticks, nice_ticks, number_ticks, padded_range, widen
 from rollcast.backtests.sheet.words import number
 
-WIDTH = 420  # units: at 390 pixels a label of 12 is ten pixels high
+WIDTH, WIDE = 420, 860  # units: at 390 pixels, a phone, a label of 12 is ten pixels high; the page is 860 wide
 MOST_POINTS = 640  # of a line; more than the eye or the screen has
 
 
@@ -29,7 +32,7 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Mark:
-    """A path, how it is drawn (line, area, bar, dot, rule), its colour, and the words shown where a pointer rests."""
+    """A path, its kind (line, area, bar, dot, rule), its colour, and the words shown where a pointer rests on it."""
 
     kind: str
     d: str
@@ -39,7 +42,13 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart ready to be set. alt: what it shows, in words, for those who do not see it."""
+    """A chart ready to be set.
+
+    alt:     the same in words, for readers who do not see it.
+    plot:    left, top, right and bottom of the frame, in units.
+    legend:  (name, colour) of what is drawn.
+    narrow:  what stands in its place on a phone.
+    """
 
     id: str
     title: str
@@ -47,75 +56,78 @@ class Chart:
     alt: str
     width: float
     height: float
-    plot: tuple[float, float, float, float]  # left, top, right, bottom
+    plot: tuple[float, float, float, float]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     marks: tuple[Mark, ...]
-    legend: tuple[tuple[str, str], ...] = ()  # (name, colour)
+    legend: tuple[tuple[str, str], ...] = ()
     x_title: str = ""
-    narrow: Chart | None = None  # what stands in its place on a phone
+    narrow: Chart | None = None
 
 
 @dataclass
 class Plot:
     """A frame with its two linear scales, to which marks are added.
 
-    x, y: (lowest, highest) value shown; x_ticks: labels by value; `written` writes the values of the y axis, which are
-    y_ticks if given.
+    x, y:     the range of each axis.
+    x_ticks:  labels by value; y_format writes the values of the y axis, which are y_ticks where they are given.
     """
 
-    x: tuple[float, float]
-    y: tuple[float, float]
+    x: Range
+    y: Range
     x_ticks: Sequence[tuple[float, str]] = ()
-    written: Callable[[float], str] = str
+    y_format: Callable[[float], str] = str
     width: float = WIDTH
     height: float = 190
     y_ticks: Sequence[float] = ()
     marks: list[Mark] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.y = _widened(*self.y)
-        self.x = _widened(*self.x)
-        self._values = list(self.y_ticks) or nice_ticks(*self.y)
-        widest = max((len(self.written(v)) for v in self._values), default=0)
+        self.x, self.y = widen(*self.x), widen(*self.y)
+        self.y_ticks = list(self.y_ticks) or nice_ticks(*self.y)
+        widest = max((len(self.y_format(v)) for v in self.y_ticks), default=0)
         self.left, self.right = 7.2 * widest + 8, self.width - 8
         self.top, self.bottom = 10, self.height - (24 if self.x_ticks else 8)
 
-    def u(self, x: Any) -> Any:
-        """Across, of values of x."""
+    def u(self, x: ArrayLike) -> np.ndarray:
+        """The units to the right of values of x."""
         return self.left + (np.asarray(x, float) - self.x[0]) / (self.x[1] - self.x[0]) * (self.right - self.left)
 
-    def v(self, y: Any) -> Any:
-        """Down, of values of y; kept within the frame."""
+    def v(self, y: ArrayLike) -> np.ndarray:
+        """The units down of values of y, which are clipped to the frame."""
         low, high = self.y
         share = np.clip((np.asarray(y, float) - low) / (high - low), 0, 1)
         return self.bottom - share * (self.bottom - self.top)
 
-    def line(self, x: Any, y: Any, colour: str = "accent", kind: str = "line") -> Self:
+    def line(self, x: ArrayLike, y: ArrayLike, colour: str = "accent", kind: str = "line") -> Self:
         """A line through the points, broken where y is NaN."""
-        xs, ys = thinned(np.asarray(x, float), np.asarray(y, float))
+        xs, ys = thin(np.asarray(x, float), np.asarray(y, float))
         return self._add(kind, _path(self.u(xs), self.v(ys), np.isfinite(ys)), colour)
 
-    def band(self, x: Any, low: Any, high: Any, colour: str = "accent") -> Self:
+    def curve(self, y: ArrayLike, colour: str = "accent", kind: str = "line") -> Self:
+        """A line through a value for every bar."""
+        return self.line(np.arange(len(np.asarray(y))), y, colour, kind)
+
+    def band(self, x: np.ndarray, low: ArrayLike, high: ArrayLike, colour: str = "accent") -> Self:
         """The area between two lines over the same finite points."""
         u, known = self.u(x), np.ones(len(x), bool)
         there, back = _path(u, self.v(low), known), _path(u[::-1], self.v(high)[::-1], known)
         return self._add("area", f"{there}L{back[1:]}Z", colour)
 
-    def dots(self, x: Any, y: Any, titles: Sequence[str] = (), colour: str = "accent") -> Self:
+    def dots(self, x: ArrayLike, y: ArrayLike, titles: Sequence[str] = (), colour: str = "accent") -> Self:
         """A dot at each point, with its own words."""
-        for i, (u, v) in enumerate(zip(np.atleast_1d(self.u(x)), np.atleast_1d(self.v(y)), strict=True)):
+        for i, (u, v) in enumerate(zip(self.u(x), self.v(y), strict=True)):
             if math.isfinite(u) and math.isfinite(v):
                 self._add("dot", f"M{u:.1f} {v:.1f}h0", colour, titles[i] if titles else "")
         return self
 
-    def whiskers(self, x: Any, low: Any, high: Any, colour: str = "accent") -> Self:
+    def whiskers(self, x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str = "accent") -> Self:
         """A vertical line from low to high at each x."""
         spans = zip(self.u(x), self.v(low), self.v(high), strict=True)
         d = (f"M{u:.1f} {a:.1f}V{b:.1f}" for u, a, b in spans if math.isfinite(a) and math.isfinite(b))
         return self._add("whisker", "".join(d), colour)
 
-    def bars(self, edges: Any, heights: Any, colour: str = "accent") -> Self:
+    def bars(self, edges: ArrayLike, heights: ArrayLike, colour: str = "accent") -> Self:
         """Bars from zero between neighbouring edges."""
         u, v, floor = self.u(edges), self.v(heights), float(self.v(0))
         d = "".join(
@@ -132,121 +144,71 @@ class Plot:
             self._add("rule", f"M{float(self.u(x)):.1f} {self.top}V{self.bottom}", colour)
         return self
 
-    def chart(self, id: str, title: str, reading: str, alt: str, **more: Any) -> Chart:
-        """The finished chart."""
+    def chart(
+        self, id: str, title: str, reading: str, alt: str, x_title: str = "", legend: Sequence[tuple[str, str]] = ()
+    ) -> Chart:
+        """The chart as it stands, with the words around it."""
         x_ticks = tuple(Tick(round(float(self.u(at)), 1), text) for at, text in self.x_ticks)
-        y_ticks = tuple(Tick(round(float(self.v(at)), 1), self.written(at)) for at in self._values)
-        frame = (round(self.left, 1), self.top, self.right, self.bottom)
-        return Chart(
-            id, title, reading, alt, self.width, self.height, frame, x_ticks, y_ticks, tuple(self.marks), **more
-        )
+        y_ticks = tuple(Tick(round(float(self.v(at)), 1), self.y_format(at)) for at in self.y_ticks)
+        frame, size = (round(self.left, 1), self.top, self.right, self.bottom), (self.width, self.height)
+        return Chart(id, title, reading, alt, *size, frame, x_ticks, y_ticks, tuple(self.marks), tuple(legend), x_title)
 
-    def _add(self, *mark: str) -> Self:
-        self.marks += [Mark(*mark)] if mark[1] else []
+    def _add(self, kind: str, d: str, colour: str, title: str = "") -> Self:
+        self.marks += [Mark(kind, d, colour, title)] if d else []
         return self
 
 
-def wide(draw: Callable[[float], Chart]) -> Chart:
-    """A chart as wide as the page, and once more in the common width for a phone, where its labels would shrink."""
-    small = draw(WIDTH)
-    return replace(draw(860), narrow=replace(small, id=f"{small.id}-narrow"))
+def dated_plot(
+    index: pd.Index, y: Range, y_format: Callable[[float], str], width: float = WIDTH, height: float = 190,
+    y_ticks: Sequence[float] = (), most: int = 6,
+) -> Plot:  # fmt: skip
+    """A plot over the bars of an index: x is the number of a bar, and at most `most` labels stand at round dates."""
+    dates = pd.DatetimeIndex(index)
+    return Plot((0, max(len(dates) - 1, 1)), y, date_ticks(dates, most), y_format, width, height, y_ticks)
 
 
-def spanned(*series: Any, zero: bool = False) -> tuple[float, float]:
-    """The least and the greatest finite value of all, with a little room; (0, 1) where there is none."""
-    values = np.concatenate([np.ravel(np.asarray(each, float)) for each in (*series, [0.0] if zero else [])])
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return 0.0, 1.0
-    low, high = float(values.min()), float(values.max())
-    room = 0.06 * (high - low)
-    return low - room * (not zero or low != 0), high + room * (not zero or high != 0)
+def growth_plot(index: pd.Index, y: Range, width: float, height: float, digits: int) -> Plot:
+    """A plot over bars of the common logarithm of growth since the first, whose labels are multiples of the start."""
+    height, most = (height, 6) if width > WIDTH else (220, 4)
+    return dated_plot(index, y, lambda v: f"{number(10**v, digits)} ×", width, height, log_ticks(*y), most)
 
 
-def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
-    """Round values from low to high, one, two or five times a power of ten apart.
-
-    >>> nice_ticks(0.0, 1.1)
-    [0.0, 0.5, 1.0]
-    """
-    rough = (high - low) / most
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
-    first = math.ceil(low / step - 1e-9)
-    return [round(k * step, 12) + 0.0 for k in range(first, math.floor(high / step + 1e-9) + 1)]
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Logarithms of round values between 10^low and 10^high: 1, 2 or 5 times powers of ten, or evenly spaced.
-
-    >>> [round(10**tick) for tick in log_ticks(1.2, 2.8)]
-    [20, 50, 100, 200, 500]
-    """
-    values = [m * 10.0**k for k in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
-    inside = [v for v in values if low <= math.log10(v) <= high]
-    if len(inside) < 3:
-        inside = [v for v in nice_ticks(10**low, 10**high, 4) if v > 0]
-    return [math.log10(v) for v in inside[:: 1 + len(inside) // 8]]
+def histogram(
+    values: np.ndarray, references: Sequence[float | None], bins: int, digits: int, most: int = 6,
+    width: float = WIDTH, height: float = 190,
+) -> Plot:  # fmt: skip
+    """A plot of how many of the values lie in each of so many bins, whose range includes the references."""
+    x = padded_range(values, np.array(references, float))
+    counts, edges = np.histogram(values, bins=bins, range=x)
+    y = (0, max(float(counts.max()) * 1.08, 1))
+    plot = Plot(x, y, number_ticks(*x, digits, most), lambda count: number(count, 0), width, height)
+    return plot.bars(edges, counts, "muted")
 
 
-def date_ticks(index: pd.DatetimeIndex, most: int = 6) -> list[tuple[float, str]]:
-    """Labels by bar number at round dates: the finest of years to hours that needs no more than `most`."""
-    first, last = index[0], index[-1]
-    written = "%Y-%m-%d" if first.date() < last.date() else "%H:%M"
-    best = {float(i): f"{index[i]:{written}}" for i in (0, len(index) - 1)}
-    for every, written, longest in _CALENDAR:
-        if (last - first).days > longest:
-            break
-        dates = pd.date_range(first.normalize(), last, freq=every)
-        dates = dates[dates >= first]
-        # Of dates without a bar before the next one that has, the last.
-        found = {float(at): f"{date:{written}}" for at, date in zip(index.searchsorted(dates), dates, strict=True)}
-        if len(found) > most:
-            break
-        if len(found) >= 2 and len(set(found.values())) == len(found):
-            best = found
-    return list(best.items())
+def wide_chart(draw: Callable[..., Chart], *values: object) -> Chart:
+    """The chart `draw(*values, width)` as wide as the page, and drawn anew for a phone, so that no label shrinks."""
+    narrow = draw(*values, WIDTH)
+    return replace(draw(*values, WIDE), narrow=replace(narrow, id=f"{narrow.id}-narrow"))
 
 
-# Distance of the labels, how they are written, and the days beyond which that is not clear.
-_CALENDAR = [
-    *((f"{years}YS", "%Y", 100_000) for years in (20, 10, 5, 4, 2, 1)),
-    *((f"{months}MS", "%b %y", 100_000) for months in (6, 3, 2, 1)),
-    *((days, "%d %b", 300) for days in ("2W-MON", "W-MON", "2D", "D")),
-    *((hours, "%H:%M", 1) for hours in ("6h", "3h", "h")),
-]
-
-
-def number_ticks(low: float, high: float, digits: int = 0, most: int = 6) -> list[tuple[float, str]]:
-    """Labels at round numbers."""
-    return [(at, number(at, digits)) for at in nice_ticks(*_widened(low, high), most)]
-
-
-def thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """No more than MOST_POINTS points: of each stretch the lowest and the highest, so that no spike is lost."""
     if len(x) <= MOST_POINTS:
         return x, y
     edges = np.linspace(0, len(x), MOST_POINTS // 2 + 1).astype(int)
-    keep: set[int] = {0, len(x) - 1}
+    places: set[int] = {0, len(x) - 1}
     for a, b in itertools.pairwise(edges):
-        part = y[a:b]
-        if np.isfinite(part).any():
-            keep |= {a + int(np.nanargmin(part)), a + int(np.nanargmax(part))}
-        if not np.isfinite(part).all():
-            keep.add(a + int(np.argmin(np.isfinite(part))))  # keeps the line broken
-    order = sorted(keep)
+        stretch = y[a:b]
+        if np.isfinite(stretch).any():
+            places |= {a + int(np.nanargmin(stretch)), a + int(np.nanargmax(stretch))}
+        if not np.isfinite(stretch).all():
+            places.add(a + int(np.argmin(np.isfinite(stretch))))  # a gap stays a gap
+    order = sorted(places)
     return x[order], y[order]
 
 
-def _widened(low: float, high: float) -> tuple[float, float]:
-    if high - low > 1e-12 * max(abs(low), abs(high), 1e-9):
-        return low, high
-    room = abs(low) / 10 if abs(low) > 1e-9 else 1.0
-    return low - room, high + room
-
-
-def _path(u: np.ndarray, v: np.ndarray, there: np.ndarray) -> str:
-    """`M…L…` through the points that are there, beginning anew after each gap."""
-    began = there & ~np.r_[False, there[:-1]]
-    points = zip(u[there], v[there], began[there], strict=True)
+def _path(u: np.ndarray, v: np.ndarray, known: np.ndarray) -> str:
+    """`M…L…` through the known points, beginning anew after each gap."""
+    begins = known & ~np.r_[False, known[:-1]]
+    points = zip(u[known], v[known], begins[known], strict=True)
     return "".join(f"{'M' if first else 'L'}{a:.1f} {b:.1f}" for a, b, first in points)

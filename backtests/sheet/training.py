@@ -1,14 +1,19 @@
-"""How a learner was trained, window by window, and what its gates did."""
+"""How a learner was trained, window by window, and what the gates of its nets did.
+
+Drawn from the training log: losses in the learner's own units; the spread of the seeds in basis points; gates and
+states as means over all units and nets.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, nice_ticks, spanned, wide
+from rollcast.backtests.sheet.price import log_price_plot
+from rollcast.backtests.sheet.scales import padded_range, tick_format
+from rollcast.backtests.sheet.svg import Chart, dated_plot, wide_chart
+from rollcast.backtests.sheet.values import Context, Tile
 from rollcast.backtests.sheet.words import day, number
 from rollcast.predictors.training_log import Training
 
@@ -23,118 +28,85 @@ STATES = {
 }
 
 
-def training(result: Result) -> dict[str, Any] | None:
-    """tiles, charts and the windows' table; None for a predictor that is never trained."""
-    trained = result.training
-    if trained is None:
+def training(result: Result) -> Context | None:
+    """Tiles, charts and a table of the windows; None for a predictor that is never trained."""
+    log = result.training
+    if log is None:
         return None
-    charts = [_loss(trained.windows)]
-    if trained.spread is not None and trained.spread.notna().any():
-        charts.append(_spread(trained.spread, result))
-    states = [] if trained.states is None else _states(trained.states, result.bars["close"])
-    return {"tiles": _tiles(trained, result), "charts": charts, "states": states, "windows": _windows(trained.windows)}
+    charts = [_loss(log.windows)]
+    if log.spread is not None and log.spread.notna().any():
+        charts.append(_spread(log.spread, result))
+    table = log.windows.drop(columns="net").groupby("date").median(numeric_only=True)  # over the nets of a window
+    return {
+        "tiles": _tiles(log, result),
+        "charts": charts,
+        "states": [] if log.states is None else _states(log.states, result.bars["close"]),
+        "head": [str(name).replace("_", " ") for name in table.columns],
+        "windows": list(table.itertuples()),
+    }
 
 
-def _tiles(trained: Training, result: Result) -> list[dict[str, str]]:
-    windows, model = trained.windows, result.recipe["predictor"]
+def _tiles(log: Training, result: Result) -> list[Tile]:
+    windows, model = log.windows, result.recipe["predictor"]
     dates, nets = windows["date"].nunique(), windows["net"].nunique()
+    fits = f"first fit {day(windows['date'].min())}, last {day(windows['date'].max())}"
+    refit = f"refitted every {number(model.get('every'), 0)} bars"
     tiles = [
-        {
-            "name": "Windows",
-            "value": number(dates, 0),
-            "note": f"first fit {day(windows['date'].min())}, last {day(windows['date'].max())}",
-        },
-        {
-            "name": "Bars seen by each",
-            "value": number(model.get("train"), 0),
-            "note": f"refitted every {number(model.get('every'), 0)} bars",
-        },
+        Tile("Windows", number(dates, 0), fits),
+        Tile("Bars seen by each", number(model.get("train"), 0), refit),
     ]
     if nets > 1:
-        tiles.append({"name": "Nets", "value": number(nets, 0), "note": "a window, their forecasts averaged"})
+        tiles.append(Tile("Nets", number(nets, 0), "a window, their forecasts averaged"))
     if "epochs" in windows:
-        tiles.append({"name": "Epochs", "value": number(windows["epochs"].median(), 0), "note": "median of all fits"})
+        tiles.append(Tile("Epochs", number(windows["epochs"].median(), 0), "median of all fits"))
     return tiles
 
 
 def _loss(windows: pd.DataFrame) -> Chart:
     """The loss of each window: the median of its nets, their range, and the first epoch's median."""
     last = windows.groupby("date")["loss"].agg(["min", "median", "max"])
-    x = np.arange(len(last))
     first = windows.groupby("date")["loss_first"].median() if "loss_first" in windows else last["median"]
-    plot = Plot((0, max(len(last) - 1, 1)), spanned(last, first), date_ticks(pd.DatetimeIndex(last.index)), str)
-    plot = Plot(plot.x, plot.y, plot.x_ticks, _written(plot.y))
+    y = padded_range(last, first)
+    plot = dated_plot(last.index, y, tick_format(*y))
     known = last.notna().all(axis=1).to_numpy()
     if known.any():
-        plot.band(x[known], last["min"][known], last["max"][known])
-    legend = [("last epoch", "accent")]
+        plot.band(np.flatnonzero(known), last["min"][known], last["max"][known])
     if "loss_first" in windows:
-        plot.line(x, first, "muted", "faint")
-        legend.append(("first epoch", "muted"))
-    plot.line(x, last["median"])
-    return plot.chart(
+        plot.curve(first, "muted", "faint")
+    return plot.curve(last["median"]).chart(
         "loss",
         "Training loss by window",
         "Line: the median of a window's nets; band: their range. One that stands out was hard to learn, or too easy.",
         f"Median loss from {number(last['median'].min(), 3)} to {number(last['median'].max(), 3)}",
-        legend=tuple(legend) if len(legend) > 1 else (),
+        legend=(("last epoch", "accent"), ("first epoch", "muted")) if "loss_first" in windows else (),
     )
 
 
 def _spread(spread: pd.Series, result: Result) -> Chart:
-    close = result.bars["close"]
-    values = 1e4 * spread.reindex(close.index).loc[result.forecast.index[0] :]
+    """The standard deviation of the nets' forecasts at every bar, bp, beside that of the forecasts themselves."""
+    values = 1e4 * spread.reindex(result.bars.index).loc[result.forecast.index[0] :]
     size = 1e4 * float(result.forecast.std())
-    plot = Plot(
-        (0, max(len(values) - 1, 1)),
-        spanned(values, [size], zero=True),
-        date_ticks(pd.DatetimeIndex(values.index)),
-        str,
-    )
-    plot = Plot(plot.x, plot.y, plot.x_ticks, _written(plot.y))
-    plot.line(np.arange(len(values)), values).rule(y=size, colour="hold")
-    return plot.chart(
+    y = padded_range(values, [size], zero=True)
+    return dated_plot(values.index, y, tick_format(*y)).curve(values).rule(y=size, colour="hold").chart(
         "spread",
         "Seed spread: how far the nets of a window disagree, bp",
         "Where it is above the dashed line, the size of a typical forecast, the seed decides more than the data.",
         f"Median {number(values.median(), 2)} bp; a typical forecast is {number(size, 2)} bp",
-    )
+    )  # fmt: skip
 
 
 def _states(states: pd.DataFrame, close: pd.Series) -> list[Chart]:
     """The price, and below it each gate on the same dates."""
-    dates = pd.DatetimeIndex(states.index)
-    x, ends, ticks = np.arange(len(states)), (0, max(len(states) - 1, 1)), date_ticks(dates)
-    price = np.log10(close.reindex(dates))
-
-    bounds = spanned(price)
-    digits = 0 if close.min() > 20 else 2
-
-    def drawn(width: float) -> Chart:
-        plot = Plot(ends, bounds, ticks, lambda v: number(10**v, digits), width, 150, log_ticks(*bounds))
-        plot.line(x, price, "ink")
-        return plot.chart("gate-price", "Price, for comparison", "Logarithmic axis.", "The close on the same dates")
-
-    charts = [wide(drawn)]
-    for name in states:
-        values = states[name]
-        plot = Plot(ends, spanned(values), ticks, str)
-        plot = Plot(ends, plot.y, ticks, _written(plot.y)).line(x, values)
+    charts = [wide_chart(_price, close.reindex(states.index))]
+    for name, values in states.items():
         title, _, reading = STATES.get(str(name), str(name)).partition(": ")
         alt = f"Mean over all units from {number(values.min(), 3)} to {number(values.max(), 3)}"
+        y = padded_range(values)
+        plot = dated_plot(values.index, y, tick_format(*y)).curve(values)
         charts.append(plot.chart(f"gate-{len(charts)}", title, reading.capitalize() + "." if reading else "", alt))
     return charts
 
 
-def _windows(windows: pd.DataFrame) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """One row a window: medians over its nets."""
-    table = windows.drop(columns="net").groupby("date").median(numeric_only=True)
-    return [str(column).replace("_", " ") for column in table.columns], list(table.itertuples())
-
-
-def _written(y: tuple[float, float]) -> Any:
-    """As many decimals as tell the ticks apart."""
-    ticks = nice_ticks(*y)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
-    digits = max(0, -int(np.floor(np.log10(step))))
-    return lambda v: number(v, digits)
+def _price(close: pd.Series, width: float) -> Chart:
+    plot = log_price_plot(close, width, 150).curve(np.log10(close), "ink")
+    return plot.chart("gate-price", "Price, for comparison", "Logarithmic axis.", "The close on the same dates")

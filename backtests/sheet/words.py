@@ -1,9 +1,12 @@
-"""Numbers and dates as the page writes them: a true minus sign, and an en dash where there is no number."""
+"""Numbers and dates as the page writes them: a true minus sign, and an en dash where there is no number.
+
+`FILTERS` are these functions under the names that templates call them by.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +17,7 @@ DASH = "–"
 THIN = "\u202f"  # a narrow space at which no line breaks
 
 
-def number(value: Any, digits: int = 2, *, signed: bool = False) -> str:
+def number(value: float | None, digits: int = 2, *, signed: bool = False) -> str:
     """`value` with thousands separated.
 
     >>> number(-1234.567), number(None), number(0.5, 1, signed=True)
@@ -28,7 +31,7 @@ def number(value: Any, digits: int = 2, *, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def percent(value: Any, digits: int = 1, *, signed: bool = False) -> str:
+def percent(value: float | None, digits: int = 1, *, signed: bool = False) -> str:
     """A fraction in percent.
 
     >>> percent(-0.0123), percent(float("nan"))
@@ -38,13 +41,13 @@ def percent(value: Any, digits: int = 1, *, signed: bool = False) -> str:
     return text if text in (DASH, "∞") else f"{text}{THIN}%"
 
 
-def basis_points(value: Any, digits: int = 0) -> str:
+def basis_points(value: float | None, digits: int = 0) -> str:
     """A number that is in basis points already."""
     text = number(value, digits)
     return text if text in (DASH, "∞") else f"{text}{THIN}bp"
 
 
-def probability(value: Any) -> str:
+def probability(value: float | None) -> str:
     """A p-value or probability in three places; `< 0.001` and `> 0.999` at the ends."""
     if value is None or math.isnan(value):
         return DASH
@@ -53,7 +56,7 @@ def probability(value: Any) -> str:
     return "> 0.999" if value > 0.999 else f"{value:.3f}"
 
 
-def interval(bounds: Any, digits: int = 2, *, of: str = "number") -> str:
+def interval(bounds: Sequence[float | None] | None, digits: int = 2, *, of: str = "number") -> str:
     """`low to high`, of numbers or of fractions in percent."""
     if bounds is None:
         return DASH
@@ -62,16 +65,16 @@ def interval(bounds: Any, digits: int = 2, *, of: str = "number") -> str:
     return DASH if DASH in (low, high) else f"{low.removesuffix(THIN + '%')} to {high}"
 
 
-def day(value: Any) -> str:
-    """A date, with its time where it has one; a dash where there is none."""
+def day(value: pd.Timestamp | None) -> str:
+    """A date, with its time of day unless that is midnight; a dash for no date."""
     if value is None or pd.isna(value):
         return DASH
     moment = pd.Timestamp(value)
     return f"{moment:%Y-%m-%d}" if moment == moment.normalize() else f"{moment:%Y-%m-%d %H:%M}"
 
 
-def text(value: Any) -> str:
-    """Anything a user can name, without what would change how it is read."""
+def text(value: object) -> str:
+    """Anything a user can name, without the characters that would change how it is read; see `printable`."""
     return printable(str(value))
 
 
@@ -86,8 +89,8 @@ def signs(value: str) -> str:
     return f"−{value[1:]}" if value.strip("-0.%") else value[1:] or DASH
 
 
-def sort_key(value: Any) -> str:
-    """What a cell is sorted by: a number in full, a date as seconds, nothing where there is none."""
+def sort_key(value: object) -> str:
+    """The value that sort.js sorts a cell by: a number in full, a date as seconds since 1970, nothing for neither."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NaT:
         return ""
     if isinstance(value, pd.Timestamp):

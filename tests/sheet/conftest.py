@@ -15,7 +15,7 @@ from rollcast.strategies.long_short import LongShort
 HOSTILE = "<script>alert(1)</script> $\\frac{a}$ {{metrics}} \"'&amp; \x00 \ud800 \u202e %s مرحبا " + "x" * 300
 
 
-def _made(kind: str) -> Result:
+def _run(kind: str) -> Result:
     if kind == "lstm":
         model = WalkForward(load("lstm", epochs=2, seeds=2, hidden=4), train=500, every=63)
         bars, rule, symbol = load_bars("SPY", "2018-01-01"), LongFlat, "SPY"
@@ -36,29 +36,29 @@ KINDS = ("winning", "losing", "flat", "ten bars", "hourly", "lstm", "hostile")
 
 
 @pytest.fixture(scope="session")
-def made() -> Callable[[str], Result]:
+def result_of() -> Callable[[str], Result]:
     """The run of a kind, with its evidence."""
-    return functools.cache(_made)
+    return functools.cache(_run)
 
 
 @pytest.fixture(scope="session")
-def sheet(made: Callable[[str], Result], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+def sheet(result_of: Callable[[str], Result], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The sheet of a kind of run, written once."""
     folder = tmp_path_factory.mktemp("sheets")
 
     @functools.cache
-    def written(kind: str) -> Path:
+    def page(kind: str) -> Path:
         path = folder / f"{kind.replace(' ', '-')}.html"
-        write_report(made(kind), path)
+        write_report(result_of(kind), path)
         return path
 
-    return written
+    return page
 
 
 @pytest.fixture(scope="session")
-def bare(made: Callable[[str], Result]) -> Result:
+def bare(result_of: Callable[[str], Result]) -> Result:
     """A run as `run` returns it, without evidence and without a diary."""
-    result = made("winning")
+    result = result_of("winning")
     metrics = {k: v for k, v in result.metrics.items() if k not in ("luck", "stress", "verdict", "conclusion")}
     metrics["forecast"] = {k: result.metrics["forecast"][k] for k in ("forecasts", "r2", "ic", "hit_rate")}
     return replace(result, metrics=metrics)

@@ -63,12 +63,12 @@ def test_this_test_would_see_a_complaint_a_request_and_a_spill(tab: Tab, sheet) 
     assert "http://127.0.0.1:9/loaded.png" in tab.asked
 
 
-def test_a_heading_sorts_its_table_up_then_down_and_says_so(tab: Tab, sheet, made) -> None:
+def test_a_heading_sorts_its_table_up_then_down_and_says_so(tab: Tab, sheet, result_of) -> None:
     tab.open(sheet("winning"))
     click = "document.querySelectorAll('#trades thead button')[6].click()"
     read = "[...document.querySelectorAll('#trades tbody tr')].map(r => Number(r.cells[6].dataset.v))"
     state = "document.querySelectorAll('#trades th')[6].getAttribute('aria-sort')"
-    profits = made("winning").trades["pnl"].tolist()
+    profits = result_of("winning").trades["pnl"].tolist()
     assert tab.run(read) == pytest.approx(profits)
     for direction, expected in (("ascending", sorted(profits)), ("descending", sorted(profits, reverse=True))):
         tab.run(click)

@@ -12,20 +12,20 @@ from tests.sheet.test_price import unpacked
 
 
 @pytest.fixture
-def joined(made, monkeypatch):
+def candles(result_of, monkeypatch):
     """A result of hours whose chart has five of them to a candle, and its data."""
-    monkeypatch.setattr(price, "MOST_CANDLES", len(made("hourly").bars) // 2)
-    return made("hourly"), price.chart_data(made("hourly"))
+    monkeypatch.setattr(price, "MOST_CANDLES", len(result_of("hourly").bars) // 2)
+    return result_of("hourly"), price.chart_data(result_of("hourly"))
 
 
-def test_candles_hold_their_bars_and_cross_no_session(joined):
-    result, data = joined
-    bars, shown = result.bars, unpacked(data)
-    assert len(shown) < len(bars) / 2
-    assert shown.index.isin(bars.index).all()
-    places = np.r_[-1, bars.index.get_indexer(shown.index)]
+def test_candles_hold_their_bars_and_cross_no_session(candles):
+    result, data = candles
+    bars, chart = result.bars, unpacked(data)
+    assert len(chart) < len(bars) / 2
+    assert chart.index.isin(bars.index).all()
+    places = np.r_[-1, bars.index.get_indexer(chart.index)]
     opens = set(np.flatnonzero(session_starts(bars.index)))
-    for before, last, candle in zip(places[:-1], places[1:], shown.itertuples(), strict=True):
+    for before, last, candle in zip(places[:-1], places[1:], chart.itertuples(), strict=True):
         part = bars.iloc[before + 1 : last + 1]
         assert len(part) <= 5
         assert not opens & set(range(before + 2, last + 1))
@@ -33,38 +33,38 @@ def test_candles_hold_their_bars_and_cross_no_session(joined):
         np.testing.assert_allclose([candle.open, candle.high, candle.low, candle.close], expected, rtol=1e-3)
 
 
-def test_the_forecast_of_a_candle_is_that_of_its_last_bar(joined):
-    result, data = joined
-    shown, f = unpacked(data), np.array(data["f"]) / 1e6
-    expected = shown["close"].shift(1).to_numpy()[data["first"] + 1 :] * np.exp(f[:-1])
-    truth = price.price_forecast(result).reindex(shown.index).iloc[data["first"] + 1 :]
+def test_the_forecast_of_a_candle_is_that_of_its_last_bar(candles):
+    result, data = candles
+    chart, f = unpacked(data), np.array(data["f"]) / 1e6
+    expected = chart["close"].shift(1).to_numpy()[data["first"] + 1 :] * np.exp(f[:-1])
+    truth = price.price_forecast(result).reindex(chart.index).iloc[data["first"] + 1 :]
     np.testing.assert_allclose(expected, truth, rtol=1e-3)
 
 
-def test_trades_and_positions_are_on_the_candles_of_their_bars(joined):
-    result, data = joined
+def test_trades_and_positions_are_on_the_candles_of_their_bars(candles):
+    result, data = candles
     last = unpacked(data).index
     entries = [last[i] for i, kind in data["m"] if kind]
     assert len(entries) == len(result.trades)
     assert (pd.DatetimeIndex(entries) >= pd.DatetimeIndex(result.trades["entry_date"])).all()
     side = np.sign(result.positions.iloc[:, 0])
-    held = pd.Series(0.0, last)
+    sides = pd.Series(0.0, last)
     for start, sign in data["p"]:
-        held.iloc[start:] = sign
-    assert held.loc[side.index[0] :].tolist() == side.reindex(last).dropna().tolist()
+        sides.iloc[start:] = sign
+    assert sides.loc[side.index[0] :].tolist() == side.reindex(last).dropna().tolist()
 
 
-def test_the_page_says_how_many_bars_a_candle_holds(made, monkeypatch):
-    assert price.price(made("hourly")).together == 1
-    monkeypatch.setattr(price, "MOST_CANDLES", len(made("hourly").bars) // 2)
-    assert price.price(made("hourly")).together == 5
+def test_the_page_says_how_many_bars_a_candle_holds(result_of, monkeypatch):
+    assert price.price(result_of("hourly")).candle_size == 1
+    monkeypatch.setattr(price, "MOST_CANDLES", len(result_of("hourly").bars) // 2)
+    assert price.price(result_of("hourly")).candle_size == 5
 
 
 def test_a_thinned_outline_keeps_its_extremes_and_short_ones_are_whole():
     values = np.random.default_rng(1).normal(size=100_001).cumsum()
-    kept = figures._extremes(values)
-    assert len(kept) <= figures.MOST_POINTS / 5
-    assert {0, 100_000, values.argmin(), values.argmax()} <= set(kept)
+    extremes = figures._extremes(values)
+    assert len(extremes) <= figures.MOST_POINTS / 5
+    assert {0, 100_000, values.argmin(), values.argmax()} <= set(extremes)
     assert figures._extremes(values[:500]).tolist() == list(range(500))
 
 
@@ -74,6 +74,6 @@ def test_the_quick_rolling_sortino_is_quantstats_own():
     returns.iloc[200:350] = returns.iloc[200:350].abs()  # a window without a fall
     for annualize in (True, False):
         with np.errstate(divide="ignore"):
-            theirs = stats.rolling_sortino(returns, 0, 63, annualize, 252, prepare_returns=False)
-            ours = rolling_sortino(returns, 0, 63, annualize, 252)
-        pd.testing.assert_series_equal(ours, theirs, check_names=False, rtol=1e-9)
+            expected = stats.rolling_sortino(returns, 0, 63, annualize, 252, prepare_returns=False)
+            ratio = rolling_sortino(returns, 0, 63, annualize, 252)
+        pd.testing.assert_series_equal(ratio, expected, check_names=False, rtol=1e-9)

@@ -68,7 +68,7 @@ def test_data_in_a_page_cannot_end_its_element():
 
 
 def test_a_further_page_needs_no_more_than_a_template():
-    page = render("base.html", title="<b>Runs</b>", nav=[("all", "All runs")])
+    page = render("base.html", {"title": "<b>Runs</b>", "nav": [("all", "All runs")]})
     assert "<title>&lt;b&gt;Runs&lt;/b&gt;</title>" in page
     assert '<a href="#all">All runs</a>' in page
     assert hashes_of(re.findall(r"<script>(.*?)</script>", page, flags=re.DOTALL)) == hashes_of([asset("sort.js")])
@@ -77,7 +77,7 @@ def test_a_further_page_needs_no_more_than_a_template():
 
 def test_a_name_the_context_lacks_is_an_error():
     with pytest.raises(UndefinedError, match="title"):
-        render("base.html", nav=[])
+        render("base.html", {"nav": []})
 
 
 def test_names_are_escaped_and_markup_is_not():
@@ -112,9 +112,9 @@ def test_a_number_is_written_without_a_hyphen_a_signed_zero_or_a_loss(value, dig
     text = number(value, digits)
     assert "-" not in text
     if abs(value) < 1e12:
-        read = float(text.replace("−", "-").replace(",", ""))
-        assert read == pytest.approx(value, abs=0.5000001 * 10.0**-digits)
-        assert not (read == 0 and "−" in text)
+        parsed_value = float(text.replace("−", "-").replace(",", ""))
+        assert parsed_value == pytest.approx(value, abs=0.5000001 * 10.0**-digits)
+        assert not (parsed_value == 0 and "−" in text)
 
 
 @given(st.one_of(st.none(), st.just(math.nan), st.floats(-1e9, 1e9)))

@@ -43,8 +43,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     plugin = out / HOSTILE
     plugin.write_text(PLUGIN)
     base = Request("sma", start="2014", end="2016")
-    found = compare(entrants_of(["sma", "ema,span=30", str(plugin)], base), out)
-    page = save_comparison(found, out)
+    comparison = compare(entrants_of(["sma", "ema,span=30", str(plugin)], base), out)
+    page = save_comparison(comparison, out)
     write_index(out)
     return out, page
 

@@ -20,13 +20,13 @@ from tests.sheet.conftest import HOSTILE
 def spy(bars: int) -> tuple[pd.Series, pd.Series]:
     """Returns of a moving-average rule on the last `bars` bars of SPY, and of SPY; both start with 0."""
     prices = load_bars("SPY")["close"]
-    held = (prices > prices.rolling(50).mean()).shift(1, fill_value=False)
+    invested = (prices > prices.rolling(50).mean()).shift(1, fill_value=False)
     benchmark = prices.pct_change().iloc[-bars:].copy()
     benchmark.iloc[0] = 0
-    return benchmark * held.iloc[-bars:], benchmark
+    return benchmark * invested.iloc[-bars:], benchmark
 
 
-def shown(returns: pd.Series, benchmark: pd.Series, **options: object) -> Performance:
+def report_of(returns: pd.Series, benchmark: pd.Series, **options: object) -> Performance:
     named = {"strategy_name": "sma", "benchmark_name": "SPY", "periods_per_year": 252}
     return performance(returns, benchmark, **{**named, **options})
 
@@ -38,17 +38,17 @@ def texts(found: Performance) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def sma() -> Performance:
-    return shown(*spy(1500))
+    return report_of(*spy(1500))
 
 
 @pytest.fixture(scope="module")
 def hostile() -> Performance:
-    return shown(*spy(300), strategy_name=HOSTILE, benchmark_name="_" + HOSTILE)
+    return report_of(*spy(300), strategy_name=HOSTILE, benchmark_name="_" + HOSTILE)
 
 
 @pytest.fixture(scope="module")
 def five_bars() -> Performance:
-    return shown(*spy(5))
+    return report_of(*spy(5))
 
 
 def number(found: Performance, row: str, column: int = 1) -> float:
@@ -117,12 +117,12 @@ def test_hostile_names_are_text(hostile: Performance) -> None:
 
 
 def test_same_call_gives_the_same_charts(five_bars: Performance) -> None:
-    assert [f.svg for f in shown(*spy(5)).figures] == [f.svg for f in five_bars.figures]
+    assert [f.svg for f in report_of(*spy(5)).figures] == [f.svg for f in five_bars.figures]
 
 
 @pytest.mark.parametrize("bars", [1, 30])
 def test_short_windows_are_shown(bars: int) -> None:
-    assert len(shown(*spy(bars)).figures) == len(FIGURES)
+    assert len(report_of(*spy(bars)).figures) == len(FIGURES)
 
 
 def test_fewer_than_60_bars_show_no_annualised_figure(five_bars: Performance) -> None:
@@ -133,7 +133,7 @@ def test_fewer_than_60_bars_show_no_annualised_figure(five_bars: Performance) ->
 
 def test_account_that_never_traded_and_same_names() -> None:
     returns, benchmark = spy(300)
-    page = shown(0 * returns, benchmark, strategy_name="SPY", benchmark_name="SPY")
+    page = report_of(0 * returns, benchmark, strategy_name="SPY", benchmark_name="SPY")
     assert (page.benchmark, page.strategy) == ("SPY (benchmark)", "SPY")
     assert number(page, "Max Drawdown") == 0
     assert number(page, "Max Drawdown", 0) < 0
@@ -144,7 +144,7 @@ def test_loss_on_the_first_bar_that_never_recovers_is_a_drawdown() -> None:
     returns, benchmark = spy(80)
     returns = 0 * returns
     returns.iloc[0] = -0.1
-    page = shown(returns, benchmark)
+    page = report_of(returns, benchmark)
     assert number(page, "Max Drawdown") == -10
     (row,) = page.drawdowns
     assert (row.name, *row.cells[:2]) == (f"{returns.index[0]:%Y-%m-%d}", f"{returns.index[-1]:%Y-%m-%d}", "-10.00")
@@ -154,7 +154,7 @@ def test_returns_that_never_fall_and_once_double_are_not_taken_for_prices() -> N
     returns, benchmark = spy(80)
     returns = returns.abs()
     returns.iloc[40] = 1.5
-    page = shown(returns, benchmark)
+    page = report_of(returns, benchmark)
     assert number(page, "Cumulative Return") == pytest.approx(100 * ((1 + returns).prod() - 1), abs=0.00501)
     assert number(page, "Best Bar") == 150
 
@@ -163,7 +163,7 @@ def test_hours_are_bars() -> None:
     index = pd.date_range("2024-01-02 10:30", periods=200, freq="h")
     moves = np.random.default_rng(0).normal(0, 0.003, (2, 200))
     moves[:, 0] = 0
-    page = shown(*(pd.Series(row, index) for row in moves), periods_per_year=1764)
+    page = report_of(*(pd.Series(row, index) for row in moves), periods_per_year=1764)
     assert number(page, "Sharpe") == pytest.approx(moves[0].mean() / moves[0].std(ddof=1) * 42, abs=0.00501)
     assert not {"Best Day", "Win Days", "Expected Daily", "Daily Value-at-Risk"} & set(page.rows)
 
@@ -179,7 +179,7 @@ def test_session_keeps_its_matplotlib() -> None:
         originals = (quantstats.stats.comp, quantstats.utils._prepare_returns)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            shown(*spy(5))
+            report_of(*spy(5))
         assert [str(warning.message) for warning in caught] == []
         assert matplotlib.get_backend() == "svg"
         assert (plt.rcParams["font.size"], plt.rcParams["svg.fonttype"]) == (7, "path")
@@ -210,19 +210,19 @@ def change(at: int, value: float) -> Callable[[pd.Series], pd.Series]:
 def test_returns_that_cannot_be_shown_are_refused(spoil: Callable[[pd.Series], pd.Series], said: str) -> None:
     returns, benchmark = spy(20)
     with pytest.raises(ValueError, match=said):
-        shown(spoil(returns), benchmark)
+        report_of(spoil(returns), benchmark)
     with pytest.raises(ValueError, match=said if "dates of" in said else f"benchmark: .*{said}"):
-        shown(returns, spoil(benchmark))
+        report_of(returns, spoil(benchmark))
 
 
 def test_what_is_no_series_is_refused() -> None:
     returns, benchmark = spy(20)
     with pytest.raises(TypeError, match="returns: expected a Series"):
-        shown(returns.to_numpy(), benchmark)
+        report_of(returns.to_numpy(), benchmark)
     with pytest.raises(TypeError, match="benchmark: expected a DatetimeIndex"):
-        shown(returns, benchmark.reset_index(drop=True))
+        report_of(returns, benchmark.reset_index(drop=True))
     with pytest.raises(ValueError, match="periods_per_year must be at least 1"):
-        shown(returns, benchmark, periods_per_year=0)
+        report_of(returns, benchmark, periods_per_year=0)
 
 
 def test_repairs_are_for_the_installed_quantstats() -> None:
@@ -238,13 +238,13 @@ def test_repaired_functions_equal_quantstats_where_it_is_right() -> None:
     pd.testing.assert_series_equal(compound_return(pair), quantstats.stats.comp(pair), rtol=1e-12)
     assert compound_return(pair["returns"]) == pytest.approx(quantstats.stats.comp(pair["returns"]), rel=1e-12)
     under_water = quantstats.stats.to_drawdown_series(pair)
-    theirs = quantstats.stats.drawdown_details(under_water).drop(columns="99% max drawdown", level=1)
-    pd.testing.assert_frame_equal(drawdown_details(under_water), theirs, check_dtype=False)
+    expected = quantstats.stats.drawdown_details(under_water).drop(columns="99% max drawdown", level=1)
+    pd.testing.assert_frame_equal(drawdown_details(under_water), expected, check_dtype=False)
     months = quantstats.stats.monthly_returns(pair["returns"])
     with fixes(quantstats):
-        ours = quantstats.stats.monthly_returns(pair["returns"])
-    pd.testing.assert_frame_equal(ours, months.where(ours.notna()))
-    assert int(ours.isna().sum().sum()) == int((months.where(ours.isna()) == 0).sum().sum())
+        table = quantstats.stats.monthly_returns(pair["returns"])
+    pd.testing.assert_frame_equal(table, months.where(table.notna()))
+    assert int(table.isna().sum().sum()) == int((months.where(table.isna()) == 0).sum().sum())
 
 
 def test_style_is_known_to_matplotlib() -> None:

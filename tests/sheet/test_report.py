@@ -1,5 +1,8 @@
 """The sheet of a run: one for every built-in predictor, headed by what was run, with a section for all there is."""
 
+import ast
+import importlib
+import inspect
 import itertools
 import re
 from dataclasses import fields, replace
@@ -8,6 +11,7 @@ import pytest
 
 from rollcast import Learner, WalkForward, load, load_bars, run, write_report
 from rollcast.backtests.evidence.evidence import with_evidence
+from rollcast.backtests.sheet.page import HERE
 from rollcast.backtests.sheet.performance import FIGURES
 from rollcast.backtests.sheet.recipe import facts
 from rollcast.backtests.sheet.report import SECTIONS, context
@@ -42,8 +46,8 @@ def test_every_built_in_predictor_gets_a_whole_sheet(name, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["ten bars", "hostile"])
-def test_the_same_result_writes_the_same_page_but_for_the_stamp(made, sheet, kind, tmp_path):
-    result = made(kind)
+def test_the_same_result_writes_the_same_page_but_for_the_stamp(result_of, sheet, kind, tmp_path):
+    result = result_of(kind)
     again = result.with_recipe(created="2001-01-01T00:00:00+00:00", seconds=12345.0)
     write_report(again, tmp_path / "again.html")
     stamp = r'<p id="stamp">.*?</p>'
@@ -60,18 +64,18 @@ def test_sections_without_evidence_are_left_out_and_the_rest_stands(bare, tmp_pa
     assert "copies the last close" not in page
 
 
-def test_the_verdict_heads_the_page_and_each_line_leads_to_its_numbers(sheet, made):
+def test_the_verdict_heads_the_page_and_each_line_leads_to_its_numbers(sheet, result_of):
     page = sheet("winning").read_text(encoding="utf-8")
-    entries = made("winning").metrics["verdict"]
+    entries = result_of("winning").metrics["verdict"]
     lines = re.findall(r'<b class="(\w+)">(\w+)\.</b></h3>\s*<p>.*?</p>\s*</div>\s*<a href="#(\w+)"', page)
     assert [(e["answer"], e["answer"].capitalize(), e["section"]) for e in entries] == lines
     assert page.index('id="verdict"') < page.index('class="tiles"') < page.index('id="performance"')
 
 
-def test_fewer_than_60_bars_are_said_to_be_noise(made, sheet):
+def test_fewer_than_60_bars_are_said_to_be_noise(result_of, sheet):
     page = sheet("ten bars").read_text(encoding="utf-8")
     assert "Fewer than 60 bars: annualised figures are noise" in page
-    assert [tile["name"] for tile in context(made("ten bars"))["tiles"]] == [
+    assert [tile.name for tile in context(result_of("ten bars"))["tiles"]] == [
         "Total return",
         "Maximum drawdown",
         "Cost a year",
@@ -79,9 +83,9 @@ def test_fewer_than_60_bars_are_said_to_be_noise(made, sheet):
     assert "annualised figures are noise" not in sheet("winning").read_text(encoding="utf-8")
 
 
-def test_a_leak_is_named_in_red_above_everything(made, tmp_path):
+def test_a_leak_is_named_in_red_above_everything(result_of, tmp_path):
     leak = {"passed": False, "probes": 9, "finding": "the forecast at 2018-01-02 looked <1> bar ahead"}
-    result = made("ten bars")
+    result = result_of("ten bars")
     write_report(replace(result, recipe={**result.recipe, "look_ahead": leak}), tmp_path / "leak.html")
     page = (tmp_path / "leak.html").read_text(encoding="utf-8")
     body = page[page.index("<body") :]
@@ -92,20 +96,20 @@ def test_a_leak_is_named_in_red_above_everything(made, tmp_path):
     assert ".alarm{background:#b00020;color:#fff" in page
 
 
-def test_the_recipe_says_what_was_run_its_costs_and_its_trades(made):
-    result = made("lstm")
-    shown = facts(result)
+def test_the_recipe_says_what_was_run_its_costs_and_its_trades(result_of):
+    result = result_of("lstm")
+    rows = facts(result)
     scores, window = result.metrics["strategy"], result.recipe["evaluation"]
-    assert shown["Predictor"].startswith("LSTM(lookback=20, ")
-    assert shown["Predictor"].endswith("refitted every 63 bars on the last 500")
+    assert rows["Predictor"].startswith("LSTM(lookback=20, ")
+    assert rows["Predictor"].endswith("refitted every 63 bars on the last 500")
     evaluated = f"{window['bars']:,} bars from {window['first']:%Y-%m-%d}, the first forecast"
-    assert shown["Evaluated"] == f"{evaluated}; the 499 before it are not counted"
-    assert shown["Trades"] == f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled, none refused"
-    assert "commission 1 bp and slippage 1 bp each way" in shown["Costs"]
-    assert shown["Look-ahead"].startswith("none found")
+    assert rows["Evaluated"] == f"{evaluated}; the 499 before it are not counted"
+    assert rows["Trades"] == f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled, none refused"
+    assert "commission 1 bp and slippage 1 bp each way" in rows["Costs"]
+    assert rows["Look-ahead"].startswith("none found")
     data = {"origin": "file x.csv", "statements": ("decimal comma", "UTC"), "findings": ("idle bars",), "repairs": ()}
-    told = {"Data": "file x.csv", "Read as": "decimal comma; UTC", "Doubtful": "idle bars"}
-    assert facts(result.with_recipe(data=data)) == {**shown, **told}
+    sentences = {"Data": "file x.csv", "Read as": "decimal comma; UTC", "Doubtful": "idle bars"}
+    assert facts(result.with_recipe(data=data)) == {**rows, **sentences}
 
 
 def test_the_page_can_be_read_by_its_structure(sheet):
@@ -129,3 +133,13 @@ def test_the_evaluation_window_starts_at_the_first_forecast_with_all_of_the_cash
     assert result.equity.iloc[0] == 100_000
     assert result.returns.iloc[0] == result.benchmark_returns.iloc[0] == 0.0
     assert result.returns.index.equals(result.benchmark_returns.index)
+
+
+@pytest.mark.parametrize("file", sorted(HERE.glob("*.py")), ids=lambda file: file.stem)
+def test_a_page_imports_of_what_runs_nothing_but_the_types_of_its_results(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and re.match(
+            r"rollcast\.backtests\.(sweep|placebo|comparison)", node.module
+        ):
+            module = importlib.import_module(node.module)
+            assert all(inspect.isclass(getattr(module, alias.name)) for alias in node.names)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from rollcast import load_bars
 from rollcast.backtests.sheet.page import environment
-from rollcast.backtests.sheet.svg import MOST_POINTS, Plot, date_ticks, log_ticks, nice_ticks, spanned, thinned, wide
+from rollcast.backtests.sheet.scales import date_ticks, log_ticks, nice_ticks, padded_range
+from rollcast.backtests.sheet.svg import MOST_POINTS, Plot, thin, wide_chart
 
 FINITE = st.floats(-1e9, 1e9, allow_nan=False)
 
@@ -50,13 +51,13 @@ def test_dates_are_labelled_in_order_where_they_are_and_without_repeats(symbol, 
 @given(st.lists(st.one_of(FINITE, st.just(float("nan"))), min_size=1, max_size=3000))
 def test_a_thinned_line_keeps_its_ends_its_extremes_and_its_gaps(values):
     y = np.array(values)
-    x, kept = thinned(np.arange(len(y), dtype=float), y)
-    assert len(kept) <= 2 * MOST_POINTS
+    x, thinned = thin(np.arange(len(y), dtype=float), y)
+    assert len(thinned) <= 2 * MOST_POINTS
     assert (x[0], x[-1]) == (0, len(y) - 1)
     if np.isfinite(y).any():
-        assert (np.nanmin(kept), np.nanmax(kept)) == (np.nanmin(y), np.nanmax(y))
-    assert np.isfinite(kept).all() == np.isfinite(y).all()
-    assert np.isin(kept[np.isfinite(kept)], y).all()
+        assert (np.nanmin(thinned), np.nanmax(thinned)) == (np.nanmin(y), np.nanmax(y))
+    assert np.isfinite(thinned).all() == np.isfinite(y).all()
+    assert np.isin(thinned[np.isfinite(thinned)], y).all()
 
 
 def test_a_line_is_broken_where_it_has_no_value():
@@ -76,17 +77,17 @@ def test_points_lie_in_the_frame_in_the_order_of_their_values(bounds, values):
 
 
 def test_the_range_of_no_values_is_a_range():
-    assert spanned([np.nan], [np.inf]) == (0, 1)
-    assert spanned(pd.Series([3.0]), zero=True)[0] == 0
+    assert padded_range([np.nan], [np.inf]) == (0, 1)
+    assert padded_range(pd.Series([3.0]), zero=True)[0] == 0
 
 
 def test_a_chart_is_set_with_its_words_escaped_and_read_aloud():
-    def drawn(width):
+    def draw(width):
         plot = Plot((0, 1), (0, 1), [(0.5, "<half>")], lambda v: f"{v:g}", width).dots([0.5], [0.5], ["<dot>"])
         return plot.chart("c", "<Title>", "How to read <it>.", "What <it> shows", legend=(("<name>", "accent"),))
 
     source = environment().from_string('{% from "macros.html" import chart %}{{ chart(c) }}')
-    page = source.render(c=wide(drawn))
+    page = source.render(c=wide_chart(draw))
     assert not re.search("<(half|dot|Title|it|name)>", page)
     assert page.count('role="img"') == 2
     assert '<title id="c-t">&lt;Title&gt;</title><desc id="c-d">What &lt;it&gt; shows</desc>' in page
