@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.evidence.luck import TrialCount
-from rollcast.backtests.json_values import plain
+from rollcast.backtests.json_values import Record, Values, plain
 from rollcast.backtests.ledger.returns_sketch import effective, sketch
 from rollcast.backtests.ledger.trial_key import Row, utc
 from rollcast.predictors import BUILT_IN as PREDICTORS
@@ -116,7 +116,7 @@ class Ledger:
         runs["gone"] = runs["folder"].notna() & ~runs["folder"].isin(beside)
         return runs.set_index("id")
 
-    def run(self, number: int) -> dict[str, Any]:
+    def run(self, number: int) -> Values:
         """Everything about one run, its recipe included; LookupError where there is no such run."""
         runs = _typed(self._read("SELECT runs.*, recipe FROM runs JOIN details ON run = id WHERE id = ?", number))
         if runs.empty:
@@ -226,7 +226,7 @@ def _details(row: Row) -> tuple[str, bytes]:
     return json.dumps(plain(row.recipe), allow_nan=False), sketch(row.returns)
 
 
-def _insert(connection: sqlite3.Connection, row: Mapping[str, Any], details: tuple[str, bytes]) -> int:
+def _insert(connection: sqlite3.Connection, row: Record, details: tuple[str, bytes]) -> int:
     marks = ", ".join("?" * len(COLUMNS))
     insert = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({marks})"
     run = connection.execute(insert, [row[name] for name in COLUMNS]).lastrowid

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from rollcast.backtests.atomic import whole_file
-from rollcast.backtests.json_values import write_json
+from rollcast.backtests.json_values import Record, write_json
 from rollcast.backtests.market.market import Market, loaded_of
 from rollcast.backtests.pipeline.forecasts import mean_forecast
 from rollcast.predictors.training_log import Training
@@ -47,8 +47,8 @@ class Result:
     positions: pd.DataFrame
     orders: pd.DataFrame
     trades: pd.DataFrame
-    metrics: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    metrics: Record
+    recipe: Record
     training: Training | None = None
     payments: pd.DataFrame | None = None
 
@@ -172,7 +172,7 @@ def read_file(path: Path, dates: list[str] | None = None) -> Any:
         raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def _load_market(folder: Path, recipe: Mapping[str, Any]) -> Market:
+def _load_market(folder: Path, recipe: Record) -> Market:
     name, span = recipe["symbol"], recipe["bars"]
     if not (folder / "panel.parquet").exists():
         bars = read_file(folder / "bars.parquet")
