@@ -434,7 +434,7 @@ def test_ten_thousand_runs_are_listed(full, results, speed):
     speed.multiply(full.path, 10_000)
     runs = full.runs()
     assert (len(runs), runs["trial"].nunique()) == (10_000, 10_000)
-    assert full.trials(results[3]).count > 1000
+    assert full.trials(Row.of(results[3])).count > 1000
 
 
 @pytest.mark.timed
