@@ -10,10 +10,9 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rollcast import Learner, WalkForward, load, load_bars, run
+from rollcast import Learner, LongFlat, WalkForward, load, load_bars, run
 from rollcast.backtests.gate.gate import examine
 from rollcast.backtests.gate.verdict import Verdict
-from rollcast.strategies.long_flat import LongFlat
 
 
 def seconds(name: str) -> tuple[float, float, int]:

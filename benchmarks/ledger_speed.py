@@ -17,10 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rollcast import Result, load, load_bars, run
-from rollcast.backtests.ledger.ledger import COLUMNS, NAME, Ledger
+from rollcast import LongFlat, Result, load, load_bars, run
+from rollcast.backtests.ledger.database import COLUMNS, NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.ledger.trial_key import Row
-from rollcast.strategies.long_flat import LongFlat
+
+KILLED = "all-killed"  # the file that says that no writer is to be killed any more
 
 
 def multiply(path: Path, count: int) -> None:
@@ -41,9 +43,14 @@ def multiply(path: Path, count: int) -> None:
 
 
 def write(path: Path, result: Result, log: Path, writer: str, runs: int) -> None:
-    """Records runs until the log says there are this many, and says so in the log after each."""
+    """Records runs until the log says there are this many, and says so in the log after each.
+
+    The last one is recorded when nobody is to be killed any more, so that there is someone to be killed until then.
+    """
     with open(log, "ab", buffering=0) as said:
         for number in range(len(log.read_bytes().splitlines()), runs):
+            while number == runs - 1 and not (path.parent / KILLED).exists():
+                time.sleep(0.005)
             name = f"{writer}-{number}-{os.getpid()}"  # after a kill the same number is another run
             Ledger(path).record(Row.of(result.with_recipe(tag=name)), path.parent / name)
             said.write(f"{name}\n".encode())
@@ -74,6 +81,8 @@ def hammer(folder: Path, result: Result, writers: int, runs: int, kills: int, se
             if alive[w].wait() == -9:
                 killed += 1
                 alive[w] = start(w)
+        if killed == kills:
+            (folder / KILLED).touch()
         time.sleep(0.005)
     assert not any(process.returncode for process in alive), "a writer failed"
     return {"kills": killed, "seconds": time.perf_counter() - began} | counted(path, logs)

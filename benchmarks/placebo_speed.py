@@ -18,13 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from rollcast import WalkForward
-from rollcast.backtests.pipeline.request import Request
+from rollcast import SMA, OLSFeatures, Request, WalkForward
 from rollcast.backtests.placebo import SCORES, SURROGATES, Pipeline, placebo
 from rollcast.backtests.placebo.surrogates import DEFAULT
-from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.recurrent import trainer
-from rollcast.predictors.sma import SMA
 from tests.placebo.calibration import p_values, uniform
 
 MOMENTUM = (0.0, 0.05, 0.1, 0.2, 0.3)

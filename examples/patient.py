@@ -1,6 +1,6 @@
 """A strategy: long only after the forecast has been positive for some bars in a row."""
 
-from rollcast.strategies.base import ForecastStrategy
+from rollcast import ForecastStrategy
 
 
 class Patient(ForecastStrategy):

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 import backtrader as bt
 
-# An order for the whole of the cash must stay affordable after rounding.
-SHAVE = 1 - 1e-9
+from rollcast.strategies.sizing import change_of_one
 
 
 def check_limits(limits: Mapping[str, tuple[float, float]], parameters: Mapping[str, Any]) -> None:
@@ -26,7 +25,8 @@ class ForecastStrategy(bt.Strategy):
 
     A weight is the position's value over the account's equity: 1 fully long, -1 fully short, 0 out.
 
-    tolerance: trade only when the weight is further than this from its target, so that drift does not churn.
+    tolerance: trade only when the weight is further than this, and a millionth, from its target, so that drift does not
+               churn.
 
     Runs under `cheat_on_open` with `strategies.broker.Broker`: `next_open` sees the bar's open, sizes on it, and the
     order fills at it. Nothing else of that bar may be read there.
@@ -62,44 +62,21 @@ class ForecastStrategy(bt.Strategy):
         target = self.target
         if target is None:
             return
-        self.broker.accrue()
-        price = self._open[0]
-        held = self.position.size
-        equity = self.broker.getcash() + held * price
-        self._refuse_ruin(equity, held, price)
-        weight = held * price / equity
-        closing = target == 0 and held != 0
-        if not closing and abs(target - weight) <= self.p.tolerance:
+        broker = self.broker
+        broker.accrue()
+        units = self.position.size
+        size = change_of_one(
+            *(units, self._open[0], broker.getcash(), broker.cost_rate),
+            *(not broker.p.fractional, target, self.p.tolerance, self.data.datetime.datetime),
+        )
+        if size is None:
             return
-        size = self._units(target, equity, held, price) - held
         if size > 0:
             self.buy(size=size)
         elif size < 0:
             self.sell(size=-size)
-        elif held == 0:
+        elif units == 0:
             self.too_small += 1
-
-    def _refuse_ruin(self, equity: float, held: float, price: float) -> None:
-        """Raises if nothing would be left once a short is bought back: no order could be paid for."""
-        left = equity - max(-held, 0) * price * self.broker.cost_rate
-        if left <= 0:
-            date = self.data.datetime.datetime(0)
-            raise ValueError(f"the account was wiped out on {date:%Y-%m-%d}: equity {left:.2f}. Trade smaller")
-
-    def _units(self, target: float, equity: float, held: float, price: float) -> float:
-        """Units to hold for a target weight once every cost is paid, so that no order is ever short of cash.
-
-        The cost of buying is set aside for long and short alike, that of closing too where the position flips; then
-        a billionth is shaved off, and whole units are cut towards zero.
-        """
-        rate = self.broker.cost_rate
-        closing = abs(held) * price * rate  # the cost of giving up all that is held
-        flips = held * target < 0
-        worth = (equity - (closing if flips else 0.0)) / (1 + rate)
-        # A short that has outgrown the account: buying part of it back must leave equity for the rest.
-        worth = min(worth, (equity - closing) / (1 - rate))
-        units = target * worth / price * SHAVE
-        return units if self.broker.p.fractional else math.trunc(units)
 
 
 class BandStrategy(ForecastStrategy):

@@ -65,7 +65,7 @@ def test_the_quick_forecast_is_the_last_one_wherever_the_schedule_stands(length,
 
 
 def test_the_quick_forecast_fits_one_window(spy):
-    with training_log.kept() as page:
+    with training_log.recording() as page:
         made = forecast_next(Request("ols-features", train=250), spy.iloc[:2000], history=False)
     assert len(page.training().windows) == 1
     assert made.history is None

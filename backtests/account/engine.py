@@ -14,6 +14,7 @@ import pandas as pd
 from rollcast.predictors.bars import check_bars
 from rollcast.strategies.broker import Broker
 from rollcast.strategies.feed import ActionFeed, ForecastFeed, actions_of, date_numbers
+from rollcast.strategies.sizing import Ruined
 
 PAYMENT_COLUMNS = ["date", "dividend", "units", "split", "fraction"]
 ORDER_COLUMNS = ["date", "side", "units", "price", "value", "commission", "slippage", "status"]
@@ -80,7 +81,7 @@ def simulate(
 
     modes: passed to `bt.Cerebro` (runonce, preload, exactbars); none of them changes the result.
 
-    Raises ValueError if the account is wiped out, since no result after that has a meaning.
+    Raises Ruined if the account is wiped out, since no result after that has a meaning.
     """
     account = account or Account()
     check_bars(bars)
@@ -126,11 +127,11 @@ def payments_of(broker: Broker, index: pd.DatetimeIndex) -> pd.DataFrame:
 
 
 def refuse_ruin(equity: pd.Series) -> None:
-    """Raises ValueError with the date on which nothing was left."""
+    """Raises Ruined with the date on which nothing was left."""
     ruined = equity <= 0
     if ruined.any():
         date = ruined.idxmax()
-        raise ValueError(f"the account was wiped out on {date:%Y-%m-%d}: equity {equity[date]:.2f}. Trade smaller")
+        raise Ruined(date, float(equity[date]))
 
 
 class _History(bt.Analyzer):

@@ -1,6 +1,6 @@
 """The accounts of N variants, from one bar to the next.
 
-Notation: T bars, N variants, K of them trading at a bar. The order of the arithmetic is that of `strategies.base`,
+Notation: T bars, N variants, K of them trading at a bar. The order of the arithmetic is that of `strategies.sizing`,
 `strategies.broker` and backtrader's broker, so that every rounding is theirs.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rollcast.strategies.base import SHAVE
 from rollcast.strategies.feed import date_numbers
+from rollcast.strategies.sizing import DUST, after_closing, after_costs_of_one, units_for
 
 
 class Book:
@@ -45,7 +45,7 @@ class Book:
             raise ValueError(f"commission and slippage must cost less than 100 %; got {100 * self._rate.max():.4g} %")
         self._fractional = each(account["fractional"]) != 0
         self._whole = not self._fractional.any()
-        self._tolerance, self._first = each(tolerance), each(first)
+        self._tolerance, self._first = np.maximum(each(tolerance), DUST), each(first)
         self.cash, self.units = each(account["cash"]), np.zeros(n)
         self._paid = np.zeros(n)  # average price of the units held
         rows = () if actions is None else actions[["dividend", "split"]].to_numpy()
@@ -100,8 +100,8 @@ class Book:
         self._paid = self._paid / split
 
     def _end_ruined(self, equity: np.ndarray, value: np.ndarray) -> None:
-        """NaN for the accounts that could not buy back their shorts."""
-        ruined = equity - np.maximum(-value, 0.0) * self._rate <= 0
+        """NaN for the accounts of which nothing would be left once their shorts were bought back."""
+        ruined = after_closing(equity, np.abs(value), self._rate) <= 0
         if ruined.any():
             self.cash[ruined] = self.units[ruined] = equity[ruined] = np.nan
 
@@ -110,10 +110,7 @@ class Book:
     ) -> None:
         """Sizes and fills these variants' orders at the open; all (K,)."""
         held, rate, commission = self.units[who], self._rate[who], self._commission[who]
-        closing = np.abs(value) * rate
-        worth = (equity - closing * (value * target < 0)) / (1 + rate)
-        worth = np.minimum(worth, (equity - closing) / (1 - rate))
-        units = target * worth / price * SHAVE
+        units = units_for(target, after_costs_of_one(target, value, equity, rate), price)
         if self._whole:
             units = np.trunc(units)
         else:

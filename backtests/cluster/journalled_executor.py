@@ -13,9 +13,9 @@ from rollcast.backtests.cluster.chunks import Chunks
 from rollcast.backtests.cluster.journal import Journal
 from rollcast.backtests.cluster.task import Done, Workers, do_chunk
 from rollcast.predictors import training_log
-from rollcast.predictors.executor import Work, taken_over
+from rollcast.predictors.executor import Work, executed_by
 from rollcast.predictors.recurrent import kernel, trainer
-from rollcast.predictors.training_log import Diary
+from rollcast.predictors.training_log import TrainingLog
 
 ENGINES = ("local", "ray")
 SECONDS = 2.0  # of a chunk here: progress is reported after each
@@ -29,14 +29,14 @@ def here(work: Work, done: set[int], noted: bool) -> Iterator[tuple[list[int], D
     chunks = Chunks.of(work, done, math.inf if at_once else SECONDS)
     while chunks.left:
         positions = chunks.take()
-        found = do_chunk(work.do, [work.units[k] for k in positions], noted)
+        found = do_chunk(work.function, [work.units[k] for k in positions], noted)
         chunks.timed(len(positions), found.seconds)
         yield positions, found
 
 
 @dataclass(frozen=True)
 class JournalledExecutor:
-    """A `predictors.executor.Taker`: has workers do the work, and skips what the journal has already."""
+    """A `predictors.executor.Executor`: has workers do the work, and skips what the journal has already."""
 
     workers: Workers
     journal: Journal | None = None
@@ -61,10 +61,10 @@ def _placed(positions: list[int], found: Done) -> Iterator[tuple[int, Any]]:
     return ((positions[k], result) for k, result in found.results)
 
 
-def _write(page: Diary, pages: dict[int, Diary | None]) -> None:
+def _write(page: TrainingLog, pages: dict[int, TrainingLog | None]) -> None:
     """All that was noted, in the order of the units and not of their ends."""
     for first in sorted(pages):
-        page.add(pages[first] or Diary())
+        page.extend(pages[first] or TrainingLog())
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def engine(name: str, out: Path | None = None) -> Iterator[None]:
 
             workers = stack.enter_context(cluster())
         if name == "ray" or journal:
-            stack.enter_context(taken_over(JournalledExecutor(workers, journal)))
+            stack.enter_context(executed_by(JournalledExecutor(workers, journal)))
         try:
             yield
         except (OSError, MemoryError):

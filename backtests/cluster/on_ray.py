@@ -119,7 +119,7 @@ class _Calls:
             cloudpickle.register_pickle_by_value(module)
 
     def send(self, positions: list[int]) -> None:
-        packed = Packed(self._frames, self.work.do, [self.work.units[k] for k in positions])
+        packed = Packed(self._frames, self.work.function, [self.work.units[k] for k in positions])
         reference = self._remote.remote(self._home, packed.content, self.noted, *packed.frames)
         self.pending[reference] = self.sent, positions
         self.sent += 1

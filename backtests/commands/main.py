@@ -7,6 +7,8 @@ import traceback
 
 import click
 
+from rollcast import __version__
+
 COMMANDS = {
     "backtest": "rollcast.backtests.commands.runs:backtest",
     "compare": "rollcast.backtests.commands.runs:compare",
@@ -56,7 +58,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="rollcast")
+@click.version_option(__version__)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
     """Backtests price predictors: forecasts in, trades and a tear sheet out."""

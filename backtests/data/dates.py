@@ -16,7 +16,8 @@ import pandas as pd
 NEW_YORK = "America/New_York"
 HALF = pd.Timedelta(hours=12)
 _TIME = r"(?P<time>\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?|\d{6}|\d{4})?(?P<half> ?[AaPp]\.?[Mm]\.?)?"
-_ZONE = r"(?P<zone> ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
+_ZONE = r"(?P<zone> ?(?:Z|UTC|GMT|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?))?"
+_CLOCK = r"\d{1,2}:[0-5]\d:[0-5]\d(\.\d+)?"
 _MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
 # pattern of a date → its strptime forms; of two forms the first has the day first, the second the month first
 PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -167,7 +168,7 @@ def _times(column: pd.Series, parts: pd.DataFrame) -> pd.Series:
     packed = times.str.pad(6, side="right", fillchar="0")
     times = times.where(~digits, packed.str[:2] + ":" + packed.str[2:4] + ":" + packed.str[4:6])
     times = times.where(times.str.count(":") == 2, times + ":00")
-    spans = pd.to_timedelta(times, errors="coerce")
+    spans = pd.to_timedelta(times.where(times.str.fullmatch(_CLOCK)), errors="coerce")
     _refuse(column, (spans.isna() | (spans >= pd.Timedelta(days=1))).to_numpy(), "has no such time of day")
     half = parts["half"].str.strip().str[0].str.lower()
     if half.notna().any():

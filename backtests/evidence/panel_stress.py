@@ -5,8 +5,7 @@ Notation: T dates of the panel, N names, forecasts (T, N).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import backtrader as bt
 import numpy as np
@@ -25,6 +24,7 @@ from rollcast.backtests.evidence.stress import (
     outcomes,
     unless_ruined,
 )
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.pipeline.strategies import portfolio_rule
 from rollcast.strategies.portfolio.base import PortfolioStrategy
@@ -41,12 +41,12 @@ Run = Callable[[Variant], tuple[np.ndarray, float]]
 def stress_panel(
     result: Result,
     strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     *,
     draws: int = SLOW_DRAWS,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Values:
     """How a portfolio's result changes with its costs, its delay and its timing; keys as `evidence.stress.stress`'s.
 
     A delay is counted in a name's own bars. At random times the forecasts of all names are turned together, each
@@ -109,7 +109,7 @@ def _trade(run: Run, first: int, yearly: int) -> Trade:
     return lambda variants: [unless_ruined(one, variant) for variant in variants]
 
 
-def _replays(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> Run:
+def _replays(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Parameters) -> Run:
     def run(variant: Variant) -> tuple[np.ndarray, float]:
         done = replay(stage, variant.forecast, rule, parameters, variant.account)
         return done.equity, float(np.abs(done.orders[done.orders[:, 0] >= first, 3]).sum())
@@ -117,7 +117,7 @@ def _replays(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters
     return run
 
 
-def _simulations(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> Run:
+def _simulations(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Parameters) -> Run:
     def run(variant: Variant) -> tuple[np.ndarray, float]:
         table = pd.DataFrame(variant.forecast, stage.panel.calendar, stage.panel.symbols)
         done = simulate_panel(stage.panel, table, rule, parameters, variant.account)

@@ -18,7 +18,8 @@ from rollcast.backtests.gate.verdict import Verdict
 from rollcast.backtests.gate.windows import examine_windows
 from rollcast.predictors import Predictor, WalkForward
 from rollcast.predictors.bars import COLUMNS
-from rollcast.predictors.checks.lookahead import SHORTENED, Leak, apart, find_leak, size_of, tolerance, truncated
+from rollcast.predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
+from rollcast.predictors.checks.perturbations import truncated
 
 KEPT = "cut off, and what was shown to it before forgotten"
 FEWEST, MOST = 6, 60  # bars of a predictor that are probed
@@ -49,7 +50,9 @@ def _remembered(
     limit = max(tolerance(reference, noise), SHORTENED * size_of(reference))
     for cut in (cuts[0], cuts[len(cuts) // 2], cuts[-1]):
         try:
-            moved = apart(afresh(predictor).predict(truncated(bars, cut)).to_numpy(float), reference[:cut])
+            moved = absolute_difference(
+                afresh(predictor).predict(truncated(bars, cut)).to_numpy(float), reference[:cut]
+            )
         except ValueError:  # too few bars for it
             continue
         if (beyond := moved > limit).any():

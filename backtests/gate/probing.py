@@ -17,7 +17,7 @@ SECONDS = 0.5  # spent on a predictor or learner that is quick
 
 def afresh(model: Predictor | Learner) -> Any:
     """An equal model from a second run of its module, where nothing is remembered."""
-    fresh = Subject(model).afresh()
+    fresh = Subject(model).fresh_copy()
     cls = type(fresh.learner if isinstance(fresh, WalkForward) else fresh)
     return cls(**{f.name: getattr(model, f.name) for f in fields(model) if f.init})  # type: ignore[arg-type]
 

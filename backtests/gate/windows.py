@@ -18,13 +18,12 @@ from rollcast.predictors.bars import COLUMNS
 from rollcast.predictors.checks.lookahead import (
     SHORTENED,
     Leak,
-    apart,
-    changed,
+    absolute_difference,
     find_leak,
     size_of,
     tolerance,
-    truncated,
 )
+from rollcast.predictors.checks.perturbations import changed, truncated
 
 SHARE = 0.09  # of a slow learner's windows that are trained again
 PROBES_PER_WINDOW = 7  # a window is trained as it was, and with the bars after three cuts in its block gone or changed
@@ -43,7 +42,7 @@ class _Probe:
     def moved(self, block: pd.Series, reference: np.ndarray) -> np.ndarray:
         """How far the forecasts before the cut, made on the spoilt bars, are from the run's."""
         first = self.window.split - 1
-        return apart(block.to_numpy(float)[: self.cut - first], reference[first : self.cut])
+        return absolute_difference(block.to_numpy(float)[: self.cut - first], reference[first : self.cut])
 
 
 def examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.ndarray) -> Verdict:
@@ -82,13 +81,16 @@ def _untouched(
         count = min(quick, MOST_WINDOWS, len(windows))
         alone = _blocks(learner, _spread(windows, count))
     chosen = _spread(windows, count)
-    gaps = [float(apart(block, reference[w.split - 1 : w.stop]).max()) for w, block in zip(chosen, alone, strict=True)]
+    gaps = [
+        float(absolute_difference(block, reference[w.split - 1 : w.stop]).max())
+        for w, block in zip(chosen, alone, strict=True)
+    ]
     worst = int(np.argmax(gaps))
     if gaps[worst] <= COMPANY * size_of(reference):
         return chosen, None, gaps[worst]
     # Not the run's forecast: because it is random, or because the windows that were beside it are missing?
     again = _blocks(learner, chosen)
-    noise = max(float(apart(a, b).max()) for a, b in zip(again, alone, strict=True))
+    noise = max(float(absolute_difference(a, b).max()) for a, b in zip(again, alone, strict=True))
     if gaps[worst] > 8 * noise:
         return chosen, Company(chosen[worst].date, gaps[worst], noise), noise
     return chosen, None, gaps[worst]

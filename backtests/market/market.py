@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
 from rollcast.backtests.data.table import Loaded
+from rollcast.backtests.json_values import Values
 from rollcast.backtests.market.panel import Panel
 from rollcast.strategies.feed import actions_of
 
@@ -50,13 +50,21 @@ class Market:
             return cls(name, {name: bars})
         if isinstance(bars, Panel):
             reads = model_bars.bars if isinstance(model_bars, Panel) else bars.bars
-            return cls(bars.name, {s: as_given(b, reads[s]) for s, b in bars.bars.items()}, portfolio=True)
-        return cls(name, {name: as_given(bars, bars if model_bars is None else model_bars)})
+            return cls(bars.name, {s: loaded_of(b, reads[s]) for s, b in bars.bars.items()}, portfolio=True)
+        return cls(name, {name: loaded_of(bars, bars if model_bars is None else model_bars)})
 
     @property
     def symbols(self) -> list[str]:
         """The names, in order."""
         return list(self.loaded)
+
+    @property
+    def columns(self) -> pd.Index:
+        """The names as the columns of a table, also where one is text that pandas' own type for text cannot hold."""
+        try:
+            return pd.Index(self.symbols)
+        except UnicodeEncodeError:
+            return pd.Index(self.symbols, dtype=object)
 
     @cached_property
     def panel(self) -> Panel:
@@ -85,7 +93,7 @@ class Market:
         """Whether any bars carry dividends and splits for the account to book."""
         return any(actions_of(one.bars) is not None for one in self.loaded.values())
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Values:
         """What a recipe keeps of how the bars came to be."""
         if not self.portfolio:
             return self._only.as_dict()
@@ -96,6 +104,6 @@ class Market:
         return next(iter(self.loaded.values()))
 
 
-def as_given(bars: pd.DataFrame, model_bars: pd.DataFrame, origin: str = "given") -> Loaded:
+def loaded_of(bars: pd.DataFrame, model_bars: pd.DataFrame, origin: str = "given") -> Loaded:
     """Bars that were not loaded from any source, and what the predictor reads of them."""
     return Loaded(bars, model_bars, pd.DataFrame(), origin)

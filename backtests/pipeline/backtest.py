@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import backtrader as bt
 import pandas as pd
 
@@ -14,6 +11,7 @@ from rollcast.backtests.account.panel_scores import contribution, panel_scores
 from rollcast.backtests.account.scores import forecast_scores, return_scores, trading_scores
 from rollcast.backtests.account.trades import TRADE_COLUMNS, trades_from
 from rollcast.backtests.data.bars import bars_per_year
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.forecasts import Forecasts, Progress, predict
@@ -30,7 +28,7 @@ def run(
     bars: Market | Panel | pd.DataFrame,
     predictor: Predictor | Pooled,
     strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     *,
     model_bars: Panel | pd.DataFrame | None = None,
@@ -63,7 +61,7 @@ def run(
 def trade(
     forecasts: Forecasts,
     strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
 ) -> Result:
     """The second half of `run`: the forecasts traded, and scored from the first one on. Raises as `run` does."""
@@ -108,7 +106,7 @@ def simulate_market(
     market: Market,
     table: pd.DataFrame,
     strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any],
+    parameters: Parameters,
     account: Account,
 ) -> tuple[Simulation | PanelSimulation, pd.DataFrame]:
     """What the account did with forecasts (dates × symbols), and the units of every name at every close.
@@ -120,7 +118,7 @@ def simulate_market(
         panel = simulate_panel(market.panel, table, *portfolio_rule(strategy, parameters), account)
         return panel, panel.positions
     single = simulate(market.bars, table.iloc[:, 0], strategy, parameters, account)
-    return single, single.history[["units"]].set_axis(market.symbols, axis=1)
+    return single, single.history[["units"]].set_axis(market.columns, axis=1)
 
 
 def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulation:
@@ -133,7 +131,7 @@ def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulatio
 
 def _trading(
     market: Market, traded: Simulation | PanelSimulation, first: pd.Timestamp, yearly: int
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[Values, pd.DataFrame]:
     """Scores of the trading from the first forecast on, and the round trips, of a portfolio by date of entry."""
     history, orders, payments = traded.history.loc[first:], traded.orders, traded.payments
     # A strategy deaf to the forecast may trade before the first one.

@@ -108,7 +108,7 @@ def predict(
     for name, bars in frames.items():
         check_bars(bars, name)
     start = time.perf_counter()
-    with training_log.kept() as log:
+    with training_log.recording() as log:
         series = _series(predictor, market, frames, progress)
     seconds = time.perf_counter() - start
     if isinstance(predictor, Pooled):
@@ -120,7 +120,9 @@ def predict(
         verdict, probed = _examine(predictor, frames, series, max(SECONDS, SHARE * seconds))
     if verdict.leak and not allow_lookahead:
         raise LookAheadError(verdict.leak)
-    table = pd.DataFrame(series, index=market.bars.index, columns=market.symbols, dtype=float)
+    table = pd.DataFrame(np.nan, index=market.bars.index, columns=market.columns)
+    for name, one in series.items():
+        table[name] = one.reindex(table.index).astype(float)
     training = log.training()
     return Forecasts(
         *(predictor, market, table, verdict, probed, _means(training) if market.portfolio else training, seconds)

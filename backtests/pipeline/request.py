@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
 import backtrader as bt
@@ -14,6 +14,7 @@ from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.load import from_bars, load
 from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.table import Loaded
+from rollcast.backtests.json_values import Record, Values
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.backtest import trade
@@ -41,6 +42,7 @@ class Request(DataOptions):
     predictor: str
     strategy: str = "long_flat"
     symbol: str = "SPY"
+    _: KW_ONLY
     since: str | None = None
     train: int | None = None
     every: int | None = None
@@ -83,7 +85,7 @@ class Request(DataOptions):
             raise ValueError(f"{self.predictor} is never refitted, so --{next(iter(schedule))} does not apply to it")
         return model
 
-    def rule(self) -> tuple[type[bt.Strategy], dict[str, Any]]:
+    def rule(self) -> tuple[type[bt.Strategy], Values]:
         """The strategy and its parameters. Raises LookupError, TypeError or ValueError."""
         cls, registry = find_strategy(self.strategy, portfolio=self.is_portfolio)
         return cls, registry.coerce(cls, self.strategy_params, self.strategy)
@@ -143,7 +145,7 @@ class Request(DataOptions):
         return shlex.join(words)
 
     @classmethod
-    def from_recipe(cls, recipe: Mapping[str, Any]) -> Self:
+    def from_recipe(cls, recipe: Record) -> Self:
         """The request a recipe holds. Raises ValueError for the recipe of a run that was not made from one."""
         if "request" not in recipe:
             raise ValueError(

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from rollcast.backtests.atomic import whole_file
-from rollcast.backtests.json_values import write_json
-from rollcast.backtests.market.market import Market, as_given
+from rollcast.backtests.json_values import Record, write_json
+from rollcast.backtests.market.market import Market, loaded_of
 from rollcast.backtests.pipeline.forecasts import mean_forecast
 from rollcast.predictors.training_log import Training
 
@@ -47,8 +47,8 @@ class Result:
     positions: pd.DataFrame
     orders: pd.DataFrame
     trades: pd.DataFrame
-    metrics: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    metrics: Record
+    recipe: Record
     training: Training | None = None
     payments: pd.DataFrame | None = None
 
@@ -86,7 +86,9 @@ class Result:
         """
         self.bars.to_parquet(folder / "bars.parquet")
         self.history.to_parquet(folder / "equity.parquet")
-        self.positions.to_parquet(folder / "positions.parquet")
+        # By a plain name, since a symbol may hold what no file can.
+        positions = self.positions if self.market.portfolio else self.positions.set_axis(["units"], axis=1)
+        positions.to_parquet(folder / "positions.parquet")
         self.forecast.to_frame().to_parquet(folder / "forecasts.parquet")
         self.orders.to_csv(folder / "orders.csv", index=False)
         self.trades.to_csv(folder / "trades.csv", index=False)
@@ -170,16 +172,16 @@ def read_file(path: Path, dates: list[str] | None = None) -> Any:
         raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def _load_market(folder: Path, recipe: Mapping[str, Any]) -> Market:
+def _load_market(folder: Path, recipe: Record) -> Market:
     name, span = recipe["symbol"], recipe["bars"]
     if not (folder / "panel.parquet").exists():
         bars = read_file(folder / "bars.parquet")
         read = _read_model_bars(folder, "model_bars", "seen") if "seen" in span else bars
-        return Market(name, {name: as_given(bars, read, "saved")})
+        return Market(name, {name: loaded_of(bars, read, "saved")})
     traded = _by_symbol(read_file(folder / "panel.parquet"))
     differ = any("seen" in one for one in span["symbols"].values())
     read = _by_symbol(_read_model_bars(folder, "panel_model_bars", "panel_seen")) if differ else {}
-    names = {symbol: as_given(bars, read.get(symbol, bars), "saved") for symbol, bars in traded.items()}
+    names = {symbol: loaded_of(bars, read.get(symbol, bars), "saved") for symbol, bars in traded.items()}
     return Market(name, names, portfolio=True)
 
 
@@ -192,14 +194,15 @@ def _read_model_bars(folder: Path, name: str, former: str) -> pd.DataFrame:
 def _load_forecasts(folder: Path, market: Market) -> pd.DataFrame:
     if market.portfolio:
         return read_file(folder / "panel_forecasts.parquet")
-    return read_file(folder / "forecasts.parquet")[["forecast"]].set_axis(market.symbols, axis=1)
+    return read_file(folder / "forecasts.parquet")[["forecast"]].set_axis(market.columns, axis=1)
 
 
 def _load_positions(folder: Path, market: Market, history: pd.DataFrame) -> pd.DataFrame:
     """Before 0.2, the units of one name stood beside its equity."""
-    if "units" in history and not market.portfolio:
-        return history[["units"]].set_axis(market.symbols, axis=1)
-    return read_file(folder / "positions.parquet")
+    if market.portfolio:
+        return read_file(folder / "positions.parquet")
+    units = history if "units" in history else read_file(folder / "positions.parquet")
+    return units[["units"]].set_axis(market.columns, axis=1)
 
 
 def _load_training(folder: Path) -> Training | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import backtrader as bt
 
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.predictors.registry import Parameter, Registry, suggest
 from rollcast.strategies import BUILT_IN
 from rollcast.strategies.base import ForecastStrategy
@@ -43,7 +41,7 @@ def find_strategy(name: str, *, portfolio: bool) -> tuple[type[bt.Strategy], Reg
     return cls, registry
 
 
-def check_strategy(strategy: type[bt.Strategy], parameters: Mapping[str, Any], *, portfolio: bool = False) -> None:
+def check_strategy(strategy: type[bt.Strategy], parameters: Parameters, *, portfolio: bool = False) -> None:
     """Holds the parameters of a strategy to their limits, before anything is trained.
 
     Raises ValueError for a parameter outside its limits, TypeError for a strategy that cannot trade a portfolio.
@@ -57,14 +55,12 @@ def check_strategy(strategy: type[bt.Strategy], parameters: Mapping[str, Any], *
         strategy.check(**all_parameters(strategy, parameters))
 
 
-def all_parameters(strategy: type[bt.Strategy], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def all_parameters(strategy: type[bt.Strategy], parameters: Parameters) -> Values:
     """Every parameter of a strategy: the value in `parameters`, or the default."""
     return {p.name: parameters.get(p.name, p.default) for p in strategy_parameters(strategy)}
 
 
-def portfolio_rule(
-    strategy: type[bt.Strategy], parameters: Mapping[str, Any]
-) -> tuple[type[PortfolioStrategy], dict[str, Any]]:
+def portfolio_rule(strategy: type[bt.Strategy], parameters: Parameters) -> tuple[type[PortfolioStrategy], Values]:
     """The strategy that trades a portfolio, and its parameters: a rule for one name is applied to every name."""
     if issubclass(strategy, PortfolioStrategy):
         return strategy, dict(parameters)

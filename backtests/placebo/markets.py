@@ -25,7 +25,7 @@ from rollcast.backtests.pipeline.strategies import check_strategy
 from rollcast.backtests.placebo.surrogates import SURROGATES, surrogate
 from rollcast.predictors import Learner, Predictor, WalkForward
 from rollcast.predictors.bars import check_bars
-from rollcast.predictors.executor import Work, each, share
+from rollcast.predictors.executor import Work, execute
 from rollcast.predictors.registry import suggest
 from rollcast.strategies.buy_and_hold import BuyAndHold
 
@@ -109,7 +109,7 @@ def _forecasts(pipeline: Pipeline, markets: Sequence[pd.DataFrame], progress: Pr
     if isinstance(pipeline.predictor, WalkForward):
         return pipeline.predictor.predict_many(markets, progress)
     made: dict[int, pd.Series] = {}
-    for k, series in share(Work(partial(each, pipeline.predictor.predict), markets)):
+    for k, series in execute(Work.map(pipeline.predictor.predict, markets)):
         made[k] = series
         progress(len(made), len(markets))
     return [made[k] for k in range(len(markets))]
@@ -134,7 +134,7 @@ def _equities(
     if not (supports(strategy) and cheap):
         simulated = partial(_simulated, strategy, parameters, account)
         pairs = list(zip(markets, forecasts, strict=True))
-        equities = dict(share(Work(partial(each, simulated), pairs)))
+        equities = dict(execute(Work.map(simulated, pairs)))
         return np.stack([equities[k] for k in range(len(pairs))])
     opening, closing = (np.column_stack([bars[name].to_numpy(float) for bars in markets]) for name in ("open", "close"))
     prices = Prices(pd.DatetimeIndex(markets[0].index), opening, closing)

@@ -23,7 +23,7 @@ from rollcast.backtests.sweep.points import Maker, Point, Sweep
 from rollcast.backtests.sweep.store import Store
 from rollcast.backtests.sweep.trade import Traded, trade, trade_one
 from rollcast.backtests.sweep.trial_rows import TrialRows
-from rollcast.predictors.executor import Work, each, share
+from rollcast.predictors.executor import Work, execute
 
 CHUNK = 250  # points made ready at once; the fast simulator keeps them together, backtrader each by itself
 MOST_RETURNS = 400_000_000  # held at once: 3.2 GB
@@ -149,7 +149,7 @@ class Worklist:
             return
         units = list(zip(forecasts.T, parameters, strict=True))
         do = partial(trade_one, self.bars, strategy, asked.base.account, first, yearly)
-        for k, traded in share(Work(partial(each, do), units)):
+        for k, traded in execute(Work.map(do, units)):
             yield [points[k]], traded
 
     def _rows(self, points: list[Point], traded: Traded) -> pd.DataFrame:

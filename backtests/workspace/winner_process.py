@@ -6,6 +6,7 @@ import _thread
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ from rollcast.backtests.pipeline.request import Request
 
 # Begins to make a run with its sheet in a workspace; what it returns waits for the run's folder.
 Begin = Callable[[Request, Path], Callable[[], Path]]
-PATIENCE = 10.0  # seconds to clear away a run that was interrupted
+PATIENCE = 60.0  # seconds to clear away a run that was interrupted
 
 # Not `multiprocessing`, which would run the caller's script again.
 _SERVE = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.workspace.winner_process import serve; serve()"
@@ -79,6 +80,8 @@ def serve() -> None:
     """What the other process does: loads what a sheet needs, and makes and answers what it is asked for."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever is printed is no answer
+    # A shell's background job ignores Ctrl-C, and so does all it starts; there _thread.interrupt_main does nothing.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     requests: queue.Queue[Any] = queue.Queue()
     try:
         threading.Thread(target=_listen, args=(requests,), daemon=True).start()

@@ -14,9 +14,8 @@ import numpy as np
 
 from rollcast.strategies.base import check_limits
 from rollcast.strategies.portfolio.feed import BAR, ENDED, UNLISTED
-from rollcast.strategies.portfolio.sizing import Book, changes
+from rollcast.strategies.sizing import Book, changes
 
-DUST = 1e-6  # of equity: a difference in weight that is no trade
 PERIODS = ("bar", "daily", "weekly", "monthly", "quarterly")
 
 
@@ -105,12 +104,9 @@ class PortfolioStrategy(bt.Strategy):
         self.due &= ~opens
         broker = self.broker
         price = np.where(opens, self._read("open"), np.nan_to_num(self.closes))
-        book = Book(held, price, broker.getcash(), broker.cost_rate, not broker.p.fractional)
-        self._refuse_ruin(book)
-        gap = np.abs(self.target - book.value / book.equity)
-        who &= (gap > np.maximum(self.tolerances(), DUST)) | ((self.target == 0) & (held != 0))
-        size = changes(book, self.target, who)
-        self.too_small += int(np.sum(who & (self.target != 0) & (held == 0) & (size == 0)))
+        book = Book(held, price, broker.getcash(), broker.cost_rate, not broker.p.fractional, self.today)
+        size, traded = changes(book, self.target, who, self.tolerances())
+        self.too_small += int(np.sum(traded & (held == 0) & (size == 0)))
         self._order(size)
 
     def held(self) -> np.ndarray:
@@ -167,13 +163,6 @@ class PortfolioStrategy(bt.Strategy):
             self.sell(data=self.datas[i], size=-float(size[i]))
         for i in np.flatnonzero(size > 0):
             self.buy(data=self.datas[i], size=float(size[i]))
-
-    def _refuse_ruin(self, book: Book) -> None:
-        """Raises if nothing would be left once every short is bought back: no order could be paid for."""
-        left = book.equity + float(book.value[book.value < 0].sum()) * book.rate
-        if left <= 0:
-            date = self.datas[0].datetime.datetime(0)
-            raise ValueError(f"the account was wiped out on {date:%Y-%m-%d}: equity {left:.2f}. Trade smaller")
 
 
 def spread(chosen: Sequence[int] | np.ndarray, share: np.ndarray, n: int) -> np.ndarray:

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.optimize import minimize
 
-from rollcast.strategies.portfolio.base import DUST, PortfolioStrategy
+from rollcast.strategies.portfolio.base import PortfolioStrategy
+from rollcast.strategies.sizing import DUST
 
 FEWEST = 30  # rows of returns from which a covariance is estimated
 

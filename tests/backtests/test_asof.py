@@ -204,7 +204,7 @@ def test_a_predictor_forecasts_the_same_as_of_then_and_pays_for_what_it_did_not_
 def test_what_is_saved_says_where_every_dividend_went(spy_runs, tmp_path):
     spy_runs["asof"].save(tmp_path)
     saved = Result.load(tmp_path)
-    bars, history = saved.bars.loc[saved.history.index], saved.history
+    bars, history = saved.bars.loc[saved.history.index], saved.history.assign(units=saved.positions.iloc[:, 0])
     np.testing.assert_allclose(history["cash"] + history["units"] * bars["close"], history["equity"], rtol=1e-12)
     np.testing.assert_allclose(history["cash"].diff().iloc[1:], changes_of(saved, bars).iloc[1:], rtol=0, atol=1e-6)
     assert saved.trades["pnl"].sum() == pytest.approx(history["equity"].iloc[-1] - 100_000)

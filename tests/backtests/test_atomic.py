@@ -132,6 +132,20 @@ def test_an_interrupted_run_leaves_nothing(error, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_between_making_the_folder_and_knowing_it_leaves_nothing(tmp_path, monkeypatch):
+    mkdir = os.mkdir
+
+    def interrupted(path: str, *more: object) -> None:
+        mkdir(path, *more)
+        if ".unfinished-" in str(path):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path, "ema-SPY"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_runs_of_the_same_second_are_numbered(tmp_path, monkeypatch):
     import rollcast.backtests.atomic as module
 
@@ -174,7 +188,7 @@ def test_a_place_that_cannot_be_written_is_one_clear_error_before_anything_is_ru
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(OSError, match=r"^cannot write to .*file.*Choose another folder with --out$") as caught:
-        RunFolder(blocked / below, "x")
+        RunFolder(blocked / below, "x").__enter__()
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
     assert blocked.read_text() == "in the way"

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 
 import rollcast
 from rollcast import load
@@ -52,16 +53,19 @@ def targets(strategy: type[ForecastStrategy], bars: pd.DataFrame, forecast: pd.S
     return pd.Series(opinion, index=bars.index).ffill()
 
 
-def units_for(weight: float, equity: float, held: float, price: float, account: Account) -> float:
-    """Units that make up this weight once its costs are paid.
+def units_for(weight: float, equity: float, units: float, price: float, account: Account) -> float:
+    """Units that make up this weight of what is left of equity once the trade to them is paid, found by bisection.
 
-    A buyer pays slippage and commission on top of the open; a position on the other side is first closed at that cost.
+    Whatever is traded costs what buying it would: slippage and commission on top of the open.
     """
-    dearer = (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4)
-    if held * weight < 0:
-        equity -= abs(held) * price * (dearer - 1)
-    units = weight * equity / (price * dearer) * (1 - 1e-9)
-    return units if account.fractional else float(int(units))
+    rate = (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) - 1
+
+    def short_of(left: float) -> float:
+        return left + rate * abs(weight * left - units * price) - equity
+
+    left = brentq(short_of, 0, equity, xtol=1e-12 * equity, rtol=1e-14) if short_of(equity) > 0 else equity
+    wanted = weight * left / price * (1 - 1e-9)
+    return wanted if account.fractional else float(int(wanted))
 
 
 def independent_equity(

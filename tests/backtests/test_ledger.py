@@ -26,8 +26,10 @@ from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.evidence import luck
 from rollcast.backtests.evidence.luck import TrialCount
+from rollcast.backtests.ledger import database
 from rollcast.backtests.ledger import ledger as module
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.ledger.returns_sketch import _correlations, _lifted, _unpacked, effective, sketch
 from rollcast.backtests.ledger.trial_key import VOLATILE, Row, trial_key
 from rollcast.backtests.pipeline.result import Result
@@ -394,7 +396,7 @@ def test_what_is_no_ledger_gives_one_clear_line_and_is_left_as_it_is(ledger, sma
 
 
 def test_a_ledger_that_stays_locked_or_cannot_be_opened_is_an_os_error(full, sma, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
     with closing(sqlite3.connect(full.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert len(full.runs()) == 7  # who reads need not wait for who writes
@@ -428,14 +430,21 @@ def test_an_export_holds_every_run_and_recipe(full, results, tmp_path, suffix):
         full.export(tmp_path / "all.xlsx")
 
 
-def test_ten_thousand_runs_are_listed_in_half_a_second(full, results, speed):
+def test_ten_thousand_runs_are_listed(full, results, speed):
+    speed.multiply(full.path, 10_000)
+    runs = full.runs()
+    assert (len(runs), runs["trial"].nunique()) == (10_000, 10_000)
+    assert full.trials(Row.of(results[3])).count > 1000
+
+
+@pytest.mark.timed
+def test_ten_thousand_runs_are_listed_in_half_a_second(full, speed):
     speed.multiply(full.path, 10_000)
     began = time.perf_counter()
     runs = full.runs()
     took = time.perf_counter() - began
-    assert (len(runs), runs["trial"].nunique()) == (10_000, 10_000)
+    assert len(runs) == 10_000
     assert took < 0.5
-    assert full.trials(Row.of(results[3])).count > 1000
 
 
 HALF_WRITTEN = """

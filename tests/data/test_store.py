@@ -147,6 +147,7 @@ def test_a_lock_that_is_held_is_waited_for_and_then_said():
         pass
 
 
+@pytest.mark.timed
 def test_one_symbol_loads_in_twenty_milliseconds():
     keep()
     load("SPY")

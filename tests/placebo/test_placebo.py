@@ -23,7 +23,7 @@ from rollcast.predictors.kalman import KalmanMLE
 from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.recurrent.learners import LSTM
 from rollcast.predictors.sma import SMA
-from rollcast.predictors.walk_forward import Window
+from rollcast.predictors.window import Window
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
@@ -91,7 +91,7 @@ def test_the_real_row_is_the_run_to_the_last_bit(years, predictor, strategy):
 
 
 def test_a_request_is_tried_with_its_bars_strategy_costs_and_first_date():
-    request = Request("ema", "long_short", "BTC-USD", "2019", "2020", since="2019-09-02", account=ACCOUNT)
+    request = Request("ema", "long_short", "BTC-USD", start="2019", end="2020", since="2019-09-02", account=ACCOUNT)
     pipeline, result = Pipeline.of(request), request.run()
     real = score(pipeline, "flipped", [None]).iloc[0]
     assert real["sharpe"] == result.metrics["strategy"]["sharpe"]

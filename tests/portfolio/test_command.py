@@ -201,7 +201,7 @@ def test_predict_gives_every_name_that_still_trades_its_forecast_and_its_place_i
     assert [one["symbol"] for one in made] == ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
     weights = [one["position"]["next_weight"] for one in made]
     assert sum(weight > 0.4 for weight in weights) == 2
-    result = Request("ema", "top_k", "us5", "2011", "2012-12", strategy_params={"k": "2"}).run()
+    result = Request("ema", "top_k", "us5", start="2011", end="2012-12", strategy_params={"k": "2"}).run()
     assert [one["forecast"] for one in made] == result.forecasts.iloc[-1].tolist()
     assert [one["position"]["units"] for one in made] == result.positions.iloc[-1].tolist()
     alone = json.loads(good("predict", "us5", *words, "--no-skill", "--json"))["forecasts"]
@@ -266,7 +266,7 @@ def test_a_rule_for_many_names_from_a_file_trades_a_portfolio_and_no_single_name
         "from rollcast.strategies.portfolio.equal_weight import EqualWeight\nclass All(EqualWeight):\n    '''All.'''\n"
     )
     rule = str(tmp_path / "all.py")
-    result = Request("sma", rule, "AAPL,IBM", "2012").run()
+    result = Request("sma", rule, "AAPL,IBM", start="2012").run()
     assert ((result.positions != 0).sum(axis=1).iloc[2:] == 2).all()
     with pytest.raises(ValueError, match="trades many names"):
         Request("sma", rule, "AAPL").run()

@@ -8,24 +8,21 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
 from rollcast import load
-from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.predictors.bars import COLUMNS, random_walk
-from rollcast.predictors.checks.lookahead import changed, truncated
-from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.predictors.checks.perturbations import changed, truncated
 from rollcast.strategies.long_flat import LongFlat
-from rollcast.strategies.long_short import LongShort
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
 from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt
 from rollcast.strategies.portfolio.per_name import PerName
-from rollcast.strategies.portfolio.sizing import Book, changes
 from rollcast.strategies.portfolio.top_k import TopK
 from rollcast.strategies.proportional import Proportional
 
@@ -141,14 +138,29 @@ class Twin:
         worth = self.worth(equity, {s: (weight[s], value[s]) for s in who})
         cut = float if self.account.fractional else math.trunc
         size = {s: cut(weight[s] * worth * (1 - 1e-9) / price[s]) - units[s] for s in who}
-        needed = sum(n * price[s] for s, n in size.items() if n > 0) * (1 + self.rate)
-        free = cash - sum(n * price[s] for s, n in size.items() if n < 0) * (1 - self.rate)
+        share = self.affordable(cash, {s: (n * price[s], value[s]) for s, n in size.items()}, value)
         for s, n in size.items():
-            bought = cut(n * max(free, 0) / needed * (1 - 1e-9)) if n > 0 and needed > free else n
+            bought = cut(n * share * (1 - 1e-9)) if n > 0 and share < 1 else n
             fill = price[s] * (1 + math.copysign(self.slippage, n))
             cash -= bought * fill + abs(bought) * fill * self.commission
             units[s] += bought
         return cash
+
+    def affordable(self, cash: float, trades: dict[str, tuple[float, float]], value: dict[str, float]) -> float:
+        """The largest part of what is bought that leaves half of the value of the shorts that remain in cash."""
+
+        def spare(part: float) -> float:
+            left, shorts = cash, {s: max(-v, 0.0) for s, v in value.items()}
+            for s, (traded, worth) in trades.items():
+                done = part * traded if traded > 0 else traded
+                left -= done + abs(done) * self.rate
+                bought_back = min(done, max(-worth, 0.0)) if traded > 0 else 0.0
+                shorts[s] = max(-worth, 0.0) - bought_back if traded > 0 else max(-(worth + traded), 0.0)
+            return left - 0.5 * sum(shorts.values())
+
+        if spare(1.0) >= 0:
+            return 1.0
+        return brentq(spare, 0, 1, xtol=1e-15, rtol=1e-14) if spare(0.0) > 0 else 0.0
 
     def worth(self, equity: float, names: dict[str, tuple[float, float]]) -> float:
         """What is left of equity: worth + rate · Σ|weight · worth - value| = equity."""
@@ -245,6 +257,8 @@ def conserved(panel: Panel, found: PanelSimulation, account: Account) -> None:
     fractional=st.booleans(),
     rebalance=st.sampled_from(["bar", "weekly", "monthly"]),
 )
+# What was bought had taken all the cash, and a short's borrow cost overdrew it.
+@example(seed=1, k=1, short=True, cap=2.0, bps=300, fractional=True, rebalance="bar")
 def test_cash_and_positions_are_equity_and_no_order_is_refused(seed, k, short, cap, bps, fractional, rebalance):
     rng = np.random.default_rng(seed)
     bars = {}
@@ -328,27 +342,6 @@ def test_a_name_without_a_bar_is_traded_at_its_next_one():
 # --- rules for one name ---
 
 
-@pytest.mark.parametrize("account", ACCOUNTS.values(), ids=ACCOUNTS)
-@pytest.mark.parametrize("rule", [BuyAndHold, LongFlat])
-def test_a_portfolio_of_one_name_is_the_single_name_engine(spy, rule, account):
-    bars = spy.loc["2008":"2010"]
-    forecast = load("ema", span=20).predict(bars)
-    one = simulate(bars, forecast, rule, {}, account)
-    many = simulate_panel(Panel("one", {"SPY": bars}), forecast.to_frame("SPY"), PerName, {"rule": rule}, account)
-    np.testing.assert_allclose(many.history["equity"], one.history["equity"], rtol=1e-12)
-    assert len(many.orders) == len(one.orders) > 0
-
-
-@pytest.mark.parametrize("rule", [LongShort, Proportional])
-def test_a_rule_that_resizes_agrees_with_the_single_name_engine_up_to_what_it_sets_aside(spy, rule):
-    # The single-name engine sets aside the cost of the whole position, the portfolio that of what is traded.
-    bars = spy.loc["2008":"2010"]
-    forecast = load("ema", span=20).predict(bars)
-    one = simulate(bars, forecast, rule, {})
-    many = simulate_panel(Panel("one", {"SPY": bars}), forecast.to_frame("SPY"), PerName, {"rule": rule})
-    np.testing.assert_allclose(many.history["equity"], one.history["equity"], rtol=1e-3)
-
-
 def test_each_name_of_a_rule_for_one_owns_an_equal_share(sp20):
     panel = Panel("part", {s: bars.loc["2006":"2007"] for s, bars in sp20.bars.items()})
     table = forecasts_of(panel)
@@ -360,26 +353,3 @@ def test_each_name_of_a_rule_for_one_owns_an_equal_share(sp20):
     assert weights[opinion.shift(1, fill_value=False) & opinion].stack().median() == pytest.approx(0.05, rel=0.05)
     assert weights.where(~opinion).stack().abs().max() < 1e-9
     assert (weights.sum(axis=1) <= 1 + 1e-9).all()
-
-
-# --- sizing ---
-
-
-@settings(max_examples=300, deadline=None)
-@given(data=st.data(), n=st.integers(1, 6), rate=st.floats(0, 0.3), whole=st.booleans())
-def test_what_is_bought_is_always_paid_for(data, n, rate, whole):
-    def numbers(low: float, high: float) -> np.ndarray:
-        return np.array(data.draw(st.lists(st.floats(low, high), min_size=n, max_size=n)))
-
-    price, units = numbers(0.5, 500), np.trunc(numbers(0, 200))
-    target = numbers(0.0, 1.0)
-    target = target / max(1.0, target.sum())
-    who = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
-    book = Book(units, price, data.draw(st.floats(1, 1e5)), rate, whole)
-    change = changes(book, target, who)
-    cost = float((change * price).sum() + rate * (np.abs(change) * price).sum())
-    assert cost <= book.cash * (1 + 1e-12) + 1e-9
-    assert (change[~who] == 0).all()
-    assert (units + change >= 0).all()
-    if whole:
-        assert (change == np.trunc(change)).all()

@@ -20,6 +20,8 @@ from rollcast.predictors.pooled import Pooled, fit_many
 from rollcast.predictors.recurrent import kernel, pooled
 from rollcast.predictors.recurrent.learner import Recurrent
 from rollcast.predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM
+from rollcast.predictors.recurrent.window_jobs import Inputs, window_jobs
+from rollcast.predictors.window import Window
 
 NETS = [
     LSTM(seeds=2, epochs=4),
@@ -38,11 +40,10 @@ def five() -> dict[str, pd.DataFrame]:
 
 
 def jobs_of(learner: Recurrent, slices: list[pd.DataFrame]) -> list[tuple]:
-    from rollcast.predictors.recurrent.learner import _inputs
-
     date = max(bars.index[-1] for bars in slices)
-    each = [learner._window_jobs(*_inputs(b, learner.features), 0, len(b), len(b), date) for b in slices]
-    return list(zip(*each, strict=True))
+    windows = [Window(bars, 0, len(bars), len(bars)) for bars in slices]
+    jobs = [window_jobs(learner, Inputs.of(w.bars, learner.features), w, date) for w in windows]
+    return list(zip(*jobs, strict=True))
 
 
 @pytest.mark.parametrize("learner", [OLSFeatures(lags=3), *NETS], ids=lambda learner: type(learner).__name__)
@@ -56,7 +57,7 @@ def test_pooling_one_symbol_is_walk_forward(spy, learner):
 
 @needs_kernel
 @pytest.mark.parametrize("learner", NETS, ids=lambda learner: type(learner).__name__)
-def test_the_kernel_trains_pooled_nets_as_the_twin_does(five, learner):
+def test_the_kernel_trains_pooled_nets_as_the_reference_does(five, learner):
     slices = [bars.iloc[i : 250 + 20 * i] for i, bars in enumerate(list(five.values())[:3])]
     for jobs in jobs_of(learner, slices):
         fast, slow = pooled.by_kernel(learner.plan(), jobs), pooled.by_torch(learner.plan(), jobs)
@@ -72,12 +73,12 @@ def test_no_sample_straddles_two_symbols(five):
     one, samples = pooled.stacked(learner.plan(), jobs)
     steps = learner.lookback - 1 + samples.stride
     first, last = (
-        samples.starts // 200,
-        (samples.starts + steps) // 200,
+        samples.training // 200,
+        (samples.training + steps) // 200,
     )  # the last target is the bar after the last row
     assert (first == last).all()
     assert set(first) == {0, 1, 2}
-    rows = samples.starts[:, None] + np.arange(steps)
+    rows = samples.training[:, None] + np.arange(steps)
     assert np.isfinite(one.rows[rows]).all()
     assert np.isfinite(one.returns[rows + 1]).all()
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.covariance import ledoit_wolf
 
 from rollcast import load
 from rollcast.backtests.account.engine import Account
@@ -126,6 +125,8 @@ def test_only_rules_can_trade_a_panel(panel, table):
 
 
 def test_shrinkage_is_that_of_ledoit_and_wolf(panel):
+    from sklearn.covariance import ledoit_wolf
+
     x = np.diff(np.log(panel.table("close").to_numpy()), axis=0)
     for rows in (30, 250):
         np.testing.assert_allclose(shrunk(x[-rows:]), ledoit_wolf(x[-rows:])[0], rtol=1e-10, atol=1e-18)

@@ -1,6 +1,6 @@
 """A strategy: in on a strong forecast, out only on a weak one."""
 
-from rollcast.strategies.base import ForecastStrategy
+from rollcast import ForecastStrategy
 
 
 class Hysteresis(ForecastStrategy):
