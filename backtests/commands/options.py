@@ -35,6 +35,7 @@ def _merged(ctx: click.Context, option: click.Parameter, values: Sequence[str]) 
 
 
 def _pairs(option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE texts as a dict. Raises click.BadParameter for another text, and for a name given twice."""
     pairs: dict[str, str] = {}
     for value in values:
         key, equals, text = value.partition("=")
@@ -219,6 +220,7 @@ def training_bar() -> Iterator[Callable[..., None]]:
         bars: dict[str, Any] = {}
 
         def progress(finished: int, total: int, name: str = "") -> None:
+            """Draws a model's bar; finished, total: refits; name: of the model."""
             if name not in bars:
                 stack.close()  # ends the bar before
                 bar = click.progressbar(length=total, label=f"Training {name}".strip(), show_pos=True, file=sys.stderr)
