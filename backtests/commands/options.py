@@ -200,6 +200,10 @@ def account_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--borrow-bps", type=float, default=50.0, show_default=True, help="A year, on short positions."),
         click.option("--interest-bps", type=float, default=0.0, show_default=True, help="A year, earned on cash."),
         click.option("--fractional", is_flag=True, help="Hold fractions of a unit."),
+        click.option(
+            "--leverage", type=float, default=1.0, show_default=True, help="The most that |weights| add up to."
+        ),
+        click.option("--loan-bps", type=float, default=200.0, show_default=True, help="A year, paid on borrowed cash."),
         ADJUST,
         click.option("--overnight", is_flag=True, help="Let the predictor read nights as returns of a bar."),
         click.option("--allow-lookahead", is_flag=True, help="Trade a predictor that looks ahead; its sheet says so."),

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import backtrader as bt
-
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.evidence import luck
 from rollcast.backtests.evidence.bootstrap import difference, intervals
 from rollcast.backtests.evidence.panel_stress import stress_panel
@@ -25,7 +24,7 @@ ALONE = Trials(count=1, effective=1, sharpe_variance=0.0, runs=1)
 
 def with_evidence(
     result: Result,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
     trials: Trials = ALONE,

@@ -10,7 +10,6 @@ from rollcast.backtests.account.panel_engine import simulate_panel
 from rollcast.backtests.data.panel import Panel
 from rollcast.backtests.evidence.skill import skill
 from rollcast.backtests.next_bar.next_bar import History, NextBar, Position, after_last, last_forecast
-from rollcast.backtests.pipeline.panel_backtest import rule_for_many
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.universe import LoadedPanel
 
@@ -61,7 +60,7 @@ def next_positions(request: Request, panel: Panel, table: pd.DataFrame, names: l
     more = {symbol: pd.concat([panel.bars[symbol], after_last(panel.bars[symbol]).set_axis(date)]) for symbol in names}
     longer = Panel(panel.name, {**panel.bars, **more})
     told = pd.concat([table, table.iloc[-1:].set_axis(date)])
-    account = simulate_panel(longer, told, *rule_for_many(*request.rule()), request.account)
+    account = simulate_panel(longer, told, *request.rule(), request.account)
     weights = account.positions.mul(longer.table("close").ffill()).div(account.history["equity"], axis=0)
     return {
         symbol: Position(*(float(x[symbol].iloc[k]) for k in (-2, -1) for x in (account.positions, weights)))

@@ -7,7 +7,7 @@ import inspect
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +17,7 @@ import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account, Simulation, simulate
+from rollcast.backtests.account.hosts import Strategy, class_of, is_rule, rule_of
 from rollcast.backtests.account.scores import forecast_scores, return_scores, trading_scores
 from rollcast.backtests.account.trades import trades_from
 from rollcast.backtests.data.bars import bars_per_year, digest
@@ -24,23 +25,26 @@ from rollcast.backtests.gate.gate import LookAheadError, Verdict, examine
 from rollcast.backtests.pipeline.result import Result, simple_returns
 from rollcast.predictors import Learner, Predictor, WalkForward, training_log
 from rollcast.predictors.bars import check_bars
-from rollcast.predictors.registry import Parameter, Registry
+from rollcast.predictors.registry import Parameter, Registry, dataclass_parameters
 from rollcast.predictors.training_log import Training
 from rollcast.strategies import BUILT_IN
+from rollcast.strategies.actions import actions_of
 from rollcast.strategies.base import ForecastStrategy
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
-from rollcast.strategies.feed import actions_of
+from rollcast.strategies.rule import NameRule, Parameters, Rule
 
 PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "quantstats", "torch")
 
 
-def strategy_parameters(cls: type[bt.Strategy]) -> list[Parameter]:
-    """A backtrader strategy's parameters, typed by their defaults."""
+def strategy_parameters(cls: type[Parameters] | type[bt.Strategy]) -> list[Parameter]:
+    """A rule's fields, or a backtrader strategy's parameters, typed by their defaults."""
+    if issubclass(cls, Parameters):
+        return dataclass_parameters(cls)
     defaults = dict(cls.params._getitems())
     return [Parameter(name, type(default), default) for name, default in defaults.items()]
 
 
-STRATEGIES = Registry("strategy", "rollcast.strategies", BUILT_IN, (bt.Strategy,), strategy_parameters)
+STRATEGIES = Registry("strategy", "rollcast.strategies", BUILT_IN, (NameRule, Rule, bt.Strategy), strategy_parameters)
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ class Forecasts:
 def run(
     bars: pd.DataFrame,
     predictor: Predictor,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
     *,
@@ -130,7 +134,7 @@ def predict(
 
 def trade(
     forecasts: Forecasts,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
     *,
@@ -166,8 +170,8 @@ def trade(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": forecasts.seconds,
         "predictor": describe(forecasts.predictor),
-        "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
-        "account": asdict(account),
+        "strategy": {"class": class_of(strategy).__name__} | all_parameters(strategy, parameters),
+        "account": account.as_dict(),
         "symbol": symbol,
         "bars": span_of(bars, read),
         "evaluation": {"first": bars.index[first], "last": bars.index[-1], "bars": len(history), "warm_up": first},
@@ -189,9 +193,11 @@ def span_of(bars: pd.DataFrame, read: pd.DataFrame) -> dict[str, Any]:
     return span if read is bars else span | {"seen": digest(read)}
 
 
-def check_strategy(strategy: type[bt.Strategy], parameters: Mapping[str, Any]) -> None:
+def check_strategy(strategy: Strategy, parameters: Mapping[str, Any]) -> None:
     """Raises ValueError for a parameter outside its limits, before anything is trained."""
-    if issubclass(strategy, ForecastStrategy):
+    if is_rule(strategy):
+        rule_of(strategy, parameters)
+    elif isinstance(strategy, type) and issubclass(strategy, ForecastStrategy):
         strategy.check(**all_parameters(strategy, parameters))
 
 
@@ -228,8 +234,10 @@ def describe(model: Predictor | Learner) -> dict[str, Any]:
     }
 
 
-def all_parameters(strategy: type[bt.Strategy], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter of a strategy: the given value, or the default."""
+def all_parameters(strategy: Strategy, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter of a strategy: the given value, or the rule's own, or the default."""
+    if isinstance(strategy, Parameters):
+        return strategy.parameters | dict(given)
     return {p.name: given.get(p.name, p.default) for p in strategy_parameters(strategy)}
 
 
@@ -238,10 +246,10 @@ def versions() -> dict[str, str | None]:
     return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
 
 
-def sources_of(predictor: Predictor, strategy: type[bt.Strategy]) -> dict[str, str | None]:
+def sources_of(predictor: Predictor, strategy: Strategy) -> dict[str, str | None]:
     """SHA-256 of the files the predictor and the strategy were read from, so that a changed plugin is another one."""
     model = type(predictor.learner if isinstance(predictor, WalkForward) else predictor)
-    return {"predictor": _source_digest(model), "strategy": _source_digest(strategy)}
+    return {"predictor": _source_digest(model), "strategy": _source_digest(class_of(strategy))}
 
 
 def _source_digest(cls: type) -> str | None:

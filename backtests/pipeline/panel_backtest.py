@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import Strategy, class_of, is_rule, rule_of
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.account.panel_scores import contribution, panel_scores
 from rollcast.backtests.account.scores import forecast_scores, return_scores, trading_scores
@@ -31,21 +30,17 @@ from rollcast.backtests.pipeline.result import simple_returns
 from rollcast.predictors import Predictor, WalkForward
 from rollcast.predictors.pooled import Pooled
 from rollcast.predictors.registry import Registry
-from rollcast.strategies.base import ForecastStrategy
 from rollcast.strategies.portfolio import BUILT_IN
-from rollcast.strategies.portfolio.base import PortfolioStrategy
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
-from rollcast.strategies.portfolio.per_name import PerName
+from rollcast.strategies.rule import Rule
 
-PORTFOLIO_STRATEGIES = Registry(
-    "strategy", "rollcast.portfolio_strategies", BUILT_IN, (PortfolioStrategy,), strategy_parameters
-)
+PORTFOLIO_STRATEGIES = Registry("strategy", "rollcast.portfolio_strategies", BUILT_IN, (Rule,), strategy_parameters)
 
 
 def run_panel(
     panel: Panel,
     predictor: Predictor | Pooled,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
     *,
@@ -58,7 +53,7 @@ def run_panel(
 
     panel: what the account trades; columns `dividend` and `split` of a name are booked on its bars.
     seen: what the predictor reads instead, the same names on the same dates.
-    strategy: a `PortfolioStrategy`; or a `ForecastStrategy`, which then trades each name with an equal share.
+    strategy: a `Rule`; or a `NameRule`, which then trades each name with an equal share.
     pooled:   train one model for all symbols, refitted on as many dates, instead of one for each.
 
     Raises as `run` does.
@@ -69,18 +64,18 @@ def run_panel(
     return trade_panel(found, strategy, parameters, account, panel=panel)
 
 
-def check_rule(strategy: type[bt.Strategy], parameters: Mapping[str, Any]) -> None:
+def check_rule(strategy: Strategy, parameters: Mapping[str, Any]) -> None:
     """Raises TypeError for a strategy that cannot trade a panel, ValueError for a parameter outside its limits."""
-    if not issubclass(strategy, PortfolioStrategy | ForecastStrategy):
+    if not is_rule(strategy):
         raise TypeError(
-            f"{strategy.__name__} is no PortfolioStrategy and no ForecastStrategy, so it cannot trade a panel"
+            f"{class_of(strategy).__name__} is no Rule and no NameRule, so it cannot trade a panel; make it one"
         )
-    strategy.check(**all_parameters(strategy, parameters))
+    rule_of(strategy, parameters)
 
 
 def trade_panel(
     forecasts: PanelForecasts,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Mapping[str, Any] | None = None,
     account: Account | None = None,
     *,
@@ -94,8 +89,7 @@ def trade_panel(
     check_rule(strategy, parameters)
     read, first = forecasts.panel, forecasts.first
     panel = read if panel is None else panel
-    rule, given = rule_for_many(strategy, parameters)
-    traded = simulate_panel(panel, forecasts.table, rule, given, account)
+    traded = simulate_panel(panel, forecasts.table, strategy, parameters, account)
     held = simulate_panel(panel, forecasts.table, EqualWeight, {}, account)
     history = traded.history.loc[first:].assign(benchmark=held.history["equity"].loc[first:])
     returns, benchmark = simple_returns(history)
@@ -121,15 +115,6 @@ def trade_panel(
         table=table,
         positions=traded.positions.loc[first:],
     )
-
-
-def rule_for_many(
-    strategy: type[bt.Strategy], parameters: dict[str, Any]
-) -> tuple[type[PortfolioStrategy], dict[str, Any]]:
-    """The rule for many names, a rule for one name wrapped."""
-    if issubclass(strategy, PortfolioStrategy):
-        return strategy, parameters
-    return PerName, {"rule": strategy, "parameters": parameters}
 
 
 def _latest(forecasts: PanelForecasts) -> pd.DataFrame:
@@ -159,7 +144,7 @@ def _trading(
 def _recipe(
     forecasts: PanelForecasts,
     panel: Panel,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: dict[str, Any],
     account: Account,
     history: pd.DataFrame,
@@ -170,8 +155,8 @@ def _recipe(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": forecasts.seconds,
         "predictor": describe(cast(Predictor, predictor)),
-        "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
-        "account": asdict(account),
+        "strategy": {"class": class_of(strategy).__name__} | all_parameters(strategy, parameters),
+        "account": account.as_dict(),
         "symbol": panel.name,
         "bars": span_of(read.index, read.index)
         | {"symbols": {symbol: span_of(bars, read.bars[symbol]) for symbol, bars in panel.bars.items()}},

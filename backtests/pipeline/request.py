@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Self, TypeAlias, overload
 
-import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import StrategyClass
 from rollcast.backtests.data.load import given, load
 from rollcast.backtests.data.panel import Panel
 from rollcast.backtests.data.table import Adjust, Loaded
@@ -98,7 +98,7 @@ class Request:
             raise ValueError(f"{self.predictor} is never refitted, so --{next(iter(schedule))} does not apply to it")
         return model
 
-    def rule(self) -> tuple[type[bt.Strategy], dict[str, Any]]:
+    def rule(self) -> tuple[StrategyClass, dict[str, Any]]:
         """The strategy and its parameters."""
         cls, registry = find_rule(self.strategy, many=self.is_portfolio)
         return cls, registry.coerce(cls, self.strategy_params, self.strategy)

@@ -9,15 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import backtrader as bt
 import pandas as pd
 
+from rollcast.backtests.account.hosts import StrategyClass
 from rollcast.backtests.data.panel import BUNDLED, Panel, load_panel
 from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.pipeline.backtest import STRATEGIES
 from rollcast.backtests.pipeline.panel_backtest import PORTFOLIO_STRATEGIES
 from rollcast.predictors.registry import Registry, suggest
-from rollcast.strategies.portfolio.base import PortfolioStrategy
+from rollcast.strategies.rule import Rule
 
 LONGEST = 60  # letters of a folder's name that come from its symbols
 
@@ -68,7 +68,7 @@ def load_asked(symbol: str, load: Callable[[str], Loaded]) -> LoadedPanel:
     return LoadedPanel(load_panel(symbol, load=bars), each)
 
 
-def find_rule(name: str, *, many: bool) -> tuple[type[bt.Strategy], Registry]:
+def find_rule(name: str, *, many: bool) -> tuple[StrategyClass, Registry]:
     """The strategy of this name or file for many names or for one, and the registry that has it.
 
     Raises ValueError for a rule for many names that is asked to trade one, and what the registry raises.
@@ -78,7 +78,7 @@ def find_rule(name: str, *, many: bool) -> tuple[type[bt.Strategy], Registry]:
         raise LookupError(f"unknown strategy {name!r}. {suggest(name, {**portfolio, **single})}")
     registry = PORTFOLIO_STRATEGIES if name in portfolio and (many or name not in single) else STRATEGIES
     cls = registry.find(name)
-    if issubclass(cls, PortfolioStrategy) and not many:
+    if issubclass(cls, Rule) and not many:
         raise ValueError(f"{name} trades many names; give it several, as --symbol AAPL,MSFT or --symbol {BUNDLED[0]}")
     return cls, registry
 

@@ -50,7 +50,7 @@ class Trials:
         """What all points share of the recipe `Request.trade` writes."""
         base, bars = self.maker.sweep.base, self.data.bars
         return {
-            "account": asdict(base.account),
+            "account": base.account.as_dict(),
             "symbol": base.symbol,
             "bars": span_of(bars, self.data.seen),
             "evaluation": {

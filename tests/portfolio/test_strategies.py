@@ -122,7 +122,7 @@ def test_only_rules_can_trade_a_panel(panel, table):
     with pytest.raises(TypeError, match="cannot trade a panel"):
         check_rule(__import__("backtrader").Strategy, {})
     with pytest.raises(TypeError, match="PerName needs rule="):
-        simulate_panel(panel, table, PerName, {"rule": TopK})
+        simulate_panel(panel, table, PerName, {"rule": TopK()})
 
 
 def test_shrinkage_is_that_of_ledoit_and_wolf(panel):
