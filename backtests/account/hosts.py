@@ -42,7 +42,7 @@ def host_one(strategy: Strategy, parameters: Mapping[str, Any] | None = None) ->
     """
     if is_rule(strategy, Rule):
         raise TypeError(f"{class_of(strategy).__name__} trades many names, not one")
-    if is_rule(strategy):
+    if isinstance(strategy, Parameters) or issubclass(strategy, Parameters):
         return RuleStrategy, {"rule": rule_of(strategy, parameters)}
     return strategy, dict(parameters or {})
 
@@ -50,7 +50,10 @@ def host_one(strategy: Strategy, parameters: Mapping[str, Any] | None = None) ->
 def rule_for_many(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> Rule:
     """The rule that trades many names by it, one for a single name wrapped; raises as `rule_of`."""
     rule = rule_of(strategy, parameters)
-    return PerName(rule=rule) if isinstance(rule, NameRule) else rule
+    if isinstance(rule, NameRule):
+        return PerName(rule=rule)
+    assert isinstance(rule, Rule)  # of a rule there is no third kind
+    return rule
 
 
 def host_many(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> tuple[type[bt.Strategy], dict]:
