@@ -5,7 +5,10 @@ BIN := .venv/bin
 SOURCES := pyproject.toml constraints.txt setup.py $(wildcard predictors/recurrent/cpp/*)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: install backtest test test-slow lint format clean
+# How long `make fuzz` searches.
+SECONDS ?= 60
+
+.PHONY: install backtest test test-quick test-slow test-timed fuzz coverage lint types format clean
 
 install: .venv/installed
 
@@ -13,15 +16,35 @@ backtest: .venv/installed
 	$(BIN)/python cli.py backtest --predictor lstm
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not timed"
+
+# One test of every file.
+test-quick: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --quick
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "slow and not timed"
+
+# Durations are held alone: they need an idle machine.
+test-timed: .venv/installed-dev
+	$(BIN)/python -m pytest -p no:xdist -m timed
+
+# Examples that are not those of `make test`, at random; what fails is printed with the line that brings it back.
+fuzz: .venv/installed-dev
+	$(BIN)/python -m pytest --fuzz $(SECONDS)
+
+# The share of branches that the tests of `make test` run in their own process; pyproject.toml has the floor.
+coverage: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not timed" --cov --cov-report=term:skip-covered
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	@mkdir -p build/typed/rollcast
+	@$(MAKE) --no-print-directory types
+
+# mypy on one package `rollcast`, as it is installed: the stub, and what lies beside it in the checkout.
+types: .venv/installed-dev
+	@rm -rf build/typed/rollcast && mkdir -p build/typed/rollcast
 	@ln -sfn $(CURDIR)/rollcast/*.py* $(CURDIR)/predictors $(CURDIR)/strategies $(CURDIR)/backtests build/typed/rollcast/
 	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 
@@ -30,7 +53,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

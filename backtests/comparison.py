@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,8 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.evidence.confidence_set import confidence_set, pairwise
-from rollcast.backtests.pipeline.panel_result import PanelResult
 from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.result import Result, RunFolder
-from rollcast.backtests.workspace.workspace import label, ledger_of, write
+from rollcast.backtests.pipeline.result import Result
 from rollcast.predictors import Learner
 from rollcast.predictors.registry import PREDICTORS
 
@@ -42,7 +38,7 @@ class Entrant:
     def losses(self) -> pd.DataFrame:
         """Squared error of the forecast of every bar's next log return, the mean over seeds: bars × names."""
         outcome = _outcomes(self.results[0])
-        return sum((outcome - _said(one)) ** 2 for one in self.results) / len(self.results)
+        return sum((outcome - one.forecasts) ** 2 for one in self.results) / len(self.results)
 
 
 @dataclass(frozen=True)
@@ -94,43 +90,6 @@ def entrants_of(names: Sequence[str], base: Request, seeds: int = 1) -> list[Ent
     return entrants
 
 
-def compare(
-    entrants: Sequence[Entrant], out: Path, progress: Callable[[str, int, int], None] | None = None
-) -> Comparison:
-    """Runs every request on the same bars from the date on at which all have a forecast; each gets a folder in `out`.
-
-    progress: called with (entrant, refits done, refits in all).
-
-    All are recorded in the ledger before any sheet is written, so that each sheet counts all of them. Nothing is left
-    in `out` if one fails. Raises what `Request.run` raises.
-    """
-    base = entrants[0].requests[0]
-    base.check_rule()
-    data = base.market()
-    report = progress or (lambda name, done, total: None)
-    with ExitStack() as stack:
-        requests = [(entrant, request) for entrant in entrants for request in entrant.requests]
-        folders = [stack.enter_context(RunFolder(out, label(request))) for _, request in requests]
-        ledger = ledger_of(out)
-        ledger.runs(limit=1)
-        said = [request.predict(data.seen, partial(report, entrant.name)) for entrant, request in requests]
-        since = max(forecasts.first for forecasts in said)
-        since = since if base.since is None else max(since, pd.Timestamp(base.since))
-        date = f"{since:%Y-%m-%d}" if since == since.normalize() else since.isoformat()
-        asked = [replace(request, since=date) for _, request in requests]
-        results = [request.trade(forecasts, data) for request, forecasts in zip(asked, said, strict=True)]
-        for result, folder in zip(results, folders, strict=True):
-            ledger.record(result, folder.final)
-        runs = list(zip(asked, results, folders, strict=True))
-        written = [write(request, result, out, folder) for request, result, folder in runs]
-        places = [folder.finish() for folder in folders]
-    done, at = [], 0
-    for entrant in entrants:
-        span = slice(at, at := at + len(entrant.requests))
-        done.append(Entrant(entrant.name, tuple(asked[span]), tuple(written[span]), tuple(places[span])))
-    return summarise(done)
-
-
 def summarise(entrants: Sequence[Entrant]) -> Comparison:
     """The tables of a comparison."""
     scores = pd.DataFrame({entrant.name: _scores(entrant.results) for entrant in entrants}).T
@@ -144,22 +103,16 @@ def summarise(entrants: Sequence[Entrant]) -> Comparison:
 
 def _outcomes(result: Result) -> pd.DataFrame:
     """The log return from each bar of the window to the name's own next one, bars × names."""
-    closes = {s: b["close"] for s, b in result.read_panel.bars.items()} if isinstance(result, PanelResult) else {}
-    closes = closes or {"forecast": result.read["close"]}
+    closes = {symbol: bars["close"] for symbol, bars in result.market.model_panel.bars.items()}
     index = result.forecasts.index
     return pd.DataFrame({name: np.log(close).diff().shift(-1).reindex(index) for name, close in closes.items()})
-
-
-def _said(result: Result) -> pd.DataFrame:
-    """The forecasts, bars × names."""
-    return result.table if isinstance(result, PanelResult) else result.forecasts.to_frame("forecast")
 
 
 def _scores(results: Sequence[Result]) -> pd.Series:
     found: dict[str, list[Any]] = {}
     for part, names in SCORES.items():
         found |= {name: [result.metrics[part][name] for result in results] for name in names}
-    if isinstance(results[0], PanelResult):
+    if results[0].market.portfolio:
         found["rank_ic"] = [result.metrics["panel"]["rank_ic"]["mean"] for result in results]
     values: dict[tuple[str, str], Any] = {}
     for name, each in found.items():

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from rollcast.predictors.registry import suggest
 
@@ -33,7 +33,7 @@ class Config:
     """
 
     path: Path
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -52,7 +52,7 @@ class Config:
             raise ValueError(f"{path}: an option is given twice, once with dashes and once with underscores")
         return cls(path, values)
 
-    def known(self, options: Collection[str]) -> dict[str, Any]:
+    def known(self, options: Collection[str]) -> dict[str, object]:
         """The values of these options; what only other commands take is left out.
 
         Raises LookupError, with a near miss, for a key that is no option.
@@ -63,7 +63,7 @@ class Config:
                 raise LookupError(f"{self.path}: unknown option {word!r}. {suggest(word, words)}")
         return {key: value for key, value in self.values.items() if key in options}
 
-    def typed(self, key: str, kind: Kind) -> Any:
+    def typed(self, key: str, kind: Kind) -> object:
         """The value of an option: a number or flag as it stands, a date as text, a table as NAME=VALUEs.
 
         Raises ValueError for a value of another kind.
@@ -79,7 +79,7 @@ class Config:
             raise ValueError(f"{self.path}: {key} must be {expected}; got {shown}")
         return value if kind != "text" else _text(value)
 
-    def _table(self, key: str) -> dict[str, Any]:
+    def _table(self, key: str) -> dict[str, object]:
         table = self.values[key]
         if not isinstance(table, Mapping):
             raise ValueError(f"{self.path}: {key} must be a table, as [{key}] followed by name = value")
@@ -89,7 +89,7 @@ class Config:
         return dict(table)
 
 
-def _of_recipe(path: Path) -> dict[str, Any]:
+def _of_recipe(path: Path) -> dict[str, object]:
     """The request of a run in the words of the command line, and the snapshot of the data it was made on."""
     from rollcast.backtests.pipeline.request import Request
 
@@ -100,20 +100,20 @@ def _of_recipe(path: Path) -> dict[str, Any]:
     if not isinstance(recipe, dict):
         raise ValueError(f"{path} is not the recipe of a run")
     default = _flat(Request("")) | dict.fromkeys(("predictor", "strategy", "symbol"))
-    asked = _flat(Request.from_recipe(recipe))
+    values = _flat(Request.from_recipe(recipe))
     # What is at its default is not said, so that a command without the option can take the recipe too.
-    asked = {name: value for name, value in asked.items() if value != default[name]}
+    values = {name: value for name, value in values.items() if value != default[name]}
     snapshot = recipe.get("data", {}).get("pin", {}).get("snapshot")
-    return asked | ({"snapshot": snapshot} if snapshot else {})
+    return values | ({"snapshot": snapshot} if snapshot else {})
 
 
-def _flat(request: Request) -> dict[str, Any]:
+def _flat(request: Request) -> dict[str, object]:
     """A request by the names of its options."""
     values = asdict(request)
     return {{"zone": "time_zone"}.get(name, name): value for name, value in (values | values.pop("account")).items()}
 
 
-def _fits(value: Any, kind: Kind) -> bool:
+def _fits(value: object, kind: Kind) -> bool:
     """Whether a value is of this kind; a year is a date, and true is no number."""
     if kind == "flag" or isinstance(value, bool):
         return kind == "flag" and isinstance(value, bool)
@@ -122,7 +122,7 @@ def _fits(value: Any, kind: Kind) -> bool:
     return isinstance(value, int if kind == "whole number" else int | float)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     """A value as the command line would have it."""
     if isinstance(value, bool):
         return str(value).lower()

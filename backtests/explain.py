@@ -92,19 +92,24 @@ def recurrent(predictor: Predictor | Learner, name: str) -> Recurrent:
 
 def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, train: int, *, title: str) -> None:
     """Fits the learner on the last `train` bars; writes tables, figures and `explain.html` into an existing folder."""
-    from rollcast.predictors.recurrent.activations import look
+    from rollcast.predictors.recurrent.activations import activations_of
 
     bars = WalkForward(learner, train, every=1).windows(bars)[-1].training
-    seen = look(learner, bars)
-    tables = {"gates": seen.gates, "gradients": seen.gradients, "updates": seen.updates, "attention": seen.attention}
+    result = activations_of(learner, bars)
+    tables = {
+        "gates": result.gates,
+        "gradients": result.gradients,
+        "updates": result.updates,
+        "attention": result.attention,
+    }
     with matplotlib.rc_context(STYLE):
         figures = {
-            "gates": gates_figure(seen.gates),
-            "lags": lags_figure(seen.gradients),
-            "updates": updates_figure(seen.updates, learner.clip),
+            "gates": gates_figure(result.gates),
+            "lags": lags_figure(result.gradients),
+            "updates": updates_figure(result.updates, learner.clip),
         }
-        if seen.attention is not None:
-            figures["attention"] = attention_figure(seen.attention)
+        if result.attention is not None:
+            figures["attention"] = attention_figure(result.attention)
         drawn = {part: svg(figure) for part, figure in figures.items()}
     for part, table in tables.items():
         if table is not None:
@@ -115,7 +120,8 @@ def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, trai
         f"Fitted on {len(bars):,} bars, {bars.index[0]:%Y-%m-%d} to {bars.index[-1]:%Y-%m-%d}: the last window, all of "
         "which the net has seen. What fits here need not forecast anything; for that, backtest it.",
         ", ".join(f"{field.name}={_shown(getattr(learner, field.name))}" for field in fields(learner)),
-        f"Gradients cut: {seen.updates['clipped'].sum()} of {len(seen.updates)} updates ({seen.clipped:.0%}).",
+        f"Gradients clipped: {result.updates['clipped'].sum()} of {len(result.updates)} updates "
+        f"({result.clipping_rate:.0%}).",
     )
     page = _page(f"Inside {title}", facts, drawn)
     (folder / "explain.html").write_text(page, encoding="utf-8", newline="\n")

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from rollcast.backtests.pipeline.backtest import STRATEGIES
+from rollcast.backtests.pipeline.strategies import STRATEGIES
 from rollcast.predictors.registry import PREDICTORS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,9 +39,9 @@ def write_plugin(kind: str, name: str, folder: Path, *, package: bool = False) -
         test = "strategy" if kind == "strategy" else "predictor"
         files["pyproject.toml"] = "package/pyproject.toml.txt"
         files[f"tests/test_{fill['module']}.py"] = f"package/test_{test}.py.txt"
-    taken = folder if package else folder / f"{fill['module']}.py"
-    if taken.exists() or taken.is_symlink():
-        raise FileExistsError(f"{taken} is there already; choose another name or move it away")
+    target = folder if package else folder / f"{fill['module']}.py"
+    if target.exists() or target.is_symlink():
+        raise FileExistsError(f"{target} is there already; choose another name or move it away")
     for path, template in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         text = Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(fill)

@@ -11,12 +11,9 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.data.bars import digest
-from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.pipeline.backtest import sources_of, versions
-from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.pipeline.recipe import sources_of, versions
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.pipeline.universe import LoadedPanel
 
 
 @dataclass(frozen=True)
@@ -37,11 +34,11 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
     """
     request = Request.from_recipe(saved.recipe)
     _check_bars(saved)
-    again = request.run(_market(saved), progress)
+    again = request.run(saved.market, progress)
     pairs = {
-        "forecasts": (_forecasts(saved), _forecasts(again)),
+        "forecasts": (saved.forecasts, again.forecasts),
         "orders": (saved.orders, again.orders),
-        "equity": (saved.history, again.history),
+        "equity": (saved.history.join(saved.positions), again.history.join(again.positions)),
     }
     return [
         Part(part, fingerprint(before), fingerprint(after), first_difference(before, after))
@@ -49,33 +46,20 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
     ]
 
 
-def _market(saved: Result) -> Loaded | LoadedPanel:
-    """What was traded and what was read, as they were saved."""
-    if not isinstance(saved, PanelResult):
-        return Loaded(saved.bars, saved.read, pd.DataFrame(), "saved")
-    pairs = {symbol: (bars, saved.read_panel.bars[symbol]) for symbol, bars in saved.panel.bars.items()}
-    return LoadedPanel(saved.panel, {symbol: Loaded(*pair, pd.DataFrame(), "saved") for symbol, pair in pairs.items()})
-
-
 def _check_bars(saved: Result) -> None:
-    """Raises ValueError unless the saved bars, of every name of a panel, are those of the recipe."""
-    kept = saved.recipe["bars"]
-    for name, (file, bars) in {"sha256": ("bars", saved.bars), "seen": ("seen", saved.read)}.items():
-        if digest(bars) != kept.get(name, digest(bars)):
+    """Raises ValueError unless the saved bars, of every name of a portfolio, are those of the recipe."""
+    recorded, market = saved.recipe["bars"], saved.market
+    for key, file, bars in (("sha256", "bars", market.bars), ("seen", "model_bars", market.model_bars)):
+        if digest(bars) != recorded.get(key, digest(bars)):
             raise ValueError(f"{file}.parquet is not what this run was made on: its SHA-256 is not the recipe's")
-    if isinstance(saved, PanelResult):
-        for key, file, panel in (("sha256", "panel", saved.panel), ("seen", "panel_seen", saved.read_panel)):
-            found = {symbol: digest(bars) for symbol, bars in panel.bars.items()}
-            kept_of = {symbol: one.get(key, one["sha256"]) for symbol, one in kept["symbols"].items()}
-            wrong = [symbol for symbol in {**kept_of, **found} if found.get(symbol) != kept_of.get(symbol)]
-            if wrong:
-                raise ValueError(
-                    f"{file}.parquet is not what this run was made on: {', '.join(wrong)} is not the recipe's"
-                )
-
-
-def _forecasts(result: Result) -> pd.DataFrame:
-    return result.table if isinstance(result, PanelResult) else result.forecasts.to_frame()
+    if not market.portfolio:
+        return
+    for key, file, panel in (("sha256", "panel", market.panel), ("seen", "panel_model_bars", market.model_panel)):
+        digests = {symbol: digest(bars) for symbol, bars in panel.bars.items()}
+        expected = {symbol: span.get(key, span["sha256"]) for symbol, span in recorded["symbols"].items()}
+        wrong = [symbol for symbol in {**expected, **digests} if digests.get(symbol) != expected.get(symbol)]
+        if wrong:
+            raise ValueError(f"{file}.parquet is not what this run was made on: {', '.join(wrong)} is not the recipe's")
 
 
 def changes(saved: Result) -> list[str]:

@@ -21,11 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
+from rollcast import SMA, Account, LongFlat, load_bars, simulate
 from rollcast.backtests.account import Evaluation, evaluate
-from rollcast.backtests.account.engine import Account, simulate
-from rollcast.backtests.data.bars import load_bars
-from rollcast.predictors.sma import SMA
-from rollcast.strategies.long_flat import LongFlat
 
 TARGET_SECONDS, TARGET_RATIO = 10, 100
 

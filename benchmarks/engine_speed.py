@@ -22,10 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import backtrader as bt
 import pandas as pd
 
-from rollcast import load
-from rollcast.backtests.account.engine import Account, simulate
+from rollcast import Account, LongFlat, load, simulate
 from rollcast.predictors.bars import random_walk
-from rollcast.strategies.long_flat import LongFlat
 
 TARGET_RATE, TARGET_RATIO = 15_000, 1.3
 

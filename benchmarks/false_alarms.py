@@ -19,7 +19,8 @@ import pandas as pd
 
 from rollcast import Learner, Predictor
 from rollcast.predictors.bars import random_walk
-from rollcast.predictors.checks.lookahead import eventful, find_leak
+from rollcast.predictors.checks.lookahead import find_leak
+from rollcast.predictors.checks.perturbations import eventful_market
 from rollcast.predictors.checks.suite import Subject
 from tests.zoo.honest import honest, missing
 
@@ -64,7 +65,7 @@ KINDS: dict[str, Callable[[int, int], pd.DataFrame]] = {
     "GARCH": garch,
     "jumps": jumps,
     "missing days and idle bars": gaps,
-    "the suite's own kind": eventful,
+    "the suite's own kind": eventful_market,
 }
 
 

@@ -10,9 +10,9 @@ from unittest.mock import patch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rollcast import Learner, WalkForward, load, load_bars, run
-from rollcast.backtests.gate.gate import Verdict, examine
-from rollcast.strategies.long_flat import LongFlat
+from rollcast import Learner, LongFlat, WalkForward, load, load_bars, run
+from rollcast.backtests.gate.gate import examine
+from rollcast.backtests.gate.verdict import Verdict
 
 
 def seconds(name: str) -> tuple[float, float, int]:
@@ -20,10 +20,10 @@ def seconds(name: str) -> tuple[float, float, int]:
     bars, model = load_bars("SPY"), load(name)
     predictor = WalkForward(model) if isinstance(model, Learner) else model
     began = time.perf_counter()
-    with patch("rollcast.backtests.pipeline.backtest.examine", lambda *_: Verdict(0, None)):
+    with patch("rollcast.backtests.pipeline.forecasts.examine", lambda *_: Verdict(0, None)):
         result = run(bars, predictor, LongFlat)
     ran = time.perf_counter() - began
-    forecast = result.forecasts.reindex(bars.index)  # NaN while warming up
+    forecast = result.forecast.reindex(bars.index)  # NaN while warming up
     began = time.perf_counter()
     verdict = examine(predictor, bars, forecast)
     took = time.perf_counter() - began

@@ -17,9 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rollcast import Result, load, load_bars, run
-from rollcast.backtests.ledger.ledger import COLUMNS, NAME, Ledger
-from rollcast.strategies.long_flat import LongFlat
+from rollcast import LongFlat, Result, load, load_bars, run
+from rollcast.backtests.ledger.database import COLUMNS, NAME
+from rollcast.backtests.ledger.ledger import Ledger
+from rollcast.backtests.ledger.trial_key import Row
+
+KILLED = "all-killed"  # the file that says that no writer is to be killed any more
 
 
 def multiply(path: Path, count: int) -> None:
@@ -40,11 +43,16 @@ def multiply(path: Path, count: int) -> None:
 
 
 def write(path: Path, result: Result, log: Path, writer: str, runs: int) -> None:
-    """Records runs until the log says there are this many, and says so in the log after each."""
+    """Records runs until the log says there are this many, and says so in the log after each.
+
+    The last one is recorded when nobody is to be killed any more, so that there is someone to be killed until then.
+    """
     with open(log, "ab", buffering=0) as said:
         for number in range(len(log.read_bytes().splitlines()), runs):
+            while number == runs - 1 and not (path.parent / KILLED).exists():
+                time.sleep(0.005)
             name = f"{writer}-{number}-{os.getpid()}"  # after a kill the same number is another run
-            Ledger(path).record(result.with_recipe(tag=name), path.parent / name)
+            Ledger(path).record(Row.of(result.with_recipe(tag=name)), path.parent / name)
             said.write(f"{name}\n".encode())
 
 
@@ -73,6 +81,8 @@ def hammer(folder: Path, result: Result, writers: int, runs: int, kills: int, se
             if alive[w].wait() == -9:
                 killed += 1
                 alive[w] = start(w)
+        if killed == kills:
+            (folder / KILLED).touch()
         time.sleep(0.005)
     assert not any(process.returncode for process in alive), "a writer failed"
     return {"kills": killed, "seconds": time.perf_counter() - began} | counted(path, logs)
@@ -105,13 +115,13 @@ def main(size: int = 10_000) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ledger = Ledger(Path(folder, NAME))
         for result in results:
-            ledger.record(result)
+            ledger.record(Row.of(result))
         multiply(ledger.path, size)
         for name, call in (
-            ("record", lambda: ledger.record(results[0])),
+            ("record", lambda: ledger.record(Row.of(results[0]))),
             ("list all", lambda: ledger.runs()),
             ("list 20", lambda: ledger.runs(limit=20)),
-            ("trials", lambda: ledger.trials(results[0])),
+            ("trials", lambda: ledger.trials(Row.of(results[0]))),
             ("summary", lambda: ledger.summary()),
         ):
             times = []

@@ -72,8 +72,9 @@ def reader(path: Path) -> dict[str, float]:
 def coarser(path: Path) -> dict[str, float]:
     """`load` of a file, made into bars of an hour."""
     from rollcast.backtests.data.load import load
+    from rollcast.backtests.data.options import DataOptions
 
-    return seconds(lambda: load(str(path), bar="1h"))
+    return seconds(lambda: load(str(path), DataOptions(bar="1h")))
 
 
 def command(path: Path) -> dict[str, float]:

@@ -18,13 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from rollcast import WalkForward
-from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.placebo import SCORES, SURROGATES, Trial, placebo
+from rollcast import SMA, OLSFeatures, Request, WalkForward
+from rollcast.backtests.placebo import SCORES, SURROGATES, Pipeline, placebo
 from rollcast.backtests.placebo.surrogates import DEFAULT
-from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.recurrent import trainer
-from rollcast.predictors.sma import SMA
 from tests.placebo.calibration import p_values, uniform
 
 MOMENTUM = (0.0, 0.05, 0.1, 0.2, 0.3)
@@ -49,7 +46,7 @@ class Stopwatch:
 
 
 def speed(symbol: str, markets: int, nulls: Sequence[str]) -> None:
-    trial = Trial.of(Request("sma", symbol=symbol))
+    trial = Pipeline.of(Request("sma", symbol=symbol))
     for null in nulls:
         began = time.perf_counter()
         placebo(trial, markets=markets, null=null)
@@ -61,7 +58,7 @@ def share(symbol: str, markets: int) -> None:
     trainer.train = watch  # type: ignore[assignment]
     try:
         began = time.perf_counter()
-        placebo(Trial.of(Request("lstm", symbol=symbol)), markets=markets)
+        placebo(Pipeline.of(Request("lstm", symbol=symbol)), markets=markets)
         seconds = time.perf_counter() - began
     finally:
         trainer.train = watch.train

@@ -24,11 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import backtrader as bt
 import pandas as pd
 
-from rollcast import load
+from rollcast import Panel, load, load_panel
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.account.replay import Stage, replay
-from rollcast.backtests.data.panel import Panel
-from rollcast.backtests.portfolio import load_panel
 from rollcast.strategies.portfolio.top_k import TopK
 
 TARGET_RATIO = 1.5

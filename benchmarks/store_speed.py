@@ -16,6 +16,7 @@ from rollcast.backtests.data import doctor, store
 from rollcast.backtests.data.adjust import as_bars
 from rollcast.backtests.data.bundled import bundled
 from rollcast.backtests.data.load import load
+from rollcast.backtests.data.options import DataOptions
 
 
 def milliseconds(work: Callable[[], object], repeats: int = 21) -> float:
@@ -45,7 +46,7 @@ def main() -> None:
             ("  read and checksum", lambda: store.read("SPY")),
             ("  the doctor", lambda: doctor.examine(table)),
             ("  adjusting", lambda: as_bars(table.rows, "full", "SPY")),
-            ("load what is bundled", lambda: load("SPY", source="bundled")),
+            ("load what is bundled", lambda: load("SPY", DataOptions(source="bundled"))),
             ("load a CSV, with the calendar", lambda: load(str(path))),
         ):
             print(f"{name:<30} {milliseconds(work):7.2f} ms   {len(rows)} bars")

@@ -31,13 +31,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account.engine import Account, simulate
-from rollcast.backtests.pipeline.request import Request
+from rollcast import Account, LongFlat, Request, simulate
 from rollcast.backtests.sheet.sweep import write_sweep
 from rollcast.backtests.sweep.live import Progress
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.sweep.run import sweep
-from rollcast.strategies.long_flat import LongFlat
+from rollcast.backtests.workspace.sweep import sweep
 
 CLI = Path(__file__).resolve().parents[1] / "cli.py"
 TARGET_SECONDS, TARGET_RATIO = 10, 100
@@ -66,7 +64,7 @@ def one_by_one(
         whole += clock.spent()
         returns[window] = result.returns.to_numpy()
         clock = Clock()
-        simulate(result.bars, result.forecasts.reindex(result.bars.index), LongFlat, {}, Account())
+        simulate(result.bars, result.forecast.reindex(result.bars.index), LongFlat, {}, Account())
         engine += clock.spent()
     return returns, whole, engine
 

@@ -26,11 +26,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from rollcast import WalkForward
+from rollcast import GRU, LSTM, RNN, AttentionLSTM, BiLSTM, StackedLSTM, WalkForward
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.recurrent import kernel, reference
 from rollcast.predictors.recurrent.jobs import CELLS, Job, Plan
-from rollcast.predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM, StackedLSTM
 
 H, T, N, E = 32, 20, 504, 30
 FIELDS = {"hidden": H, "lookback": T, "epochs": E, "lr": 0.01, "seeds": 1}

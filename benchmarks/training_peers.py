@@ -35,11 +35,9 @@ import numpy as np
 import pandas as pd
 from peers import BATCHES, EVERY, PEERS, Call, E, H, N, T, timed
 
-from rollcast import WalkForward
-from rollcast.backtests.data.bars import load_bars
+from rollcast import LSTM, WalkForward, load_bars
 from rollcast.predictors.features import features
 from rollcast.predictors.recurrent import kernel
-from rollcast.predictors.recurrent.learners import LSTM
 
 PACKAGES = ("darts==0.48.1", "neuralforecast==3.3.0", "torch==2.13.0")
 

@@ -10,10 +10,9 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from rollcast import Window, load_bars
+from rollcast import LSTM, Window, load_bars
 from rollcast.backtests.explain import BLUE, RED, STYLE, WIDTH, gates_figure, lags_figure, svg
-from rollcast.predictors.recurrent import activations, reference
-from rollcast.predictors.recurrent.learners import LSTM
+from rollcast.predictors.recurrent import activations, forward_pass, reference
 
 FOLDER = Path(__file__).parent / "figures"
 OPEN = 3.0  # added to the forget gate's bias: σ(3) = 0.95
@@ -38,12 +37,12 @@ def open_forget_gates(bars: pd.DataFrame) -> pd.DataFrame:
     """The gradient by lag of untrained LSTMs whose forget gates stand open."""
     learner = LSTM().fit(bars)
     x, plan = activations.inputs_of(learner, bars), learner.plan()
-    each = []
+    gradients = []
     for job in learner.jobs([Window(bars, 0, len(bars), len(bars))])[1]:
-        net = activations.net_of(plan, reference.first_weights(plan, job))
+        net = forward_pass.net_of(plan, reference.initial_weights(plan, job))
         net.recurrent[0].bias_ih_l0[plan.hidden : 2 * plan.hidden] += OPEN  # torch's order: input, forget, …
-        each.append(activations.lag_gradients(net, x)["hidden"])
-    norm = np.mean(each, axis=0)
+        gradients.append(forward_pass.lag_gradients(net, x)["hidden"])
+    norm = np.mean(gradients, axis=0)
     labels = {"net": f"LSTM, forget bias +{OPEN:g}", "when": "before", "state": "hidden"}
     return pd.DataFrame({**labels, "lag": np.arange(len(norm)), "norm": norm})
 
@@ -52,12 +51,12 @@ def write(folder: Path) -> None:
     """Writes every figure into an existing folder."""
     torch.set_num_threads(1)
     bars = load_bars("SPY").iloc[-1000:]
-    seen = activations.look(LSTM(), bars)
+    lstm = activations.activations_of(LSTM(), bars)
     with matplotlib.rc_context(STYLE):
         figures = {
             "activations": draw_activations(),
-            "gates": gates_figure(seen.gates),
-            "vanishing": lags_figure(pd.concat([seen.gradients, open_forget_gates(bars)], ignore_index=True)),
+            "gates": gates_figure(lstm.gates),
+            "vanishing": lags_figure(pd.concat([lstm.gradients, open_forget_gates(bars)], ignore_index=True)),
         }
         for name, figure in figures.items():
             (folder / f"{name}.svg").write_text(svg(figure), encoding="utf-8", newline="\n")

@@ -6,7 +6,7 @@ from rollcast.predictors.base import Predictor as Predictor
 from rollcast.predictors.registry import BUILT_IN as BUILT_IN
 from rollcast.predictors.registry import load as load
 from rollcast.predictors.walk_forward import WalkForward as WalkForward
-from rollcast.predictors.walk_forward import Window as Window
+from rollcast.predictors.window import Window as Window
 
 if __name__ in former_names.NAMES:  # imported from a checkout on sys.path, under its former name
     former_names.adopt(__name__)

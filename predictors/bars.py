@@ -1,4 +1,4 @@
-"""What bars are: their validation, their returns, and synthetic ones."""
+"""Bars: their validation, their returns, and synthetic ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ COLUMNS = ("open", "high", "low", "close", "volume")
 
 
 def check_bars(bars: pd.DataFrame, name: str = "bars") -> None:
-    """Raises unless `bars` is what every other function expects; says which date offends.
+    """Raises TypeError or ValueError unless `bars` are valid bars; the message names the first invalid date.
 
     Bars are a DataFrame of floats or integers with the columns `open high low close volume` on a tz-naive, sorted,
     unique DatetimeIndex of bar closes; prices are positive and finite, volume is finite and not negative, `high` is
@@ -38,10 +38,10 @@ def check_bars(bars: pd.DataFrame, name: str = "bars") -> None:
     )
     volume = bars["volume"].to_numpy(float)
     _refuse(name, ~(np.isfinite(volume) & (volume >= 0)), bars.index, "volume is missing or negative")
-    # The slack forgives adjusted prices, whose products round.
-    slack = 1e-9 * prices.max(axis=1)
-    _refuse(name, prices[:, 1] < prices.max(axis=1) - slack, bars.index, "high is below another price")
-    _refuse(name, prices[:, 2] > prices.min(axis=1) + slack, bars.index, "low is above another price")
+    # Adjusted prices are products, and rounded.
+    rounding = 1e-9 * prices.max(axis=1)
+    _refuse(name, prices[:, 1] < prices.max(axis=1) - rounding, bars.index, "high is below another price")
+    _refuse(name, prices[:, 2] > prices.min(axis=1) + rounding, bars.index, "low is above another price")
 
 
 def log_returns(bars: pd.DataFrame) -> pd.Series:
@@ -50,9 +50,9 @@ def log_returns(bars: pd.DataFrame) -> pd.Series:
 
 
 def random_walk(n: int, seed: int = 0, *, volatility: float = 0.01, start: str = "2000-01-03") -> pd.DataFrame:
-    """`n` weekday bars of a market without memory: independent normal log returns of standard deviation `volatility`.
+    """`n` weekday bars of a random walk: independent normal log returns of standard deviation `volatility`.
 
-    Opens gap a quarter as far as closes move; highs and lows lie outside both; volume is log-normal.
+    Opening gaps have a quarter of that standard deviation; highs and lows lie outside both; volume is log-normal.
     """
     rng = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(rng.normal(0, volatility, n)))
@@ -64,7 +64,7 @@ def random_walk(n: int, seed: int = 0, *, volatility: float = 0.01, start: str =
     return pd.DataFrame(columns, index=pd.bdate_range(start, periods=n, name="date"))
 
 
-def _refuse(name: str, wrong: np.ndarray, index: pd.DatetimeIndex, what: str) -> None:
-    if wrong.any():
-        first = index[int(np.argmax(wrong))]
-        raise ValueError(f"{name}: {what}, first at {first} ({int(wrong.sum())} of {len(index)} bars)")
+def _refuse(name: str, invalid: np.ndarray, index: pd.DatetimeIndex, reason: str) -> None:
+    if invalid.any():
+        first = index[int(np.argmax(invalid))]
+        raise ValueError(f"{name}: {reason}, first at {first} ({int(invalid.sum())} of {len(index)} bars)")

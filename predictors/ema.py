@@ -13,12 +13,12 @@ from rollcast.predictors.validation import between
 
 @dataclass(frozen=True)
 class EMA(Predictor):
-    """How far the log price stands above its exponential average, as a return per bar.
+    """The gap of the log price above its exponential average, scaled to a return per bar.
 
     forecast = α/(1-α) · (log close - its EMA), α = 2/(`span` + 1), `span` in bars.
 
-    With the average seeded by the first price this is exactly the EMA of the log returns. Warm-up: `span` bars, after
-    which the seed's weight is below e⁻².
+    With an average that starts at the first price, this is exactly the EMA of the log returns. The warm-up is `span`
+    bars, after which the weight of the first price is below e⁻².
 
     Reference: Brown (1963), Smoothing, Forecasting and Prediction of Discrete Time Series, chapter 7.
 

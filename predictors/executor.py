@@ -1,55 +1,74 @@
-"""Work in units that need nothing of one another: done here, unless somebody has taken it over."""
+"""Independent units of work, and the executor that runs them: this process, unless another executor is set.
+
+Reference: McCool, Robison & Reinders (2012), Structured Parallel Programming, chapter 4 (the map pattern).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
+
+# Units and results may have any type.
+Units = Sequence[Any]
+Results = Iterator[tuple[int, Any]]  # (position of the unit, its result), in any order
 
 
 @dataclass(frozen=True)
 class Work:
-    """Units, each with a result of its own whatever is done beside it, and what does them.
+    """Units that can be run in any order and in any process, each with a result of its own.
 
-    do:     of some of the units yields `(position among them, result)`, in any order, as `Learner.forecast` does.
-    units:  flat and picklable, as `do` is.
-    chains: the number of each unit's chain, where units of one chain must be done in one call, in their order.
-    device: what nets are trained on, cpu, cuda or auto; None where none are.
+    function: called with some of the units, returns their Results, as `Learner.forecast` does. It must be picklable.
+    units:    its arguments, picklable as well.
+    chains:   for each unit, the number of its chain: units of one chain must be run in one call and in their order.
+              None where every unit is independent.
+    device:   where nets are trained: cpu, cuda or auto. None where no nets are trained.
     """
 
-    do: Callable[[Sequence[Any]], Iterable[tuple[int, Any]]]
-    units: Sequence[Any]
+    function: Callable[[Units], Results]
+    units: Units
     chains: Sequence[int] | None = None
     device: str | None = None
 
-
-def each(do: Callable[[Any], Any], units: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-    """`(position, do(unit))` of every unit: `partial(each, do)` is the `do` of a `Work` whose units are done singly."""
-    return ((k, do(unit)) for k, unit in enumerate(units))
-
-
-class Taker(Protocol):
-    """Does work: yields `(position, result)` as units are done, keeps the diary, and raises what `do` raises."""
-
-    def __call__(self, work: Work) -> Iterator[tuple[int, Any]]: ...
+    @classmethod
+    def map(cls, function: Callable[..., object], units: Units) -> Work:
+        """The map pattern: `function` is called with one unit at a time, and returns its result."""
+        return cls(partial(_map, function), units)
 
 
-_TAKER: ContextVar[Taker | None] = ContextVar("taker", default=None)
+def _map(function: Callable[..., object], units: Units) -> Results:
+    return ((position, function(unit)) for position, unit in enumerate(units))
+
+
+class Executor(Protocol):
+    """Runs work: yields `(position, result)` as units end.
+
+    It extends the training log of the caller, if there is one, and raises what the work's function raises.
+    """
+
+    def __call__(self, work: Work) -> Results: ...
+
+
+_EXECUTOR: ContextVar[Executor | None] = ContextVar("executor", default=None)
 
 
 @contextmanager
-def taken_over(taker: Taker) -> Iterator[None]:
-    """Hands all work that is shared inside the block to `taker`."""
-    token = _TAKER.set(taker)
+def executed_by(executor: Executor) -> Iterator[None]:
+    """Inside the block, `execute` hands all work to this executor."""
+    token = _EXECUTOR.set(executor)
     try:
         yield
     finally:
-        _TAKER.reset(token)
+        _EXECUTOR.reset(token)
 
 
-def share(work: Work) -> Iterator[tuple[int, Any]]:
-    """Yields `(position, result)` of every unit as it is done; no number depends on where."""
-    taker = _TAKER.get()
-    return iter(work.do(work.units)) if taker is None else taker(work)
+def execute(work: Work) -> Results:
+    """Runs the work and yields `(position, result)` as units end; no result depends on the executor.
+
+    Raises what the work's function raises.
+    """
+    executor = _EXECUTOR.get()
+    return work.function(work.units) if executor is None else executor(work)

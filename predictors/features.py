@@ -1,4 +1,4 @@
-"""The features every learner sees: computed causally, scaled by the training slice alone.
+"""The features of the built-in learners: causal, and scaled by the moments of the training slice alone.
 
 Notation: t bar, c o h l v its close, open, high, low and volume; F features, L lookback in bars.
 """
@@ -18,7 +18,7 @@ FEATURES = ("return", "range", "gap", "volume")
 
 
 def features(bars: pd.DataFrame, names: Sequence[str] = FEATURES) -> np.ndarray:
-    """The named features of every bar, shape (bars, F), none of which looks past its own bar. Row 0 is NaN.
+    """The named features of every bar, each a function of that bar and the one before, (bars, F). Row 0 is NaN.
 
     return: log(c[t] / c[t-1])         range:  log(h[t] / l[t])
     gap:    log(o[t] / c[t-1])         volume: log(v[t] / v[t-1]), 0 where either is zero
@@ -38,7 +38,7 @@ def features(bars: pd.DataFrame, names: Sequence[str] = FEATURES) -> np.ndarray:
 
 
 def check_features(names: Sequence[str]) -> None:
-    """Raises unless `names` are known features, each once, at least one."""
+    """Raises ValueError unless `names` are one or more known features, each once."""
     if not names or len(set(names)) != len(names) or not set(names) <= set(FEATURES):
         raise ValueError(f"features must be one or more of {', '.join(FEATURES)}, each once; got {', '.join(names)}")
 
@@ -55,19 +55,19 @@ def lookbacks(rows: np.ndarray, lookback: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation by column, taken from a training slice and applied to anything."""
+    """Mean and standard deviation of each column, estimated on a training slice and applied to any rows."""
 
     mean: np.ndarray
     std: np.ndarray
 
     @classmethod
     def of(cls, rows: np.ndarray) -> Self:
-        """The scale of these rows, NaN rows left out; a column that does not vary is left unscaled."""
+        """The scale of these rows without those that are NaN; a constant column has standard deviation 1."""
         std = np.nanstd(rows, axis=0)
         return cls(np.nanmean(rows, axis=0), np.where(std > 0, std, 1.0))
 
     def apply(self, rows: np.ndarray) -> np.ndarray:
-        """Rows in standard deviations from the mean."""
+        """The rows in standard deviations from the mean."""
         return (rows - self.mean) / self.std
 
     def undo(self, scaled: np.ndarray) -> np.ndarray:

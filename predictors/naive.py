@@ -1,4 +1,4 @@
-"""The random walk: tomorrow's price is today's."""
+"""The random walk forecast: the next price is the last one."""
 
 from __future__ import annotations
 

@@ -47,13 +47,13 @@ class OLS(Predictor):
 
 @dataclass
 class OLSFeatures(Learner):
-    """Regression of the next return on the last `lags` bars of features: what a net on the same features must beat.
+    """Regression of the next return on the last `lags` bars of features: the linear benchmark of the nets.
 
     forecast = b₀ + Σ_{k<lags} Σ_f b_{kf} · x_f[t-k], the b by least squares over the training slice (the solution of
     least norm where features are collinear).
 
-    lags:     bars of features seen by the regression.
-    features: which ones, of return, range, gap and volume, each scaled by the training slice.
+    lags:     number of bars whose features are regressors.
+    features: some of return, range, gap and volume, each scaled by the training slice.
 
     Reference: Gu, Kelly & Xiu (2020), Review of Financial Studies 33(5), section 1.2 (their linear benchmark).
 
@@ -71,6 +71,10 @@ class OLSFeatures(Learner):
         check_features(self.features)
 
     def fit(self, bars: pd.DataFrame) -> Self:
+        """Least squares on these bars.
+
+        Raises ValueError for too few bars, and for features that are not finite.
+        """
         needed = self.lags * len(self.features) + self.lags + 2
         if len(bars) < needed:
             raise ValueError(
@@ -80,12 +84,12 @@ class OLSFeatures(Learner):
         rows = features(bars, self.features)
         self.scale_ = Scale.of(rows)
         design = self._design(rows)
-        # Row 0 has no return and the last bar no target yet.
-        known = slice(1, -1)
+        # Row 0 has no return, and the last row no target yet.
+        complete = slice(1, -1)
         target = next_returns(bars)[self.lags - 1 :]
-        if not np.isfinite(design[known]).all():
+        if not np.isfinite(design[complete]).all():
             raise ValueError("the bars to train on hold a price or volume that is not a number")
-        self.coefficients_ = np.linalg.lstsq(design[known], target[known], rcond=None)[0]
+        self.coefficients_ = np.linalg.lstsq(design[complete], target[complete], rcond=None)[0]
         return self
 
     def predict(self, bars: pd.DataFrame) -> pd.Series:

@@ -1,4 +1,4 @@
-"""One model for many symbols: refitted on a rolling past of all of them, it forecasts each.
+"""One model for many symbols: it is refitted on the past of all of them, and forecasts each.
 
 Notation: D refit date, J symbols, n bars of a slice; μ, σ mean and standard deviation of a slice's next returns.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -15,19 +14,19 @@ import pandas as pd
 
 from rollcast.predictors import training_log
 from rollcast.predictors.base import Learner
-from rollcast.predictors.executor import Work, each, share
+from rollcast.predictors.executor import Work, execute
 from rollcast.predictors.features import Scale, features, next_returns
 from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.validation import at_least
-from rollcast.predictors.walk_forward import Window
+from rollcast.predictors.window import Window
 
 
 @runtime_checkable
 class FitsMany(Protocol):
-    """A learner that can learn from the slices of several symbols at once.
+    """A learner that can be fitted to the training slices of several symbols at once.
 
-    `fit_many` returns a fitted copy for each slice, in their order: what was learned is common to all, what only scales
-    a symbol is its slice's own. Of one slice, it is what `fit` gives.
+    `fit_many` returns a fitted copy for each slice, in their order. The estimated parameters are common to all copies;
+    means and standard deviations that scale a symbol are those of its slice. With a single slice it equals `fit`.
     """
 
     def fit_many(self, slices: Sequence[pd.DataFrame]) -> list[Self]: ...
@@ -35,9 +34,9 @@ class FitsMany(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """One refit: its date, and the window of every symbol that takes part.
+    """One refit: its date, and the window of every symbol that is in it.
 
-    A window's first forecast is at its symbol's last bar before or on `date`, and counts only where it is on it.
+    A window's first forecast is made at its symbol's last bar up to `date`, and is used only if that bar is on `date`.
     """
 
     date: pd.Timestamp
@@ -49,10 +48,14 @@ class Pooled:
     """A learner refitted every `every` dates on the last `train` bars of every symbol together.
 
     learner: a `FitsMany` or `OLSFeatures`; copied before every fit.
-    train:   bars of each symbol seen by a fit; a symbol takes part from its bar number `train` on, while it is traded.
-    every:   dates of all symbols' calendar between two refits, the first of which is when any symbol has `train` bars.
+    train:   bars of each symbol's training slice; a symbol is in the refits from its bar number `train` on, as long as
+             it is traded.
+    every:   dates between two refits, on the union of all calendars; the first is the first date on which a symbol has
+             `train` bars.
 
-    No symbol's future is in a fit: slices end by date, whatever the calendars. Each is scaled by itself.
+    Slices end at the refit's date in every calendar, so no fit reads a later bar. Each slice has a scale of its own.
+
+    Raises TypeError for a learner of another kind, and ValueError for `train` below 2 or `every` below 1.
 
     Reference: Fischer & Krauss (2018), European Journal of Operational Research 270(2), section 3.2.
     """
@@ -71,35 +74,46 @@ class Pooled:
         at_least("every", self.every, 1)
 
     def pools(self, frames: Mapping[str, pd.DataFrame]) -> list[Pool]:
-        """The refits, oldest first. Raises ValueError if no symbol has `train` bars."""
+        """The refits, oldest first.
+
+        Raises ValueError where no symbol has `train` bars.
+        """
         calendar = pd.DatetimeIndex(sorted(set().union(*(bars.index for bars in frames.values()))))
-        ready = [bars.index[self.train - 1] for bars in frames.values() if len(bars) >= self.train]
-        if not ready:
+        first_dates = [bars.index[self.train - 1] for bars in frames.values() if len(bars) >= self.train]
+        if not first_dates:
             longest = max(map(len, frames.values()))
             raise ValueError(f"no symbol has train={self.train} bars; the longest has {longest}. Use a smaller train")
-        refits = range(calendar.get_loc(min(ready)), len(calendar), self.every)
+        refits = range(calendar.get_loc(min(first_dates)), len(calendar), self.every)
         return [pool for k in refits if (pool := self._pool(frames, calendar, k)).windows]
 
     def predict(
         self, frames: Mapping[str, pd.DataFrame], progress: Callable[[int, int], None] | None = None
     ) -> dict[str, pd.Series]:
-        """Every symbol's forecasts on its own bars; NaN before it takes part, and for a block in which it rejoins."""
+        """Every symbol's forecasts on its own bars; NaN before its first refit, and after a pause until its next.
+
+        `progress(done, total)` is called after every refit, and once before the first.
+
+        Raises ValueError where no symbol has `train` bars or the learner forecasts NaN, and what its fit raises.
+        """
         pools = self.pools(frames)
         forecasts = {symbol: pd.Series(np.nan, index=bars.index, name="forecast") for symbol, bars in frames.items()}
         report = progress or (lambda done, total: None)
         report(0, len(pools))
-        for done, (_, blocks) in enumerate(share(Work(partial(each, self.forecast), pools)), start=1):
+        for done, (_, blocks) in enumerate(execute(Work.map(self.forecast, pools)), start=1):
             for symbol, block in blocks.items():
                 forecasts[symbol].loc[block.index] = block
             report(done, len(pools))
         return forecasts
 
     def forecast(self, pool: Pool) -> dict[str, pd.Series]:
-        """The forecasts of one refit, of each symbol at its bars from the refit's date on."""
+        """The forecasts of one refit: of each symbol, at its bars from the refit's date on.
+
+        Raises ValueError where the learner forecasts NaN, and what its fit raises.
+        """
         windows = list(pool.windows.values())
-        fitted = fit_many(self.learner, [window.training for window in windows])
+        models = fit_many(self.learner, [window.training for window in windows])
         blocks = {}
-        for symbol, window, model in zip(pool.windows, windows, fitted, strict=True):
+        for symbol, window, model in zip(pool.windows, windows, models, strict=True):
             block = _block(model, window)
             if block.isna().any():
                 raise ValueError(f"{self.learner!r} fitted on {pool.date:%Y-%m-%d} forecast NaN for {symbol}")
@@ -107,20 +121,23 @@ class Pooled:
         return blocks
 
     def _pool(self, frames: Mapping[str, pd.DataFrame], calendar: pd.DatetimeIndex, k: int) -> Pool:
-        """The refit on date number k."""
-        before, date = calendar[max(k - self.every, 0)], calendar[k]
+        """The refit on date number k of the calendar."""
+        previous, date = calendar[max(k - self.every, 0)], calendar[k]
         end = calendar[k + self.every] if k + self.every < len(calendar) else None
         windows = {}
         for symbol, bars in frames.items():
             split = int(bars.index.searchsorted(date, side="right"))
             stop = len(bars) if end is None else int(bars.index.searchsorted(end))
-            if split >= self.train and bars.index[split - 1] > before:
+            if split >= self.train and bars.index[split - 1] > previous:
                 windows[symbol] = Window(bars, split - self.train, split, max(stop, split))
         return Pool(date, windows)
 
 
 def fit_many(learner: Learner, slices: Sequence[pd.DataFrame]) -> list[Learner]:
-    """A fitted copy of the learner for each slice, all of them taught by all slices."""
+    """A copy of the learner for each slice, fitted to all slices together.
+
+    Raises TypeError for a learner that has no `fit_many`, and what its fit raises.
+    """
     if isinstance(learner, FitsMany):
         return list(learner.fit_many(slices))
     if isinstance(learner, OLSFeatures):
@@ -129,36 +146,36 @@ def fit_many(learner: Learner, slices: Sequence[pd.DataFrame]) -> list[Learner]:
 
 
 def _regress(learner: OLSFeatures, slices: Sequence[pd.DataFrame]) -> list[OLSFeatures]:
-    """One regression of (y - μ)/σ on the scaled features of all slices; a slice's forecast is μ + σ · that.
+    """One regression of (y - μ)/σ on the scaled features of all slices; a slice's forecast is μ + σ · the fitted value.
 
-    Least squares with a constant does not mind shifting and scaling y, so one slice gives what `fit` gives.
+    Least squares with a constant is equivariant to shifts and scales of y, so with a single slice this equals `fit`.
     """
-    designs, targets, laws, copies = [], [], [], []
-    known = slice(1, -1)  # row 0 has no return and the last bar no target yet
+    designs, targets, moments, copies = [], [], [], []
+    complete = slice(1, -1)  # row 0 has no return, and the last row no target yet
     for bars in slices:
         copy = replace(learner)
         rows = features(bars, learner.features)
         copy.scale_ = Scale.of(rows)
-        y = next_returns(bars)[learner.lags - 1 :][known]
+        y = next_returns(bars)[learner.lags - 1 :][complete]
         mean, std = float(y.mean()), float(y.std()) or 1.0
-        designs.append(copy._design(rows)[known])
+        designs.append(copy._design(rows)[complete])
         targets.append((y - mean) / std)
-        laws.append((mean, std))
+        moments.append((mean, std))
         copies.append(copy)
     design = np.vstack(designs)
     if not np.isfinite(design).all():
         raise ValueError("the bars to train on hold a price or volume that is not a number")
     coefficients = np.linalg.lstsq(design, np.concatenate(targets), rcond=None)[0]
-    for copy, (mean, std) in zip(copies, laws, strict=True):
+    for copy, (mean, std) in zip(copies, moments, strict=True):
         copy.coefficients_ = coefficients * std
         copy.coefficients_[0] += mean
     return copies
 
 
 def _block(model: Learner, window: Window) -> pd.Series:
-    """The fitted model's forecasts of its block, noted in the diary."""
+    """The fitted model's forecasts of the block, recorded in the training log."""
     if hasattr(model, "predict_block"):
         return model.predict_block(window)
-    forecast = model.predict(window.seen)
-    training_log.note_fit(window, forecast)
+    forecast = model.predict(window.model_bars)
+    training_log.record_fit(window, forecast)
     return forecast.iloc[-window.block :]

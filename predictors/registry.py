@@ -1,4 +1,4 @@
-"""A name, an entry point or a file becomes a class, and text becomes its parameters."""
+"""The registry of predictors: classes by name, entry point or file, and their parameters from text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+from rollcast import former_names
 from rollcast.predictors.base import Learner, Predictor
 
-# Lazy addresses: listing the names imports nothing, and reading the recurrent learners' fields imports no torch.
+# Addresses of classes that are imported on demand: the list of names imports nothing, and the recurrent learners'
+# fields no torch.
 BUILT_IN = {
     "attention-lstm": "rollcast.predictors.recurrent.learners:AttentionLSTM",
     "bilstm": "rollcast.predictors.recurrent.learners:BiLSTM",
@@ -37,7 +39,7 @@ BUILT_IN = {
 
 
 class PluginError(ImportError):
-    """A user's plugin failed to import; its cause is what it raised."""
+    """A plugin failed to import; `__cause__` is the exception that it raised."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +47,16 @@ class Parameter:
     """One hyper-parameter: its name, its type and its default (MISSING where it has none)."""
 
     name: str
-    type: Any
-    default: Any
+    type: object
+    default: object
 
 
-@cache  # a sweep asks for every point
+@cache  # a sweep needs them at every point
 def dataclass_parameters(cls: type) -> list[Parameter]:
-    """The fields of a dataclass as parameters."""
+    """The fields of a dataclass as parameters.
+
+    Raises TypeError for a class that is no dataclass.
+    """
     if not is_dataclass(cls):
         raise TypeError(f"{cls.__name__} must be a dataclass; put @dataclass(frozen=True) above it")
     hints = typing.get_type_hints(cls)
@@ -64,13 +69,13 @@ def dataclass_parameters(cls: type) -> list[Parameter]:
 
 @dataclass(frozen=True)
 class Registry:
-    """Finds classes of one kind by three doors: a built-in name, an installed distribution's entry point, a file.
+    """The classes of one kind, from three sources: built-in names, entry points of installed distributions, files.
 
-    kind:       what they are called in messages.
-    group:      the entry points' group.
-    built_in:   name → "module:Class", the form entry points have.
-    bases:      what such a class must subclass.
-    parameters: how a class declares its parameters.
+    kind:       the noun for them in messages.
+    group:      the group of the entry points.
+    built_in:   name → "module:Class", as in an entry point.
+    bases:      the classes of which one must be a base class.
+    parameters: returns the parameters that a class declares.
     """
 
     kind: str
@@ -80,8 +85,8 @@ class Registry:
     parameters: Callable[[type], list[Parameter]]
 
     def names(self) -> dict[str, str]:
-        """Every built-in and installed name, and where it comes from; nothing is imported."""
-        return {name: " and ".join(claims) for name, claims in sorted(self._claims().items())}
+        """Every built-in and installed name with its source; nothing is imported."""
+        return {name: " and ".join(sources) for name, sources in sorted(self._entries().items())}
 
     def find(self, name: str) -> type:
         """The class of this name, `file.py` or `file.py:Class`.
@@ -93,62 +98,70 @@ class Registry:
         path, _, class_name = name.partition(":")
         if path.endswith(".py"):
             return self._from_file(Path(path), class_name)
-        claims = self._claims()
-        if name not in claims:
-            raise LookupError(f"unknown {self.kind} {name!r}. {suggest(name, claims)}")
-        if len(claims[name]) > 1:
-            sources = " and by ".join(claims[name])
+        entries = self._entries()
+        if name not in entries:
+            raise LookupError(f"unknown {self.kind} {name!r}. {suggest(name, entries)}")
+        if len(entries[name]) > 1:
+            sources = " and by ".join(entries[name])
             raise LookupError(f"{self.kind} {name!r} is claimed by {sources}; rename or uninstall one")
-        ((source, entry),) = claims[name].items()
+        ((source, entry),) = entries[name].items()
         try:
             cls = entry.load()
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{name} ({source}) could not be imported: {type(error).__name__}: {error}") from error
+            raise PluginError(f"{name} ({source}) {_failure(error)}") from error
         if not (inspect.isclass(cls) and issubclass(cls, self.bases)):
-            raise TypeError(f"{name} ({source}) must be a subclass of {self._wanted}; got {cls!r}")
+            raise TypeError(f"{name} ({source}) must be a subclass of {self._base_names}; got {cls!r}")
         return cls
 
     def coerce(self, cls: type, texts: Mapping[str, str], owner: str) -> dict[str, Any]:
-        """Parameter values from text (`window=50`), typed by the class's own declaration."""
-        known = self.known(cls, texts, owner)
-        return {key: parse(text, known[key].type, f"{owner}: {key}") for key, text in texts.items()}
+        """Parameter values from text (`window=50`), of the types that the class declares.
+
+        owner: the name of the class in messages.
+
+        Raises LookupError for an unknown parameter and ValueError for text that is no value of its type.
+        """
+        parameters = self.known(cls, texts, owner)
+        return {key: parse(text, parameters[key].type, f"{owner}: {key}") for key, text in texts.items()}
 
     def known(self, cls: type, names: Iterable[str], owner: str) -> dict[str, Parameter]:
-        """The class's parameters by name; raises LookupError, with a near miss, unless all `names` are among them."""
-        known = {p.name: p for p in self.parameters(cls)}
+        """The parameters of the class by name.
+
+        Raises LookupError, with a similar name, unless all `names` are among them.
+        """
+        parameters = {p.name: p for p in self.parameters(cls)}
         for name in names:
-            if name not in known:
-                raise LookupError(f"{owner} has no parameter {name!r}. {suggest(name, known)}")
-        return known
+            if name not in parameters:
+                raise LookupError(f"{owner} has no parameter {name!r}. {suggest(name, parameters)}")
+        return parameters
 
     @property
-    def _wanted(self) -> str:
+    def _base_names(self) -> str:
         return " or ".join(base.__name__ for base in self.bases)
 
-    def _claims(self) -> dict[str, dict[str, metadata.EntryPoint]]:
-        """name → source → entry point, the built-ins' made here so that a checkout needs no installing."""
-        claims = {name: {"built-in": metadata.EntryPoint(name, at, self.group)} for name, at in self.built_in.items()}
+    def _entries(self) -> dict[str, dict[str, metadata.EntryPoint]]:
+        """name → source → entry point; those of the built-ins are made here, so a checkout needs no installation."""
+        entries = {name: {"built-in": metadata.EntryPoint(name, at, self.group)} for name, at in self.built_in.items()}
         for entry in metadata.entry_points(group=self.group):
             source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unnamed distribution"
-            claims.setdefault(entry.name, {})[source] = entry
-        return claims
+            entries.setdefault(entry.name, {})[source] = entry
+        return entries
 
     def _from_file(self, path: Path, class_name: str) -> type:
         if not path.is_file():
             raise FileNotFoundError(f"no such {self.kind} file: {path}")
-        # Not put into sys.modules under its own name, so a file called random.py shadows nothing.
+        # Under a name of its own in sys.modules, so that a file called random.py shadows no other module.
         module_name = f"rollcast_plugin_{path.stem}"
         spec = importlib.util.spec_from_file_location(module_name, path)
         assert spec is not None
         assert spec.loader is not None  # an existing .py file always has both
         module = importlib.util.module_from_spec(spec)
-        # dataclass() and typing look their module up while its body runs.
+        # dataclass() and typing look the module up while its body is executed.
         sys.modules[module_name] = module
         try:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{path} could not be imported: {type(error).__name__}: {error}") from error
-        found = {
+            raise PluginError(f"{path} {_failure(error)}") from error
+        classes = {
             key: value
             for key, value in vars(module).items()
             if inspect.isclass(value)
@@ -157,23 +170,30 @@ class Registry:
             and not inspect.isabstract(value)
         }
         if class_name:
-            if class_name not in found:
-                raise LookupError(f"{path} has no {self.kind} {class_name!r}. {suggest(class_name, found)}")
-            return found[class_name]
-        if len(found) != 1:
-            names = ", ".join(found) or "none"
+            if class_name not in classes:
+                raise LookupError(f"{path} has no {self.kind} {class_name!r}. {suggest(class_name, classes)}")
+            return classes[class_name]
+        if len(classes) != 1:
+            names = ", ".join(classes) or "none"
             raise LookupError(
-                f"{path} must define one {self.kind} class (a subclass of {self._wanted}); found {names}"
-                + (f". Say which: {path}:{next(iter(found))}" if found else "")
+                f"{path} must define one {self.kind} class (a subclass of {self._base_names}); found {names}"
+                + (f". Say which: {path}:{next(iter(classes))}" if classes else "")
             )
-        return next(iter(found.values()))
+        return next(iter(classes.values()))
+
+
+def _failure(error: BaseException) -> str:
+    return f"could not be imported: {type(error).__name__}: {error}{former_names.hint(error)}"
 
 
 PREDICTORS = Registry("predictor", "rollcast.predictors", BUILT_IN, (Predictor, Learner), dataclass_parameters)
 
 
-def load(name: str, **parameters: Any) -> Predictor | Learner:
-    """The predictor or learner of this name or file, built with these parameters.
+def load(name: str, **parameters: object) -> Predictor | Learner:
+    """The predictor or learner of this name or file, with these parameters.
+
+    Raises what `Registry.find` raises, LookupError for an unknown parameter, and TypeError or ValueError for a value
+    that the class refuses.
 
     >>> load("sma", window=20)
     SMA(window=20)
@@ -184,14 +204,19 @@ def load(name: str, **parameters: Any) -> Predictor | Learner:
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """`Did you mean …? Known: …`, the first half only where something is near."""
+    """`Did you mean …? Known: …`; the first half only where a known name is similar."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return (f"Did you mean {near[0]!r}? " if near else "") + f"Known: {', '.join(names) or 'none'}"
+    similar = difflib.get_close_matches(name, names, n=1)
+    return (f"Did you mean {similar[0]!r}? " if similar else "") + f"Known: {', '.join(names) or 'none'}"
 
 
-def parse(text: str, kind: Any, what: str) -> Any:
-    """One value of type `kind` (int, float, bool, str, Literal, tuple, or any of them or None) from text."""
+def parse(text: str, kind: object, what: str) -> Any:
+    """A value of type `kind` from text: int, float, bool, str, Literal, a tuple of these, or one of them or None.
+
+    what: the name of the value in messages.
+
+    Raises ValueError for text that is no value of that type.
+    """
     if get_origin(kind) in (types.UnionType, typing.Union):
         choices = get_args(kind)
         if text.lower() == "none" and type(None) in choices:
@@ -207,9 +232,9 @@ def parse(text: str, kind: Any, what: str) -> Any:
         if text.lower() not in ("true", "false", "yes", "no", "1", "0"):
             raise ValueError(f"{what} must be true or false; got {text!r}")
         return text.lower() in ("true", "yes", "1")
-    if kind in (int, float):
+    if kind is int or kind is float:
         try:
-            return kind(text)
+            return int(text) if kind is int else float(text)
         except ValueError:
             noun = "a whole number" if kind is int else "a number"
             raise ValueError(f"{what} must be {noun}; got {text!r}") from None

@@ -13,7 +13,7 @@ from rollcast.predictors.validation import at_least
 
 @dataclass(frozen=True)
 class SMA(Predictor):
-    """How far the log price stands above its mean over `window` bars, as a return per bar.
+    """The gap of the log price above its mean over `window` bars, scaled to a return per bar.
 
     forecast = 2/(n-1) · (log close - mean of the last n log closes), n = `window` bars.
 

@@ -1,6 +1,6 @@
-"""A diary of training: what learners note of their windows while somebody keeps one.
+"""The log of training: what learners record about their fits while a log is open.
 
-Keeping one changes no forecast, and nothing is noted where none is kept.
+Recording changes no forecast, and nothing is recorded where no log is open.
 """
 
 from __future__ import annotations
@@ -9,39 +9,37 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from rollcast.predictors.bars import log_returns
-
-if TYPE_CHECKING:
-    from rollcast.predictors.walk_forward import Window
+from rollcast.predictors.window import Window
 
 
 @dataclass
-class Diary:
-    """What was noted.
+class TrainingLog:
+    """The records of an open log, in the order in which they were made.
 
-    windows: one entry a net and window: `date` of the fit, `net` (its number), and whatever else its learner says of
-             it; `loss`, in whatever it minimises, is drawn on the sheet, and `loss_first`, that of the first epoch.
-    spreads: standard deviation over the nets of a window, at the bars of its block.
-    states:  means over the units of all nets of a recurrent net's gates and states, at the bars of a block.
+    windows: one record for each net and window: `date` of the fit, `net` (its number from 0), and further values of
+             the learner's own. The tear sheet draws `loss`, in the units of the learner's objective, and
+             `loss_first`, the loss of the first epoch.
+    spreads: standard deviation of the forecasts over the nets of a window, at the bars of its block.
+    states:  for recurrent nets, the means of their gates and states over all units of all nets, at the bars of a block.
     """
 
-    windows: list[dict[str, Any]] = field(default_factory=list)
+    windows: list[dict[str, object]] = field(default_factory=list)
     spreads: list[pd.Series] = field(default_factory=list)
     states: list[pd.DataFrame] = field(default_factory=list)
 
-    def add(self, other: Diary) -> None:
-        """Puts what another holds behind what is here."""
+    def extend(self, other: TrainingLog) -> None:
+        """Appends the records of another log."""
         self.windows += other.windows
         self.spreads += other.spreads
         self.states += other.states
 
     def training(self) -> Training | None:
-        """All of it in order of the dates; None if no window was noted."""
+        """The records as tables in order of their dates; None where no window was recorded."""
         if not self.windows:
             return None
         return Training(
@@ -53,12 +51,12 @@ class Diary:
 
 @dataclass(frozen=True)
 class Training:
-    """How a learner's windows were trained; the fields are those of `Diary`, as tables.
+    """How the windows of a learner were trained: the records of a `TrainingLog` as tables.
 
-    windows: one row a net and window, ordered by `date` and `net`.
-    spread:  at every bar forecast; None for a learner of one net.
-    states:  likewise, a column for each gate and state: `forget`, `input`, `output` and `cell` of an LSTM; None for a
-             learner that has none.
+    windows: one row for each net and window, ordered by `date` and `net`.
+    spread:  standard deviation over the nets at every forecast bar; None for a learner of a single net.
+    states:  at the same bars, a column for each gate and state: `forget`, `input`, `output` and `cell` of an LSTM; None
+             for a learner without states.
     """
 
     windows: pd.DataFrame
@@ -66,35 +64,35 @@ class Training:
     states: pd.DataFrame | None = None
 
 
-_OPEN: ContextVar[Diary | None] = ContextVar("diary", default=None)
+_LOG: ContextVar[TrainingLog | None] = ContextVar("training_log", default=None)
 
 
 @contextmanager
-def kept() -> Iterator[Diary]:
-    """Keeps a diary of every training inside the block."""
-    diary = Diary()
-    token = _OPEN.set(diary)
+def recording() -> Iterator[TrainingLog]:
+    """Opens a log of all training inside the block."""
+    log = TrainingLog()
+    token = _LOG.set(log)
     try:
-        yield diary
+        yield log
     finally:
-        _OPEN.reset(token)
+        _LOG.reset(token)
 
 
-def current() -> Diary | None:
-    """The diary that is kept, for a learner to write in; None if there is none."""
-    return _OPEN.get()
+def current() -> TrainingLog | None:
+    """The open log, for a learner to record in; None where no log is open."""
+    return _LOG.get()
 
 
-def note_fit(window: Window, forecast: pd.Series) -> None:
-    """Notes the fit of a window, if a diary is kept; `forecast` is the fitted model's on `window.seen`.
+def record_fit(window: Window, forecast: pd.Series) -> None:
+    """Records the fit of a window where a log is open; `forecast` is the fitted model's on `window.model_bars`.
 
-    The loss is Σ(y-f)²/Σy² over the training slice, whose last bar has no outcome in it.
+    loss = Σ(y - f)² / Σy² over the training slice, y the next return; the slice's last bar has none.
     """
-    diary = current()
-    if diary is None:
+    log = current()
+    if log is None:
         return
-    outcome = log_returns(window.training).shift(-1)
-    error = outcome - forecast.reindex(outcome.index)
-    total = float((outcome[error.notna()] ** 2).sum())
+    target = log_returns(window.training).shift(-1)
+    error = target - forecast.reindex(target.index)
+    total = float((target[error.notna()] ** 2).sum())
     loss = float((error**2).sum()) / total if total else np.nan
-    diary.windows.append({"date": window.date, "net": 0, "loss": loss})
+    log.windows.append({"date": window.date, "net": 0, "loss": loss})

@@ -1,4 +1,4 @@
-"""Range checks for hyper-parameters: what was expected, what came."""
+"""Range checks for hyper-parameters; messages state the allowed range and the value."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 
 def at_least(name: str, value: int, least: int) -> None:
-    """Raises unless `value` is an integer of at least `least`."""
+    """Raises TypeError unless `value` is an integer, and ValueError unless it is at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number; got {value!r}")
     if value < least:
@@ -15,7 +15,10 @@ def at_least(name: str, value: int, least: int) -> None:
 
 
 def between(name: str, value: float, low: float, high: float, *, open_low: bool = False) -> None:
-    """Raises unless `low <= value <= high` (`low < value` with `open_low`)."""
+    """Raises TypeError unless `value` is a number, and ValueError unless `low <= value <= high`.
+
+    open_low: requires `low < value`.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number; got {value!r}")
     if not (math.isfinite(value) and low <= value <= high) or (open_low and value == low):
@@ -25,6 +28,6 @@ def between(name: str, value: float, low: float, high: float, *, open_low: bool 
 
 
 def one_of(name: str, value: object, known: Collection[str]) -> None:
-    """Raises unless `value` is one of `known`."""
+    """Raises ValueError unless `value` is one of `known`."""
     if value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")

@@ -28,7 +28,7 @@ def check_limits(limits: Limits, parameters: Mapping[str, object]) -> None:
 
 
 @dataclass
-class Parameters:
+class BaseRule:
     """The parameters of a rule: the fields of a dataclass that `__init__` takes.
 
     What a rule remembers from close to close are fields with `init=False`, so that one instance serves one run, and
@@ -125,7 +125,7 @@ class State:
 
 
 @dataclass
-class NameRule(Parameters, ABC):
+class NameRule(BaseRule, ABC):
     """A rule for one name: `decide` gives the weight to hold from the next open on.
 
     tolerance: trade only when the weight is further than this, and a millionth, from its target, so that drift does
@@ -178,7 +178,7 @@ class BandRule(NameRule):
 
 
 @dataclass
-class Rule(Parameters, ABC):
+class Rule(BaseRule, ABC):
     """A rule for many names: `decide` gives the weights to hold from each name's next open on.
 
     tolerance: a name is traded only when its weight is further than this, and a millionth, from its target.

@@ -38,17 +38,38 @@ FILES = sorted(
 )
 
 
-def imported(path: Path) -> set[str]:
-    """Top-level names of every import in a file, type-checking ones included."""
+# In backtests/, from the lowest layer to the highest: a module imports from its own room and from layers below.
+LAYERS = (
+    {"atomic", "json_values"},
+    {"data"},
+    {"market"},
+    {"account"},
+    {"gate"},
+    {"pipeline"},
+    {"evidence"},
+    {"ledger"},
+    {"cluster"},
+    {"sweep", "placebo", "comparison", "verify", "next_bar", "explain"},
+    {"sheet"},
+    {"workspace"},
+    {"config", "scaffold"},
+    {"commands"},
+)
+
+
+def imported(file: str) -> set[str]:
+    """Every module that a file imports, by its whole name, type-checking and lazy imports included."""
+    package = ["rollcast", *Path(file).parts[:-1]]
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names |= {top_level(alias.name) for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            modules = [f"rollcast.{a.name}" for a in node.names] if node.module == "rollcast" else [node.module or ""]
-            names |= {top_level(module) for module in modules}
-    return names - {"former_names"}
+            start = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*start, *filter(None, [node.module])])
+            inside = {f"{module}.{alias.name}" for alias in node.names} & MODULES
+            names |= inside or {module}
+    return names
 
 
 def top_level(module: str) -> str:
@@ -57,10 +78,54 @@ def top_level(module: str) -> str:
     return rest.split(".")[0] if first == "rollcast" and rest else first
 
 
+def module_of(file: str) -> str:
+    """The name that a file is imported under."""
+    return ".".join(["rollcast", *Path(file).with_suffix("").parts]).removesuffix(".__init__")
+
+
+MODULES = {module_of(file) for file in FILES if not file.startswith("rollcast/")}
+
+
 @pytest.mark.parametrize("file", [*FILES, "cli.py"])
 def test_a_file_imports_only_what_its_place_allows(file):
     place = max((p for p in ALLOWED if file.startswith(p)), key=len)
-    assert imported(ROOT / file) & GUARDED <= ALLOWED[place]
+    libraries = {top_level(module) for module in imported(file)} - {"former_names", "rollcast"}
+    assert libraries & GUARDED <= ALLOWED[place]
+
+
+@pytest.mark.parametrize("file", [f for f in FILES if f.startswith("backtests/") and f != "backtests/__init__.py"])
+def test_a_module_of_backtests_imports_only_from_its_room_and_from_layers_below(file):
+    layer = {room: height for height, rooms in enumerate(LAYERS) for room in rooms}
+    room = Path(file).parts[1].removesuffix(".py")
+    others = {module.split(".")[2] for module in imported(file) if module.startswith("rollcast.backtests.")} - {room}
+    assert {other for other in others if layer[other] >= layer[room]} == set()
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The names that reach one another, circle by circle."""
+    reached = {name: set(targets) for name, targets in arrows.items()}
+    for middle in arrows:
+        for targets in reached.values():
+            if middle in targets:
+                targets |= reached[middle]
+    return sorted({tuple(sorted(n for n in arrows if n in reached[m] and m in reached[n])) for m in arrows} - {()})
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    # The packages' own modules only hand names on.
+    files = [file for file in FILES if not file.endswith("__init__.py") and not file.startswith("rollcast/")]
+    modules = {module_of(file) for file in files}
+    assert circles({module_of(file): imported(file) & modules for file in files}) == []
+
+
+def test_no_folders_import_one_another_in_a_circle():
+    arrows: dict[str, set[str]] = {}
+    for file in FILES:
+        if file.startswith("backtests/") and file != "backtests/__init__.py":
+            targets = {m.split(".")[2] for m in imported(file) if m.startswith("rollcast.backtests.")}
+            room = Path(file).parts[1].removesuffix(".py")
+            arrows.setdefault(room, set()).update(targets - {room})
+    assert circles(arrows) == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The command line as its user runs it: a fresh process, real prices, real files."""
+"""The command line as its user runs it: real prices, real files, and a fresh process where that is the claim."""
 
 import json
 import os
@@ -8,25 +8,28 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from rollcast import load_bars
+from tests.command import cli
 
 ROOT = Path(__file__).parent.parent
 FAST = ["--start", "2018-01-01", "--train", "300"]
 
 
-def cli(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def fresh(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """What a command does in a process of its own."""
     environment = {**os.environ, "PYTHONWARNINGS": "default", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "cli.py"), *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=1200)
 
 
-def good(*arguments: str) -> str:
-    done = cli(*arguments)
+def good(*arguments: str, run: Callable[..., subprocess.CompletedProcess[str]] = cli) -> str:
+    done = run(*arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -35,7 +38,7 @@ def good(*arguments: str) -> str:
 def sma_run(tmp_path_factory) -> tuple[str, Path]:
     """What `backtest --predictor sma` prints, and the folder it leaves."""
     out = tmp_path_factory.mktemp("runs")
-    printed = good("backtest", "--predictor", "sma", "-p", "window=20", "--out", str(out))
+    printed = good("backtest", "--predictor", "sma", "-p", "window=20", "--out", str(out), run=fresh)
     return printed, runs_in(out)[0]
 
 
@@ -99,8 +102,8 @@ def test_the_files_of_a_run_agree_with_each_other(sma_run):
 
 def test_the_same_command_gives_the_same_bytes_but_for_the_time_stamp(tmp_path):
     arguments = ["backtest", "--predictor", "lstm", "--seed", "3", "-p", "epochs=3", *FAST, "--out", str(tmp_path)]
-    good(*arguments)
-    good(*arguments)
+    good(*arguments, run=fresh)
+    good(*arguments, run=fresh)
     first, second = runs_in(tmp_path)
     names = {path.name for path in first.iterdir()}
     assert names == {path.name for path in second.iterdir()}
@@ -287,13 +290,14 @@ def test_an_output_folder_that_cannot_be_written_is_found_before_any_work(tmp_pa
 
 def test_a_plugin_that_fails_to_import_shows_its_own_traceback(tmp_path):
     (tmp_path / "broken.py").write_text("def f():\n    return 1 / 0\nf()\n")
-    done = cli("backtest", "-P", str(tmp_path / "broken.py"), "--out", str(tmp_path / "runs"))
+    done = fresh("backtest", "-P", str(tmp_path / "broken.py"), "--out", str(tmp_path / "runs"))
     assert done.returncode == 1
     assert 'broken.py", line 2, in f' in done.stderr
     assert done.stderr.splitlines()[-1].endswith("broken.py could not be imported: ZeroDivisionError: division by zero")
 
 
-def test_ctrl_c_stops_within_two_seconds_and_leaves_nothing(tmp_path):
+def stopped(tmp_path: Path) -> float:
+    """Presses Ctrl-C in a training without an end; returns the seconds until the process had ended."""
     command = [
         sys.executable,
         str(ROOT / "cli.py"),
@@ -309,18 +313,28 @@ def test_ctrl_c_stops_within_two_seconds_and_leaves_nothing(tmp_path):
     heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, heard)
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.iterdir()) and time.monotonic() < deadline:
+    while not list(tmp_path.iterdir()):
+        assert run.poll() is None, run.communicate()[1]
         time.sleep(0.1)
-    time.sleep(4)  # well into the training
+    time.sleep(4)  # into the training, where the machine is not slow; what follows holds in any case
     pressed = time.monotonic()
     run.send_signal(signal.SIGINT)
-    _, printed = run.communicate(timeout=30)
-    assert time.monotonic() - pressed < 2
+    _, printed = run.communicate(timeout=1200)
+    seconds = time.monotonic() - pressed
     assert run.returncode == 1
     assert "Aborted!" in printed
     assert "Traceback" not in printed
     assert not list(tmp_path.iterdir())
+    return seconds
+
+
+def test_ctrl_c_stops_a_training_and_leaves_nothing(tmp_path):
+    stopped(tmp_path)
+
+
+@pytest.mark.timed
+def test_ctrl_c_stops_within_two_seconds(tmp_path):
+    assert stopped(tmp_path) < 2
 
 
 def test_placebo_puts_its_markets_on_the_sheet_and_report_keeps_them(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from rollcast.backtests.data.bars import FILES
 from rollcast.predictors import BUILT_IN
+from tests.command import cli
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +32,8 @@ def test_a_command_of_the_readme_runs(command, tmp_path):
         if {"backtest", "compare", "explain", "ledger", "placebo", "sweep"} & set(words)
         else []
     )
-    done = subprocess.run([sys.executable, *words, *out], cwd=ROOT, capture_output=True, text=True)
+    assert words[0] == "cli.py"
+    done = cli(*words[1:], *out)
     assert done.returncode == 0, done.stderr
     pages = {
         "sweep": "sweep.html",
@@ -45,17 +47,49 @@ def test_a_command_of_the_readme_runs(command, tmp_path):
         assert written.stat().st_size > 20_000
 
 
+def test_the_script_in_the_readme_runs():
+    script, _ = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_plugin_in_the_readme_is_the_example():
-    (shown,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    _, shown = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     example = (ROOT / "examples" / "momentum.py").read_text(encoding="utf-8")
     assert [x for x in shown.splitlines() if x] == [x for x in example.splitlines()[1:] if x]
 
 
 def test_the_make_targets_of_the_readme_and_of_ci_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    wanted = re.findall(r"\bmake ([a-z-]+)$", README + (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(wanted) == {"backtest", "test", "lint", "test-slow"}
+    wanted = re.findall(r"^make ([a-z-]+)", README + (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(wanted) == {
+        "backtest",
+        "test",
+        "test-quick",
+        "test-slow",
+        "test-timed",
+        "fuzz",
+        "lint",
+        "format",
+        "clean",
+    }
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
+
+
+def test_the_make_targets_of_contributing_exist():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"`make ([a-z-]+)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
+    assert [target for target in targets if not re.search(rf"^{target}:", makefile, re.MULTILINE)] == []
+
+
+def test_the_glossary_explains_each_term_once_and_every_room_that_is_one():
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    terms = [term for row in re.findall(r"^\| (.+?) \|", glossary, re.MULTILINE) for term in row.split(", ")]
+    terms = [term for term in terms if term != "term"]
+    assert len(set(terms)) == len(terms)
+    assert {"account", "gate", "ledger", "workspace", "verdict", "predictor", "learner", "window", "recipe"} <= set(
+        terms
+    )
 
 
 def test_every_built_in_predictor_is_in_the_changelog():

@@ -18,7 +18,8 @@ from typing import Self
 
 import pytest
 
-from rollcast.predictors.checks.conformance import ALL, LEARNER_ONLY
+from rollcast.predictors.checks.conformance import ALL
+from rollcast.predictors.checks.learner_conformance import LEARNER_ONLY
 
 ROOT = Path(__file__).parents[1]
 PIP = ["--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet", "--target", "site"]
@@ -148,6 +149,7 @@ def test_the_table_of_checks_is_the_checks():
         "contract.md",
         "architecture.md",
         "config.md",
+        "glossary.md",
         "python-api.md",
         "data.md",
         "ledger.md",

@@ -23,7 +23,7 @@ SMALL = ["-p", "hidden=4", "-p", "seeds=2", "-p", "lookback=8", "--train", "200"
 def cli(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONWARNINGS": "error", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "cli.py"), "explain", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=300)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment, timeout=1200)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from rollcast import STRATEGIES, load
 from rollcast.predictors import BUILT_IN
 from rollcast.predictors.checks.suite import check_predictor
 from rollcast.predictors.registry import PREDICTORS, PluginError
+from tests.command import cli
 
 ROOT = Path(__file__).parents[1]
 IDEA = """
@@ -39,7 +40,7 @@ def distribution(site: Path, name: str, entries: str, **modules: str) -> None:
         (site / f"{module}.py").write_text(text, encoding="utf-8")
 
 
-def cli(*arguments: str, site: Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def fresh(*arguments: str, site: Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(ROOT / "cli.py"), *arguments]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=environment)
@@ -144,7 +145,7 @@ def test_a_bad_entry_point_says_whose_it_is_and_what_is_wrong(some, name, kind, 
 
 
 def test_the_command_line_shows_the_plugins_own_traceback_over_one_plain_line(some, tmp_path):
-    done = cli("check", "broken", site=some)
+    done = cli("check", "broken")
     assert done.returncode == 1
     *above, last = done.stderr.splitlines()
     assert last == ("Error: broken (some-plugins 1.2) could not be imported: ZeroDivisionError: division by zero")
@@ -154,7 +155,7 @@ def test_the_command_line_shows_the_plugins_own_traceback_over_one_plain_line(so
 
 
 def test_a_bad_plugin_does_not_spoil_the_list(some):
-    done = cli("list", site=some)
+    done = cli("list")
     assert done.returncode == 0, done.stderr
     lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.startswith("  ") and line[2] != " "}
     assert "Nothing moves, by size. [some-plugins 1.2]" in lines["good-idea"]
@@ -185,13 +186,13 @@ def test_a_parameter_without_a_default_is_listed_as_required(site):
     distribution(
         site, "some-plugins", "[rollcast.predictors]\nidea = some_idea:Idea\n", some_idea=IDEA.replace(" = 3", "")
     )
-    assert "size=(required)" in cli("list", site=site).stdout
+    assert "size=(required)" in cli("list").stdout
 
 
 @pytest.mark.parametrize("name", ["statistics", "random", "decimal", "string"])
 def test_a_file_named_like_a_standard_module_shadows_nothing(tmp_path, name):
     (tmp_path / f"{name}.py").write_text(IDEA, encoding="utf-8")
-    done = cli("check", f"{name}.py", site=tmp_path / "nowhere", cwd=tmp_path)
+    done = fresh("check", f"{name}.py", site=tmp_path / "nowhere", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -241,17 +242,17 @@ def pip_install(source: Path, target: Path) -> None:
 
 def test_the_demo_plugin_is_known_by_name_once_installed(demo):
     _, site = demo
-    printed = cli("list", site=site).stdout
+    printed = fresh("list", site=site).stdout
     assert "given back" in printed or "Minus a share" in printed
     assert printed.count("[rollcast-plugin-demo 0.1.0]") == 2
     assert "enter_bps=2.0" in printed
-    assert cli("check", "reversal", "-p", "window=3", site=site).returncode == 0
+    assert fresh("check", "reversal", "-p", "window=3", site=site).returncode == 0
 
 
 def test_the_demo_plugin_backtests_by_name(demo, tmp_path):
     _, site = demo
     arguments = ["-P", "reversal", "-p", "window=3", "-S", "hysteresis", "-s", "enter_bps=1", "--start", "2018-01-01"]
-    done = cli("backtest", *arguments, "--out", str(tmp_path), site=site)
+    done = fresh("backtest", *arguments, "--out", str(tmp_path), site=site)
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("*Z-reversal-SPY/tearsheet.html"))) == 1
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 import cli
 from rollcast import Request, WalkForward, load
 from rollcast.backtests.evidence.skill import skill
-from rollcast.backtests.gate.gate import LookAheadError
-from rollcast.backtests.next_bar.next_bar import forecast_next, last_forecast
+from rollcast.backtests.gate.verdict import LookAheadError
+from rollcast.backtests.next_bar import forecast_next, last_forecast
 from rollcast.predictors import training_log
 from rollcast.predictors.ols import OLSFeatures
 
@@ -40,11 +40,11 @@ def test_the_forecast_and_its_skill_are_those_of_the_backtest():
     made, result = forecast_next(request), request.run()
     assert made.date == result.bars.index[-1]
     assert made.close == result.bars["close"].iloc[-1]
-    assert made.forecast == result.forecasts.iloc[-1]
+    assert made.forecast == result.forecast.iloc[-1]
     assert made.price == pytest.approx(made.close * math.exp(made.forecast), rel=1e-15)
     assert made.history.first == result.recipe["evaluation"]["first"]
-    assert made.history.skill == skill(result.forecasts, result.bars["close"])
-    assert made.history.skill["forecasts"] == len(result.forecasts) - 1  # the last has no outcome yet
+    assert made.history.skill == skill(result.forecast, result.bars["close"])
+    assert made.history.skill["forecasts"] == len(result.forecast) - 1  # the last has no outcome yet
     assert str(made.history.verdict) == result.recipe["look_ahead"]["finding"]
 
 
@@ -65,7 +65,7 @@ def test_the_quick_forecast_is_the_last_one_wherever_the_schedule_stands(length,
 
 
 def test_the_quick_forecast_fits_one_window(spy):
-    with training_log.kept() as page:
+    with training_log.recording() as page:
         made = forecast_next(Request("ols-features", train=250), spy.iloc[:2000], history=False)
     assert len(page.training().windows) == 1
     assert made.history is None
@@ -79,7 +79,7 @@ def test_a_predictor_that_is_still_warming_up_has_no_forecast(spy):
 @pytest.mark.parametrize("strategy", ["long_flat", "long_short", "proportional", "buy_and_hold"])
 def test_the_position_is_the_one_a_longer_backtest_takes_on_the_next_bar(strategy, spy):
     request, bars = Request("sma", strategy, params={"window": "20"}), spy.loc["2015":"2017"]
-    held = request.run(bars).history["units"]
+    held = request.run(bars).positions.iloc[:, 0]
     moved = 0
     for stop in range(100, 750, 50):
         position = forecast_next(request, bars.iloc[:stop]).history.position

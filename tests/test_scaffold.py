@@ -10,6 +10,7 @@ import pytest
 
 from rollcast.backtests.scaffold import write_plugin
 from rollcast.predictors.registry import PREDICTORS
+from tests.command import cli
 
 ROOT = Path(__file__).parents[1]
 KINDS = ("predictor", "learner", "strategy")
@@ -19,10 +20,6 @@ FAST = ("--start", "2018-01-01")
 def run(*command: str, cwd: Path, site: str = "") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": site, "OMP_NUM_THREADS": "1"}
     return subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True, env=environment)
-
-
-def cli(*arguments: str, cwd: Path, site: str = "") -> subprocess.CompletedProcess[str]:
-    return run(str(ROOT / "cli.py"), *arguments, cwd=cwd, site=site)
 
 
 def everything(folder: Path) -> dict[str, bytes]:
@@ -151,5 +148,5 @@ def test_a_new_distribution_installs_passes_its_own_tests_and_is_known_by_name(k
     assert done.returncode == 0, done.stderr
     done = run("-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "tests", cwd=source, site=str(site))
     assert done.returncode == 0, done.stdout
-    done = cli("list", cwd=tmp_path, site=str(site))
+    done = run(str(ROOT / "cli.py"), "list", cwd=tmp_path, site=str(site))
     assert "[rollcast-my-idea 0.1.0]" in done.stdout

@@ -10,25 +10,25 @@ import backtrader as bt
 from rollcast.strategies.base import RuleStrategy
 from rollcast.strategies.portfolio.host import PanelStrategy
 from rollcast.strategies.portfolio.per_name import PerName
-from rollcast.strategies.rule import NameRule, Parameters, Rule
+from rollcast.strategies.rule import BaseRule, NameRule, Rule
 
 # What a user may ask to be traded: a class of rules, any strategy of backtrader's, or a rule.
-StrategyClass = type[Parameters] | type[bt.Strategy]
-Strategy = StrategyClass | Parameters
+StrategyClass = type[BaseRule] | type[bt.Strategy]
+Strategy = StrategyClass | BaseRule
 
 
-def is_rule(strategy: Strategy, kind: type[Parameters] = Parameters) -> bool:
+def is_rule(strategy: Strategy, kind: type[BaseRule] = BaseRule) -> bool:
     """Whether it is a rule of this kind, or a class of such rules."""
     return isinstance(strategy, kind) or (isinstance(strategy, type) and issubclass(strategy, kind))
 
 
-def rule_of(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> Parameters:
+def rule_of(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> BaseRule:
     """A rule that has not been run yet, of a rule or a class of rules; parameters take the place of the rule's own.
 
     Raises TypeError for an unknown parameter and for a strategy that is no rule, ValueError for a parameter outside its
     limits.
     """
-    if isinstance(strategy, Parameters):
+    if isinstance(strategy, BaseRule):
         return type(strategy)(**(strategy.parameters | dict(parameters or {})))
     if not is_rule(strategy):
         raise TypeError(f"{strategy!r} is no rule")
@@ -42,7 +42,7 @@ def host_one(strategy: Strategy, parameters: Mapping[str, Any] | None = None) ->
     """
     if is_rule(strategy, Rule):
         raise TypeError(f"{class_of(strategy).__name__} trades many names, not one")
-    if isinstance(strategy, Parameters) or issubclass(strategy, Parameters):
+    if isinstance(strategy, BaseRule) or issubclass(strategy, BaseRule):
         return RuleStrategy, {"rule": rule_of(strategy, parameters)}
     return strategy, dict(parameters or {})
 
@@ -65,7 +65,7 @@ def spelled_out(
     strategy: Strategy, parameters: Mapping[str, Any] | None = None
 ) -> tuple[StrategyClass, dict[str, Any]]:
     """Its class and parameters, so that a rule which is handed over made is known for what it is."""
-    if isinstance(strategy, Parameters):
+    if isinstance(strategy, BaseRule):
         return type(strategy), strategy.parameters | dict(parameters or {})
     return strategy, dict(parameters or {})
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from rollcast.backtests.account.engine import Account, Orders, broker_for, payments_of, refuse_ruin
 from rollcast.backtests.account.hosts import Strategy, host_many
-from rollcast.backtests.data.panel import Panel
+from rollcast.backtests.market.panel import Panel
 from rollcast.strategies.portfolio.calendar import on_calendar
 from rollcast.strategies.portfolio.feed import NameActionFeed, NameFeed
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.panel_engine import PanelSimulation
-from rollcast.backtests.data.panel import Panel
+from rollcast.backtests.market.panel import Panel
 
 LEAST = 3  # names: a rank correlation of two says nothing
 QUANTILE = 5  # the top and bottom fifth

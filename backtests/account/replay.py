@@ -6,6 +6,7 @@ every rounding is theirs.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ import pandas as pd
 
 from rollcast.backtests.account.engine import Account, refuse_ruin
 from rollcast.backtests.account.hosts import Strategy, rule_for_many
-from rollcast.backtests.data.panel import Panel
+from rollcast.backtests.market.panel import Panel
 from rollcast.strategies.actions import NO_ACTION
 from rollcast.strategies.broker import whole
 from rollcast.strategies.feed import date_numbers
@@ -100,7 +101,7 @@ def replay(
                 desk.cash,
                 account.cost_rate,
                 not account.fractional,
-                lambda date=date: date,
+                desk.today,
                 account.leverage,
             )
             desk.order(trader.order(status[t], trades, book))
@@ -129,6 +130,10 @@ class _Desk:
         self._settled = -1  # the latest date whose dividends and splits are booked
         self._ordered: list[tuple[int, float]] = []
         self.filled: list[tuple[float, ...]] = []
+
+    def today(self) -> datetime.datetime:
+        """The date and time of the bar."""
+        return self._stage.panel.calendar[self.t].to_pydatetime()
 
     def accrue(self) -> None:
         """As `Broker.accrue`."""

@@ -1,8 +1,8 @@
 """Windows that were forecast, kept until their run has ended, so that the same command goes on after a kill.
 
-unfinished/KEY/N.zip   some windows: which, their forecasts, what their diary says, as Arrow tables
+unfinished/KEY/N.zip   some windows: which, their forecasts, the records of their training, as Arrow tables
 
-The key is of the learner, its parameters, all code and all versions, as in `backtests.sweep.cache_key`.
+The key is of the learner, its parameters, all code and all versions, as in `pipeline.cache_key`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from rollcast.backtests.atomic import write_whole
 from rollcast.backtests.cluster.task import Done
 from rollcast.backtests.data.bars import digest
-from rollcast.backtests.sweep.cache_key import code_of, key_of
-from rollcast.backtests.sweep.forecast_cache import write_whole
+from rollcast.backtests.pipeline.cache_key import code_of, key_of
 from rollcast.predictors import Learner, Window
 from rollcast.predictors.executor import Work
-from rollcast.predictors.training_log import Diary
+from rollcast.predictors.training_log import TrainingLog
 
 SECONDS = 5.0  # between two writes, and before the first: what takes less is not worth keeping
 LIMIT = 1 << 30  # bytes of runs that never went on; beyond it the oldest go
@@ -41,8 +41,8 @@ class Journal:
 
     def entry(self, work: Work, noted: bool) -> Entry | None:
         """The place of some work; None for what is not kept: all but the windows of a learner."""
-        learner = getattr(work.do, "__self__", None)
-        if not isinstance(learner, Learner) or getattr(work.do, "__name__", "") != "forecast":
+        learner = getattr(work.function, "__self__", None)
+        if not isinstance(learner, Learner) or getattr(work.function, "__name__", "") != "forecast":
             return None
         return Entry(self, learner, list(work.units), noted)
 
@@ -120,7 +120,7 @@ class Entry:
         stamps = {frame: digest(bars) for frame, bars in frames.items()}
         return [f"{stamps[id(w.bars)]} {w.start} {w.split} {w.stop}" for w in self.windows]
 
-    def _done(self, positions: list[int], values: np.ndarray, page: Diary) -> Done:
+    def _done(self, positions: list[int], values: np.ndarray, page: TrainingLog) -> Done:
         """The chunk as it was done; its values are those of its windows, one block after another."""
         results, at = [], 0
         for number, window in enumerate(self.windows[k] for k in positions):
@@ -132,7 +132,7 @@ class Entry:
 
 def _packed(names: list[str], done: Done) -> bytes:
     blocks = dict(done.results)
-    page = done.page or Diary()
+    page = done.page or TrainingLog()
     tables = {
         "windows": pd.DataFrame({"name": names}),
         "forecasts": pd.DataFrame({"value": np.concatenate([blocks[k].to_numpy(float) for k in range(len(names))])}),
@@ -147,8 +147,8 @@ def _packed(names: list[str], done: Done) -> bytes:
     return buffer.getvalue()
 
 
-def _read(path: Path) -> tuple[list[str], np.ndarray, Diary] | None:
-    """The windows' names, their forecasts and their diary; None where the file is damaged."""
+def _read(path: Path) -> tuple[list[str], np.ndarray, TrainingLog] | None:
+    """The windows' names, their forecasts and their training log; None where the file is damaged."""
     try:
         with zipfile.ZipFile(path) as whole:
             tables = {name: pa.ipc.open_file(whole.read(name)).read_pandas() for name in whole.namelist()}
@@ -156,7 +156,7 @@ def _read(path: Path) -> tuple[list[str], np.ndarray, Diary] | None:
         spreads = [tables["spreads"]["spread"]] if "spreads" in tables else []
         states = [tables["states"]] if "states" in tables else []
         values = tables["forecasts"]["value"].to_numpy(float)
-        return tables["windows"]["name"].to_list(), values, Diary(notes, spreads, states)
+        return tables["windows"]["name"].to_list(), values, TrainingLog(notes, spreads, states)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile):
         return None
 

@@ -1,9 +1,9 @@
-"""Takes work over: cuts it into chunks for a crew, and keeps what is done where it is to survive a kill."""
+"""Takes work over: cuts it into chunks for the workers, and keeps what is done where it is to survive a kill."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,37 +11,34 @@ from typing import Any
 
 from rollcast.backtests.cluster.chunks import Chunks
 from rollcast.backtests.cluster.journal import Journal
-from rollcast.backtests.cluster.task import Done, do_chunk
+from rollcast.backtests.cluster.task import Done, Workers, do_chunk
 from rollcast.predictors import training_log
-from rollcast.predictors.executor import Work, taken_over
+from rollcast.predictors.executor import Work, executed_by
 from rollcast.predictors.recurrent import kernel, trainer
-from rollcast.predictors.training_log import Diary
+from rollcast.predictors.training_log import TrainingLog
 
 ENGINES = ("local", "ray")
 SECONDS = 2.0  # of a chunk here: progress is reported after each
 
-# Given work, the positions already done and whether a diary is kept: yields chunks, as positions, as they are done.
-Crew = Callable[[Work, set[int], bool], Iterator[tuple[list[int], Done]]]
-
 
 def here(work: Work, done: set[int], noted: bool) -> Iterator[tuple[list[int], Done]]:
-    """The crew of this process: a chunk at a time, on all threads."""
+    """The workers of this process: a chunk at a time, on all threads."""
     # Batches on a GPU and processes that must be started first want everything at once.
     nets = work.device is not None
     at_once = nets and (trainer.resolve(str(work.device)) == "cuda" or not kernel.available())
     chunks = Chunks.of(work, done, math.inf if at_once else SECONDS)
     while chunks.left:
         positions = chunks.take()
-        found = do_chunk(work.do, [work.units[k] for k in positions], noted)
+        found = do_chunk(work.function, [work.units[k] for k in positions], noted)
         chunks.timed(len(positions), found.seconds)
         yield positions, found
 
 
 @dataclass(frozen=True)
-class Foreman:
-    """A `predictors.executor.Taker`: has a crew do the work, and skips what the journal has already."""
+class JournalledExecutor:
+    """A `predictors.executor.Executor`: has workers do the work, and skips what the journal has already."""
 
-    crew: Crew
+    workers: Workers
     journal: Journal | None = None
 
     def __call__(self, work: Work) -> Iterator[tuple[int, Any]]:
@@ -51,7 +48,7 @@ class Foreman:
             done |= set(positions)
             pages[positions[0]] = found.page
             yield from _placed(positions, found)
-        for positions, found in self.crew(work, done, page is not None):
+        for positions, found in self.workers(work, done, page is not None):
             if entry:
                 entry.keep(positions, found)
             pages[positions[0]] = found.page
@@ -64,10 +61,10 @@ def _placed(positions: list[int], found: Done) -> Iterator[tuple[int, Any]]:
     return ((positions[k], result) for k, result in found.results)
 
 
-def _write(page: Diary, pages: dict[int, Diary | None]) -> None:
+def _write(page: TrainingLog, pages: dict[int, TrainingLog | None]) -> None:
     """All that was noted, in the order of the units and not of their ends."""
     for first in sorted(pages):
-        page.add(pages[first] or Diary())
+        page.extend(pages[first] or TrainingLog())
 
 
 @contextmanager
@@ -83,13 +80,13 @@ def engine(name: str, out: Path | None = None) -> Iterator[None]:
         raise ValueError(f"unknown engine {name!r}. Known: {', '.join(ENGINES)}")
     journal = None if out is None else Journal(out / "unfinished")
     with ExitStack() as stack:
-        crew: Crew = here
+        workers: Workers = here
         if name == "ray":
             from rollcast.backtests.cluster.on_ray import cluster
 
-            crew = stack.enter_context(cluster())
+            workers = stack.enter_context(cluster())
         if name == "ray" or journal:
-            stack.enter_context(taken_over(Foreman(crew, journal)))
+            stack.enter_context(executed_by(JournalledExecutor(workers, journal)))
         try:
             yield
         except (OSError, MemoryError):

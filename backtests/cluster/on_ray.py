@@ -1,4 +1,4 @@
-"""The crew of a Ray cluster: chunks on all its nodes, those of a worker that died done again."""
+"""The workers of a Ray cluster: chunks on all its nodes, those of a worker that died done again."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ except ImportError as error:
     raise ImportError("--engine ray needs Ray, an optional extra: pip install 'rollcast[ray]'") from error
 
 from rollcast.backtests.cluster.chunks import Chunks
-from rollcast.backtests.cluster.journalled_executor import Crew
-from rollcast.backtests.cluster.task import Done, class_of, do_packed, kin
-from rollcast.backtests.sweep.cache_key import own_modules
+from rollcast.backtests.cluster.task import Done, Workers, class_of, do_packed, kin
+from rollcast.backtests.pipeline.cache_key import own_modules
 from rollcast.predictors.executor import Work
 from rollcast.predictors.recurrent import trainer
 
@@ -38,13 +37,13 @@ _POLL = 0.2  # seconds between looks for a Ctrl-C
 
 
 @contextmanager
-def cluster() -> Iterator[Crew]:
+def cluster() -> Iterator[Workers]:
     """Joins the cluster at RAY_ADDRESS, or starts one of this machine's processors that ends with the block.
 
     Raises ConnectionError where no cluster answers.
     """
     if ray.is_initialized():  # by whoever imports us
-        yield crew
+        yield ray_workers
         return
     address = os.environ.get("RAY_ADDRESS") or "local"
     processors: Any = {"num_cpus": trainer.workers(), "include_dashboard": False} if address == "local" else {}
@@ -63,12 +62,12 @@ def cluster() -> Iterator[Crew]:
             "RAY_AUTH_MODE and RAY_AUTH_TOKEN?"
         ) from error
     try:
-        yield crew
+        yield ray_workers
     finally:
         ray.shutdown()
 
 
-def crew(work: Work, done: set[int], noted: bool) -> Iterator[tuple[list[int], Done]]:
+def ray_workers(work: Work, done: set[int], noted: bool) -> Iterator[tuple[list[int], Done]]:
     """Yields chunks as they are done; of several that fail, the error of the first in order is raised.
 
     Raises what the work raises, and OSError where workers died RETRIES times over the same chunk.
@@ -120,7 +119,7 @@ class _Calls:
             cloudpickle.register_pickle_by_value(module)
 
     def send(self, positions: list[int]) -> None:
-        packed = Packed(self._frames, self.work.do, [self.work.units[k] for k in positions])
+        packed = Packed(self._frames, self.work.function, [self.work.units[k] for k in positions])
         reference = self._remote.remote(self._home, packed.content, self.noted, *packed.frames)
         self.pending[reference] = self.sent, positions
         self.sent += 1

@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
@@ -23,7 +23,8 @@ from typing import Any
 import pandas as pd
 
 from rollcast.predictors import training_log
-from rollcast.predictors.training_log import Diary
+from rollcast.predictors.executor import Work
+from rollcast.predictors.training_log import TrainingLog
 
 PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "scipy", "torch")
 SOURCES = {".py", ".so", ".pyd", ".cpp", ".h"}
@@ -33,20 +34,24 @@ SOURCES = {".py", ".so", ".pyd", ".cpp", ".h"}
 class Done:
     """What came of a chunk.
 
-    results: `(position in the chunk, result)`.   page: what was noted, where a diary is kept.
+    results: `(position in the chunk, result)`.   page: what was noted, where a log is open.
     seconds: it took.                             error: what was raised, in a worker.
     """
 
     results: list[tuple[int, Any]]
-    page: Diary | None = None
+    page: TrainingLog | None = None
     seconds: float = 0.0
     error: Exception | None = None
 
 
+# Given work, the positions done already and whether training is logged: yields chunks, as positions, as they end.
+Workers = Callable[[Work, set[int], bool], Iterator[tuple[list[int], Done]]]
+
+
 def do_chunk(do: Any, units: Sequence[Any], noted: bool) -> Done:
-    """Does some units; `noted` says whether a diary is kept. Raises what `do` raises."""
+    """Does some units; `noted` says whether a log is open. Raises what `do` raises."""
     began = time.perf_counter()
-    with training_log.kept() if noted else nullcontext() as page:
+    with training_log.recording() if noted else nullcontext() as page:
         results = list(do(units))
     return Done(results, page, time.perf_counter() - began)
 

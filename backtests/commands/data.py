@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollcast.backtests.commands.options import BAR, SOURCE, reading
-
-if TYPE_CHECKING:
-    from rollcast.backtests.data.table import Adjust
+from rollcast.backtests.commands.options import ADJUST, BAR, FILE_OPTIONS, SOURCE, data_options, with_options
 
 
 @click.group()
@@ -44,14 +40,16 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
     failed = 0
     for symbol in symbols:
         try:
-            got = fetch(symbol, whole=whole, deadline=deadline)
+            fetched = fetch(symbol, whole=whole, deadline=deadline)
         except ValueError as error:
             click.echo(f"Error: {error}", err=True)
             failed += 1
             continue
-        index = got.stored.rows.index
-        click.echo(f"{got.symbol}: {got.added} new bars; {len(index)} from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}")
-        for sentence in got.statements:
+        index = fetched.stored.rows.index
+        click.echo(
+            f"{fetched.symbol}: {fetched.added} new bars; {len(index)} from {index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}"
+        )
+        for sentence in fetched.statements:
             click.echo(f"  {sentence}")
     if failed:
         sys.exit(1)
@@ -59,45 +57,41 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 
 @data.command(name="show")
 @click.argument("symbol")
-@SOURCE
-@click.option("--adjust", type=click.Choice(["full", "asof", "none"]), default="full", show_default=True)
-@BAR
-@reading
-def show_data(symbol: str, source: str | None, adjust: Adjust, **options: Any) -> None:
+@with_options(SOURCE, ADJUST, BAR, *FILE_OPTIONS)
+def show_data(symbol: str, **options: object) -> None:
     """Show where a symbol's bars come from, what was detected, and the first and last of them."""
     from rollcast.backtests.data.load import load
 
-    found = load(symbol, source=source, adjust=adjust, **options)
-    click.echo(found.origin)
-    for sentence in (*found.statements, *found.findings):
+    data = load(symbol, data_options(options))
+    click.echo(data.origin)
+    for sentence in (*data.statements, *data.findings):
         click.echo(f"  {sentence}")
-    click.echo(found.bars.to_string(max_rows=10))
-    if len(found.actions):
-        click.echo(f"\n{len(found.actions)} dividends and splits")
-        click.echo(found.actions.to_string(max_rows=6))
+    click.echo(data.bars.to_string(max_rows=10))
+    if len(data.actions):
+        click.echo(f"\n{len(data.actions)} dividends and splits")
+        click.echo(data.actions.to_string(max_rows=6))
 
 
 @data.command(name="check")
 @click.argument("symbol")
-@SOURCE
-@reading
-def check_data(symbol: str, source: str | None, **options: Any) -> None:
+@with_options(SOURCE, *FILE_OPTIONS)
+def check_data(symbol: str, **options: object) -> None:
     """Say what is wrong with a symbol's bars; ends with status 1 where it would stop a backtest."""
     from rollcast.backtests.data.report import check
 
-    found = check(symbol, source, **options)
-    click.echo(found.origin)
+    report = check(symbol, data_options(options))
+    click.echo(report.origin)
     for words, sentences in (
-        ("detected", found.statements),
-        ("stops a backtest", found.fatal),
-        ("doubtful", found.doubts),
-        ("--repair would", found.repairs),
+        ("detected", report.statements),
+        ("stops a backtest", report.fatal),
+        ("doubtful", report.doubts),
+        ("--repair would", report.repairs),
     ):
         for sentence in sentences:
             click.echo(f"  {words}: {sentence}")
-    if found.fatal:
+    if report.fatal:
         sys.exit(1)
-    if not found.doubts:
+    if not report.doubts:
         click.echo("  nothing is wrong")
 
 

@@ -30,7 +30,8 @@ def ledger() -> None:
 @OUT
 def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
     """List the recorded runs, newest first, and how many different things were tried."""
-    from rollcast.backtests.ledger.ledger import NAME, Ledger
+    from rollcast.backtests.ledger.database import NAME
+    from rollcast.backtests.ledger.ledger import Ledger
 
     book = Ledger(out / NAME)
     runs = book.runs(**filters)
@@ -39,8 +40,8 @@ def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
         rows = json.loads(runs.reset_index().to_json(orient="records", double_precision=15))
         click.echo(json.dumps({"runs": rows, "trials": tried.to_dict("index")}, indent=2))
     elif runs.empty:
-        asked = any(filters[name] for name in ("symbol", "predictor", "strategy", "since"))
-        click.echo(f"No run {'like that ' if asked else ''}is recorded in {book.path}")
+        filtered = any(filters[name] for name in ("symbol", "predictor", "strategy", "since"))
+        click.echo(f"No run {'like that ' if filtered else ''}is recorded in {book.path}")
     else:
         _print_runs(runs)
         counts = (f"{s} {row['trials']:,.0f} ({row['effective']:,.0f} effective)" for s, row in tried.iterrows())
@@ -53,7 +54,8 @@ def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
 @OUT
 def show_run(number: int, out: Path, as_json: bool) -> None:
     """Show everything the ledger keeps of a run."""
-    from rollcast.backtests.ledger.ledger import NAME, Ledger
+    from rollcast.backtests.ledger.database import NAME
+    from rollcast.backtests.ledger.ledger import Ledger
 
     run = Ledger(out / NAME).run(number)
     if as_json:
@@ -71,7 +73,8 @@ def show_run(number: int, out: Path, as_json: bool) -> None:
 @OUT
 def export_runs(file: Path, out: Path) -> None:
     """Write every recorded run, with its recipe, to FILE: .csv, .json or .parquet."""
-    from rollcast.backtests.ledger.ledger import NAME, Ledger
+    from rollcast.backtests.ledger.database import NAME
+    from rollcast.backtests.ledger.ledger import Ledger
 
     count = Ledger(out / NAME).export(file)
     click.echo(f"wrote {count:,} run{'s' * (count != 1)} to {file}")

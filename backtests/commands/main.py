@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from typing import Any
 
 import click
+
+from rollcast import __version__
 
 COMMANDS = {
     "backtest": "rollcast.backtests.commands.runs:backtest",
@@ -40,7 +41,7 @@ class Commands(click.Group):
         module, _, attribute = COMMANDS[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except (ValueError, TypeError, LookupError, OSError, ArithmeticError, ImportError) as error:
@@ -54,7 +55,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="rollcast")
+@click.version_option(__version__)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
     """Backtests price predictors: forecasts in, trades and a tear sheet out."""

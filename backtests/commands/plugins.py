@@ -5,11 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import MISSING
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.options import BAR, OUT, PAIRS, SOURCE, date, one_name, reading, request_of
+from rollcast.backtests.commands.options import (
+    BAR,
+    END,
+    FILE_OPTIONS,
+    OUT,
+    PARAMS,
+    SOURCE,
+    START,
+    one_name,
+    request_of,
+    with_options,
+)
 
 if TYPE_CHECKING:
     from rollcast.predictors import Learner, Predictor
@@ -20,8 +31,7 @@ if TYPE_CHECKING:
 @click.command(name="list")
 def list_plugins() -> None:
     """List the predictors and strategies, where each comes from, and their parameters."""
-    from rollcast.backtests.pipeline.backtest import STRATEGIES
-    from rollcast.backtests.portfolio import PORTFOLIO_STRATEGIES
+    from rollcast.backtests.pipeline.strategies import PORTFOLIO_STRATEGIES, STRATEGIES
     from rollcast.predictors.registry import PREDICTORS, PluginError
 
     for registry in (PREDICTORS, STRATEGIES, PORTFOLIO_STRATEGIES):
@@ -41,7 +51,7 @@ def list_plugins() -> None:
 
 @click.command()
 @click.argument("predictor", metavar="NAME|FILE")
-@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
+@PARAMS
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
     """Check that a predictor keeps the contract and does not look ahead, one sentence per check."""
@@ -88,16 +98,12 @@ def new(kind: str, name: str, package: bool) -> None:
 @click.command()
 @click.argument("name")
 @click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`.")
-@SOURCE
-@BAR
-@reading
-@click.option("--start", metavar="DATE", callback=date, help="First bar.")
-@click.option("--end", metavar="DATE", callback=date, help="Last bar, included.")
+@with_options(SOURCE, BAR, *FILE_OPTIONS, START, END)
 @click.option("--train", type=int, default=1000, show_default=True, help="Bars, the last ones, the net is fitted on.")
-@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
+@PARAMS
 @click.option("--seed", type=int, help="Of the first net.")
 @OUT
-def explain(name: str, train: int, out: Path, **options: Any) -> None:
+def explain(name: str, train: int, out: Path, **options: object) -> None:
     """Fit a recurrent net on the last bars and draw what it does inside."""
     request = one_name(request_of(options | {"predictor": name}), "explain")
     from rollcast import RunFolder
@@ -105,7 +111,7 @@ def explain(name: str, train: int, out: Path, **options: Any) -> None:
     from rollcast.backtests.workspace.workspace import label
 
     learner = recurrent(request.model(), name)
-    bars = request.load().seen
+    bars = request.load().model_bars
     with RunFolder(out, f"explain-{label(request)}") as folder:
         stem = Path(name.partition(":")[0]).stem
         write_explanation(folder.path, learner, bars, train, title=f"{stem} on {request.symbol}")
@@ -131,7 +137,7 @@ def _print_outcome(outcome: Outcome, call: str) -> None:
             click.echo(f"{'':<9}{line}")
 
 
-def _summary(outcome: Outcome, call: str) -> dict[str, Any]:
+def _summary(outcome: Outcome, call: str) -> dict[str, object]:
     """An outcome in JSON's types."""
     leak = None if outcome.leak is None else vars(outcome.leak) | {"date": outcome.leak.date.isoformat()}
     return {
@@ -150,7 +156,7 @@ def _described(registry: Registry, cls: type) -> list[str]:
     return [sentence, *(f"{p.name}={_shown(p.default)}" for p in registry.parameters(cls))]
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     if value is MISSING:
         return "(required)"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.options import CONFIG, PAIRS, account_options, request_of, training
+from rollcast.backtests.commands.config_option import CONFIG
+from rollcast.backtests.commands.options import (
+    BACKTEST_OPTIONS,
+    PARAMS,
+    PREDICTOR,
+    request_of,
+    training,
+    with_options,
+)
 
 if TYPE_CHECKING:
-    from rollcast.backtests.next_bar.next_bar import History, NextBar
+    from rollcast.backtests.next_bar import History, NextBar
 
 
 @click.command()
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL…")
-@click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
-@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
-@CONFIG
-@account_options
+@PREDICTOR
+@PARAMS
+@with_options(CONFIG, *BACKTEST_OPTIONS)
 @click.option("--no-skill", is_flag=True, help="The forecast alone: a learner is fitted once, on its last window.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool, **options: Any) -> None:
+def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool, **options: object) -> None:
     """Forecast the bar after the last one, beside the skill of all such forecasts so far, and the position to take.
 
     Nothing is written, and no trial is counted.
@@ -31,44 +38,39 @@ def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool
     if twice:
         raise click.UsageError(f"{twice} is given twice")
     requests = [request_of(options | {"symbol": symbol}) for symbol in symbols]
-    from rollcast.backtests.next_bar.next_bar import forecast_next
-    from rollcast.backtests.next_bar.panel import forecast_names
-    from rollcast.backtests.pipeline.universe import LoadedPanel
+    from rollcast.backtests.next_bar import forecast_names
 
     # What cannot be read is found out before anything is trained.
-    loaded = [request.market() for request in requests]
-    made: list[NextBar] = []
+    markets = [request.market() for request in requests]
+    forecasts: list[NextBar] = []
     with training(engine) as report:
-        for request, data in zip(requests, loaded, strict=True):
-            how: Any = {"history": not no_skill, "progress": partial(report, name=request.symbol)}
-            if isinstance(data, LoadedPanel):
-                made += forecast_names(request, data, **how)
-            else:
-                made.append(forecast_next(request, data, **how))
+        for request, market in zip(requests, markets, strict=True):
+            progress = partial(report, name=request.symbol)
+            forecasts += forecast_names(request, market, history=not no_skill, progress=progress)
     if as_json:
-        asked = {name: options[name] for name in ("predictor", "params", "strategy", "strategy_params")}
-        click.echo(json.dumps(asked | {"forecasts": [one.as_dict() for one in made]}, indent=2, allow_nan=False))
+        model = {name: options[name] for name in ("predictor", "params", "strategy", "strategy_params")}
+        click.echo(json.dumps(model | {"forecasts": [one.as_dict() for one in forecasts]}, indent=2, allow_nan=False))
     else:
-        _print(made)
+        _print(forecasts)
 
 
-def _print(made: list[NextBar]) -> None:
+def _print(forecasts: list[NextBar]) -> None:
     """An aligned table, a line for each symbol, and what the gate found."""
     titles = ["symbol", "last bar", "close", "forecast", "next close"]
-    rows = [_forecast(one) for one in made]
-    found = [one.history for one in made if one.history]
-    if found:
+    rows = [_forecast(one) for one in forecasts]
+    histories = [one.history for one in forecasts if one.history]
+    if histories:
         titles += ["position", "R²", "IC", "t", "hits", "95 %", "rises", "forecasts", "since"]
-        rows = [row + _skill(history) for row, history in zip(rows, found, strict=True)]
+        rows = [row + _skill(history) for row, history in zip(rows, histories, strict=True)]
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):
         cells = [
             f"{cell:<{w}}" if k < 2 else f"{cell:>{w}}" for k, (cell, w) in enumerate(zip(row, widths, strict=True))
         ]
         click.secho("  ".join(cells).rstrip(), bold=row is titles)
-    for verdict in dict.fromkeys(str(history.verdict) for history in found):
-        where = [one.symbol for one in made if one.history and str(one.history.verdict) == verdict]
-        leaks = any(history.verdict.leak for history in found if str(history.verdict) == verdict)
+    for verdict in dict.fromkeys(str(history.verdict) for history in histories):
+        where = [one.symbol for one in forecasts if one.history and str(one.history.verdict) == verdict]
+        leaks = any(history.verdict.leak for history in histories if str(history.verdict) == verdict)
         click.secho(f"Look-ahead, {', '.join(where)}: {verdict}", fg="red" if leaks else None, err=leaks)
 
 
@@ -85,11 +87,11 @@ def _forecast(one: NextBar) -> list[str]:
 
 def _skill(history: History) -> list[str]:
     """The cells of what came before; a dash for what is not defined."""
-    held, skill = history.position, history.skill
+    position, skill = history.position, history.skill
     forms = {"r2": "+.2%", "ic": "+.3f", "ic_t": "+.1f", "hit_rate": ".1%"}
     low, high = skill["hit_rate_low"], skill["hit_rate_high"]
     return [
-        f"{held.weight:.0%} → {held.next_weight:.0%}",
+        f"{position.weight:.0%} → {position.next_weight:.0%}",
         *("-" if skill[key] != skill[key] else format(skill[key], form) for key, form in forms.items()),
         "-" if low != low else f"{100 * low:.1f}–{100 * high:.1f}",
         "-" if skill["base_rate"] != skill["base_rate"] else f"{skill['base_rate']:.1%}",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.options import PAIRS, request_of, run_options, training, training_bar
+from rollcast.backtests.commands.options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
 
 if TYPE_CHECKING:
     from rollcast.backtests.comparison import Comparison
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
-@click.option("-p", "--param", "params", help="Of the predictor.", **PAIRS)
+@PREDICTOR
+@PARAMS
 @run_options
 @click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
-def backtest(engine: str, open_sheet: bool, out: Path, **options: Any) -> None:
+def backtest(engine: str, open_sheet: bool, out: Path, **options: object) -> None:
     """Backtest a predictor and write its tear sheet."""
     request = request_of(options)
     from rollcast.backtests.workspace import workspace
@@ -37,21 +37,24 @@ def backtest(engine: str, open_sheet: bool, out: Path, **options: Any) -> None:
 @click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each random predictor.")
 @run_options
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
-def compare(predictors: tuple[str, ...], seeds: int, engine: str, open_page: bool, out: Path, **options: Any) -> None:
+def compare(
+    predictors: tuple[str, ...], seeds: int, engine: str, open_page: bool, out: Path, **options: object
+) -> None:
     """Compare predictors on the same bars: two or more, such as `sma,window=100 ols-features lstm`.
 
     All are traded from the date on at which the last of them has a forecast. Each run gets its own tear sheet.
     """
     base = request_of(options | {"predictor": predictors[0], "params": {}})
-    from rollcast.backtests import comparison
+    from rollcast.backtests.comparison import entrants_of
     from rollcast.backtests.sheet.comparison import save_comparison
     from rollcast.backtests.sheet.index import write_index
+    from rollcast.backtests.workspace.comparison import compare as run_comparison
 
-    entrants = comparison.entrants_of(predictors, base, seeds)
+    entrants = entrants_of(predictors, base, seeds)
     with training(engine, out) as progress:
-        found = comparison.compare(entrants, out, lambda name, done, total: progress(done, total, name))
-    _print_comparison(found)
-    page = save_comparison(found, out)
+        comparison = run_comparison(entrants, out, lambda name, done, total: progress(done, total, name))
+    _print_comparison(comparison)
+    page = save_comparison(comparison, out)
     write_index(out)
     click.echo(f"\nComparison: {page}")
     if open_page:
@@ -73,10 +76,10 @@ def report(run: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def verify(run: Path) -> None:
     """Make a saved run again from its recipe, and say whether forecasts, orders and equity are the same to the bit."""
-    from rollcast.backtests.pipeline.panel_result import load_result
+    from rollcast.backtests.pipeline.result import Result
     from rollcast.backtests.verify import changes, check
 
-    saved = load_result(run)
+    saved = Result.load(run)
     with training_bar() as progress:
         parts = check(saved, progress)
     for part in parts:
@@ -92,7 +95,7 @@ def verify(run: Path) -> None:
 
 def _print_result(result: Result) -> None:
     """A compact table of the strategy beside buying and holding."""
-    ours, held = result.metrics["strategy"], result.metrics["benchmark"]
+    ours, benchmark = result.metrics["strategy"], result.metrics["benchmark"]
     window = result.recipe["evaluation"]
     click.echo(f"\n{window['first']:%Y-%m-%d} to {window['last']:%Y-%m-%d}, {window['bars']:,} bars")
     click.echo(f"{'':<16}{'strategy':>12}{'buy & hold':>12}")
@@ -106,7 +109,7 @@ def _print_result(result: Result) -> None:
         ("Time in market", "time_in_market", "{:.1%}"),
     )
     for title, key, form in rows:
-        click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(held[key]):>12}")
+        click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(benchmark[key]):>12}")
     if not result.recipe["look_ahead"]["passed"]:
         click.secho(f"The predictor looks ahead: {result.recipe['look_ahead']['finding']}", fg="red", err=True)
     account = result.recipe["account"]

@@ -8,36 +8,51 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.options import one_name, request_of, run_options
+from rollcast.backtests.commands.options import PREDICTOR, Command, one_name, request_of, run_options
 
 if TYPE_CHECKING:
     from rollcast.backtests.sweep.live import Progress
     from rollcast.backtests.sweep.points import Sweep
-    from rollcast.backtests.sweep.run import Swept
-    from rollcast.backtests.sweep.winner_process import Begin
+    from rollcast.backtests.sweep.result import SweepResult
+    from rollcast.backtests.workspace.winner_process import Begin
 
 SECONDS = 10.0  # between two lines where the output is no terminal
-WORDS: Any = {"multiple": True, "metavar": "NAME=VALUES"}
 
 
-def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a backtest, but for those a sweep takes several of, and look-ahead, which it never allows."""
+def shared_options(command: Command) -> Command:
+    """Adds the options of a backtest, except those that a sweep varies, and look-ahead, which it never allows."""
     command = run_options(command)
-    taken = ("symbol", "universe", "pooled", "strategy_params", "train", "every", "allow_lookahead")
-    command.__click_params__ = [p for p in command.__click_params__ if p.name not in taken]  # type: ignore[attr-defined]
+    excluded = ("symbol", "universe", "pooled", "strategy_params", "train", "every", "allow_lookahead")
+    command.__click_params__ = [p for p in command.__click_params__ if p.name not in excluded]  # type: ignore[attr-defined]
     return command
 
 
 @click.command()
-@click.option("--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class].")
-@click.option("-p", "--param", "params", help="Of the predictor: 10:500:10, 10|20|50, 2..500, 1e-4..1e-1:log.", **WORDS)
-@click.option("-s", "--strategy-param", "rule_params", help="Of the strategy, likewise.", **WORDS)
-@click.option("--train", metavar="VALUES", help="Bars each refit of a learner sees, likewise.  [default: 1000]")
-@click.option("--every", metavar="VALUES", help="Bars between two refits of a learner, likewise.  [default: 21]")
+@PREDICTOR
+@click.option(
+    *("-p", "--param", "params"),
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="Values of a parameter of the predictor: 10:500:10, 10|20|50, 2..500, 1e-4..1e-1:log.",
+)
+@click.option(
+    *("-s", "--strategy-param", "rule_params"),
+    multiple=True,
+    metavar="NAME=VALUES",
+    help="Values of a parameter of the strategy, in the same notation.",
+)
+@click.option(
+    "--train",
+    metavar="VALUES",
+    help="Bars in each training window of a learner, in the same notation.  [default: 1000]",
+)
+@click.option(
+    "--every", metavar="VALUES", help="Bars between two refits of a learner, in the same notation.  [default: 21]"
+)
 @click.option("--symbol", "symbols", multiple=True, default=["SPY"], show_default=True, help="Repeat for several.")
 @click.option("--draws", type=click.IntRange(min=1), help="Points drawn, instead of all combinations.")
 @click.option(
@@ -52,7 +67,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def sweep(
     params: tuple[str, ...], rule_params: tuple[str, ...], symbols: tuple[str, ...], draws: int | None,
     method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, engine: str, open_page: bool,
-    out: Path, **options: Any,
+    out: Path, **options: object,
 ) -> None:  # fmt: skip
     """Try many parameters, and say what choosing the best of them is worth.
 
@@ -64,18 +79,17 @@ def sweep(
     from rollcast.backtests import cluster
     from rollcast.backtests.sweep.points import sweep_of
 
-    choice: Any = {"method": method, "draws": draws, "seeds": seeds}
-    asked = [sweep_of(base, params, rule_params, schedule, **choice) for base in bases]
+    sweeps = [sweep_of(base, params, rule_params, schedule, method=method, draws=draws, seeds=seeds) for base in bases]
     pages = []
-    with cluster.engine(engine, out), _winners(asked[0]) as begin:
+    with cluster.engine(engine, out), _winners(sweeps[0]) as begin:
         # After the other process has started: they take a second.
         from rollcast.backtests.sheet.index import write_index
         from rollcast.backtests.sheet.sweep import write_sweep
-        from rollcast.backtests.sweep import run
+        from rollcast.backtests.workspace.sweep import sweep as run_sweep
 
-        for each in asked:
-            with live([axis.column for axis in each.axes]) as report:
-                swept = run.sweep(each, out, report, every=reselect, past=past, select=nested, begin=begin)
+        for plan in sweeps:
+            with live([axis.column for axis in plan.axes]) as report:
+                swept = run_sweep(plan, out, report, every=reselect, past=past, select=nested, begin=begin)
             pages.append(write_sweep(swept))
             _print_sweep(swept)
             click.echo(f"Sweep: {pages[-1]}")
@@ -85,13 +99,13 @@ def sweep(
             click.launch(str(page))
 
 
-def _winners(asked: Sweep) -> AbstractContextManager[Begin]:
+def _winners(plan: Sweep) -> AbstractContextManager[Begin]:
     """Where winners are run: in a second process where there is a core for it, and no learner that takes them all."""
-    from rollcast.backtests.sweep.winner_process import aside, here
+    from rollcast.backtests.workspace.winner_process import aside, here
     from rollcast.predictors import Learner
     from rollcast.predictors.registry import PREDICTORS
 
-    learns = issubclass(PREDICTORS.find(asked.base.predictor), Learner)
+    learns = issubclass(PREDICTORS.find(plan.base.predictor), Learner)
     return nullcontext(here) if learns or (os.cpu_count() or 1) < 2 else aside()
 
 
@@ -118,12 +132,12 @@ def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
     yield report
 
 
-def _print_sweep(swept: Swept) -> None:
+def _print_sweep(swept: SweepResult) -> None:
     """The best points, and what to make of the best."""
     from rollcast.backtests.sheet.sweep import conclusion
     from rollcast.backtests.sweep.live import best_lines
 
-    found = swept.judgement
+    judgement = swept.judgement
     dates = f"{swept.since:%Y-%m-%d} to {swept.index[-1]:%Y-%m-%d}"
     click.echo(f"\n{len(swept.rows):,} points on {swept.sweep.base.symbol}, {dates}")
     for line in best_lines(swept.rows, [axis.column for axis in swept.sweep.axes]):
@@ -131,12 +145,12 @@ def _print_sweep(swept: Swept) -> None:
     click.echo(f"\n{conclusion(swept)}")
     luck = swept.winner.luck
     click.echo(f"Deflated Sharpe {luck['dsr']:.1%}, with all {luck['trials']:,} trials counted {luck['dsr_all']:.1%}")
-    near = len(found.plateau.neighbours)
-    click.echo(f"Around it: {found.plateau.word}, score {found.plateau.score:.2f} of {near} neighbours")
-    if found.overfitting:
-        click.echo(f"Probability of backtest overfitting {found.overfitting.pbo:.1%}")
-    if found.nested:
-        scores = {name: each["sharpe"] for name, each in found.nested.scores.items()}
+    near = len(judgement.plateau.neighbours)
+    click.echo(f"Around it: {judgement.plateau.word}, score {judgement.plateau.score:.2f} of {near} neighbours")
+    if judgement.overfitting:
+        click.echo(f"Probability of backtest overfitting {judgement.overfitting.pbo:.1%}")
+    if judgement.nested:
+        scores = {name: values["sharpe"] for name, values in judgement.nested.scores.items()}
         text = "Sharpe {nested:.2f} chosen on the past, {winner:.2f} winner in hindsight, {hold:.2f} held"
         click.echo(text.format(**scores))
     same = "the same equity to the last bit" if swept.winner.same else f"apart by up to {swept.winner.apart:.2g} a bar"

@@ -31,12 +31,12 @@ def factors(rows: pd.DataFrame) -> np.ndarray:
     close = rows["close"].to_numpy(float)
     dividend, ratio = _actions(rows)
     # a split of the same day comes after the dividend, so that D is of a share as held the day before
-    kept = np.ones(len(close))
-    kept[1:] = (1 - dividend[1:] / close[:-1]) / ratio[1:]
-    if (kept <= 0).any():
-        worst = rows.index[int(np.argmax(kept <= 0))]
+    steps = np.ones(len(close))
+    steps[1:] = (1 - dividend[1:] / close[:-1]) / ratio[1:]
+    if (steps <= 0).any():
+        worst = rows.index[int(np.argmax(steps <= 0))]
         raise ValueError(f"the dividend of {worst:%Y-%m-%d} is not less than the close before it; check the file")
-    return np.append(np.cumprod(kept[:0:-1])[::-1], 1.0)
+    return np.append(np.cumprod(steps[:0:-1])[::-1], 1.0)
 
 
 def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
@@ -69,7 +69,7 @@ def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
     return bars[list(COLUMNS)].astype(float)
 
 
-def actions(rows: pd.DataFrame) -> pd.DataFrame:
+def actions_in(rows: pd.DataFrame) -> pd.DataFrame:
     """The bars on which something was paid or split: `dividend` per share held the day before, `split` new per old."""
     dividend, ratio = _actions(rows)
     table = pd.DataFrame({"dividend": dividend, "split": ratio}, index=rows.index)

@@ -14,6 +14,7 @@ from rollcast.backtests.data.bundled import FOLDER as FOLDER
 from rollcast.backtests.data.bundled import bundled
 from rollcast.backtests.data.calendars import sessions_per_year
 from rollcast.backtests.data.load import load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.predictors.bars import COLUMNS
 
 
@@ -28,7 +29,7 @@ def load_bars(
     Raises LookupError for an unknown symbol, ValueError for an empty range, for bars that cannot be traded, or where
     only adjusted prices exist. `backtests.data.load.load` takes more, and says how the bars came to be.
     """
-    return load(symbol, start, end, adjust="full" if adjusted else "none", bar=bar).bars
+    return load(symbol, DataOptions(start=start, end=end, adjust="full" if adjusted else "none", bar=bar)).bars
 
 
 def list_bars() -> pd.DataFrame:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from exchange_calendars import ExchangeCalendar
 
 DEFAULT = "XNYS"
 MARGIN = pd.Timedelta(days=14)  # a calendar cannot be made of days without a session
@@ -53,7 +56,7 @@ def _schedule(exchange: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.Data
 
 
 @lru_cache(maxsize=16)
-def _calendar(exchange: str, first: pd.Timestamp | None = None, last: pd.Timestamp | None = None) -> Any:
+def _calendar(exchange: str, first: pd.Timestamp | None = None, last: pd.Timestamp | None = None) -> ExchangeCalendar:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # exchange_calendars 4.13 uses what pandas 3.1 deprecates
         import exchange_calendars

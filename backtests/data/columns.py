@@ -46,9 +46,9 @@ class Layout:
     statements: list[str]
 
 
-def find_layout(rows: Sequence[Sequence[str]], chosen: Mapping[str, str]) -> Layout:
+def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> Layout:
     """The layout of these rows; chosen: role → column name or place, which overrides. Raises ValueError."""
-    unknown = set(chosen) - {*ROLES, "time"}
+    unknown = set(columns) - {*ROLES, "time"}
     if unknown:
         role = sorted(unknown)[0]
         raise ValueError(f"--column {role}=…: there is no column {role!r}. {suggest(role, [*ROLES, 'time'])}")
@@ -56,16 +56,16 @@ def find_layout(rows: Sequence[Sequence[str]], chosen: Mapping[str, str]) -> Lay
         return _two_levels(rows)
     for skipped, row in enumerate(rows[:12]):
         if not _is_data(row):
-            places, said = _by_name(row, chosen)
+            places, statements = _by_name(row, columns)
             if "date" in places and ({"close", "adj_close"} & set(places)):
                 if skipped:
-                    said = [f"{skipped} lines before the header skipped", *said]
+                    statements = [f"{skipped} lines before the header skipped", *statements]
                 started = any(name.startswith("<") for name in row) or "open" in row[places["date"]].lower()
                 stamps = "open" if started else "close"
-                return Layout(places, skipped + 1, stamps, said)
+                return Layout(places, skipped + 1, stamps, statements)
     if _is_data(rows[0]):
-        return _without_header(rows[0], chosen)
-    places, _ = _by_name(rows[0], chosen)
+        return _without_header(rows[0], columns)
+    places, _ = _by_name(rows[0], columns)
     lacking = "date" if "date" not in places else "close"
     raise ValueError(
         f"no column is the {lacking}; the columns are {', '.join(map(repr, rows[0][:12]))}. "
@@ -73,28 +73,28 @@ def find_layout(rows: Sequence[Sequence[str]], chosen: Mapping[str, str]) -> Lay
     )
 
 
-def _by_name(header: Sequence[str], chosen: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
+def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
     reduced = [re.sub(r"^\d+(?=[a-z])|[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s*", "", name.lower())) for name in header]
     places: dict[str, int] = {}
-    said = []
+    statements = []
     for role, names in NAMES.items():
-        found = [place for name in names for place, text in enumerate(reduced) if text == name]
-        found += [
+        matches = [place for name in names for place, text in enumerate(reduced) if text == name]
+        matches += [
             place for place, text in enumerate(reduced) if role == "volume" and re.fullmatch("volume[a-z]+", text)
         ]
-        if found:
-            places[role] = found[0]
-            if role != "date" and reduced.count(reduced[found[0]]) > 1:
-                raise ValueError(f"two columns are called {header[found[0]]!r}; say which with --column {role}=PLACE")
+        if matches:
+            places[role] = matches[0]
+            if role != "date" and reduced.count(reduced[matches[0]]) > 1:
+                raise ValueError(f"two columns are called {header[matches[0]]!r}; say which with --column {role}=PLACE")
     if "time" in reduced and places.get("date") != reduced.index("time"):
         places["time"] = reduced.index("time")
-    for role, name in chosen.items():
+    for role, name in columns.items():
         places[role] = _place(name, header, role)
-        said.append(f"{role} is the column {name!r}, as asked")
+        statements.append(f"{role} is the column {name!r}, as asked")
     for role, place in places.items():
-        if role not in chosen and reduced[place] not in (role, role.replace("_", ""), "datetime", "timestamp"):
-            said.append(f"{role} is the column {header[place]!r}")
-    return places, said
+        if role not in columns and reduced[place] not in (role, role.replace("_", ""), "datetime", "timestamp"):
+            statements.append(f"{role} is the column {header[place]!r}")
+    return places, statements
 
 
 def _place(name: str, header: Sequence[str], role: str) -> int:
@@ -122,10 +122,10 @@ def _two_levels(rows: Sequence[Sequence[str]]) -> Layout:
     return Layout(places, header, stamps, [f"yfinance's two-row header, ticker {tickers[0]}"])
 
 
-def _without_header(row: Sequence[str], chosen: Mapping[str, str]) -> Layout:
+def _without_header(row: Sequence[str], columns: Mapping[str, str]) -> Layout:
     """Binance's klines, MetaTrader's date,time,open,… and date,open,high,low,close[,volume]; else what is chosen."""
-    if chosen:
-        places = {role: _place(name, [f"column {n}" for n in range(len(row))], role) for role, name in chosen.items()}
+    if columns:
+        places = {role: _place(name, [f"column {n}" for n in range(len(row))], role) for role, name in columns.items()}
         if "date" not in places or "close" not in places:
             raise ValueError("the file has no header; say at least --column date=0 and --column close=PLACE")
         return Layout(places, 0, "close", ["no header; columns as asked"])

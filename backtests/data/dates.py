@@ -13,7 +13,8 @@ import pandas as pd
 NEW_YORK = "America/New_York"
 HALF = pd.Timedelta(hours=12)
 _TIME = r"(?P<time>\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?|\d{6}|\d{4})?(?P<half> ?[AaPp]\.?[Mm]\.?)?"
-_ZONE = r"(?P<zone> ?(?:Z|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2}))?"
+_ZONE = r"(?P<zone> ?(?:Z|UTC|GMT|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?))?"
+_CLOCK = r"\d{1,2}:[0-5]\d:[0-5]\d(\.\d+)?"
 _MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
 # what a date looks like → the strptime forms it may have; two forms: day first, month first
 PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -88,21 +89,21 @@ def exchange_time(stamps: Stamps, zone: str | None) -> tuple[pd.DatetimeIndex, l
     zone: the exchange's, where the caller knows it. Dates without a time of day are never moved; offsets other than
     UTC's are the exchange's own; UTC stays as it is where there are bars on weekends, and is New York's otherwise.
     """
-    wall, offset, said = stamps.wall, stamps.offset, stamps.statements
+    wall, offset, statements = stamps.wall, stamps.offset, stamps.statements
     if zone is not None and zone not in available_timezones():
         raise ValueError(f"{zone!r} is not a time zone; write it as {NEW_YORK}, Europe/London or UTC")
     if offset is None:
-        return wall, said
+        return wall, statements
     if (wall == wall.normalize()).all():
-        return wall, [*said, "the time zone of the dates was dropped; they are days"]
+        return wall, [*statements, "the time zone of the dates was dropped; they are days"]
     utc = (wall - offset).tz_localize("UTC")
     if zone is None and (offset != pd.Timedelta(0)).any():
-        return wall, [*said, "the offset from UTC was dropped; times are exchange time as written"]
+        return wall, [*statements, "the offset from UTC was dropped; times are exchange time as written"]
     if zone is None and (wall.day_of_week >= 5).any():
-        return wall, [*said, "times are UTC, and stay so: there are bars on weekends"]
+        return wall, [*statements, "times are UTC, and stay so: there are bars on weekends"]
     guess = "" if zone else "; say another exchange's with --time-zone"
     zone = zone or NEW_YORK
-    return utc.tz_convert(zone).tz_localize(None), [*said, f"times turned from UTC to {zone}{guess}"]
+    return utc.tz_convert(zone).tz_localize(None), [*statements, f"times turned from UTC to {zone}{guess}"]
 
 
 def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Stamps:
@@ -114,13 +115,13 @@ def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Sta
     days = pd.to_datetime(dates, format=form, errors="coerce")
     _refuse(column, days.isna().to_numpy(), f"is not a date of the form {form}")
     wall = pd.DatetimeIndex(days + _times(column, parts))
-    said = [f"dates read as {form}"] if len(forms) > 1 or "%b" in form else []
+    statements = [f"dates read as {form}"] if len(forms) > 1 or "%b" in form else []
     offsets = parts["zone"].dropna()
     if offsets.empty:
-        return Stamps(wall, None, said)
+        return Stamps(wall, None, statements)
     _refuse(column, parts["zone"].isna().to_numpy(), "has no time zone, and others have")
     spans = {zone: _offset(zone) for zone in offsets.unique()}
-    return Stamps(wall, pd.TimedeltaIndex(parts["zone"].map(spans)), said)
+    return Stamps(wall, pd.TimedeltaIndex(parts["zone"].map(spans)), statements)
 
 
 def _day_or_month(dates: pd.Series, forms: tuple[str, ...]) -> str:
@@ -145,7 +146,7 @@ def _times(column: pd.Series, parts: pd.DataFrame) -> pd.Series:
     packed = times.str.pad(6, side="right", fillchar="0")
     times = times.where(~digits, packed.str[:2] + ":" + packed.str[2:4] + ":" + packed.str[4:6])
     times = times.where(times.str.count(":") == 2, times + ":00")
-    spans = pd.to_timedelta(times, errors="coerce")
+    spans = pd.to_timedelta(times.where(times.str.fullmatch(_CLOCK)), errors="coerce")
     _refuse(column, (spans.isna() | (spans >= pd.Timedelta(days=1))).to_numpy(), "has no such time of day")
     half = parts["half"].str.strip().str[0].str.lower()
     if half.notna().any():

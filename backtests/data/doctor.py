@@ -51,37 +51,36 @@ def examine(table: Table) -> list[Finding]:
     return fatal or [finding for finding in _doubts(rows) if finding.where.any()]
 
 
-def ask_calendar(table: Table) -> list[str]:
+def compare_calendar(table: Table) -> list[str]:
     """What the calendar of its exchange holds against a table without fatal findings, and an unfinished last bar."""
     from rollcast.backtests.data.calendars import guess_exchange
     from rollcast.backtests.data.gaps import against_calendar, partial_last
 
     index = pd.DatetimeIndex(table.rows.index)
     exchange = table.exchange or guess_exchange(index)
-    found = against_calendar(index, exchange, guessed=table.exchange is None)
+    findings = against_calendar(index, exchange, guessed=table.exchange is None)
     if partial_last(index, exchange):
-        found.append(f"the last bar, {index[-1]:%Y-%m-%d %H:%M}, may not be finished")
-    return found
+        findings.append(f"the last bar, {index[-1]:%Y-%m-%d %H:%M}, may not be finished")
+    return findings
 
 
 def repair(table: Table) -> tuple[Table, list[str]]:
     """The table with what is fatal mended, and one sentence for each repair that was made."""
-    done: list[str] = []
+    sentences: list[str] = []
     for words, find, mend in REPAIRS:
         where = find(table.rows)
         if where.any():
-            done.append(Finding("repair", False, words, where).sentence(table))
+            sentences.append(Finding("repair", False, words, where).sentence(table))
             table = mend(table, where)
-    return table, done
+    return table, sentences
 
 
 def _drop(table: Table, where: np.ndarray) -> Table:
-    return replace(table, rows=table.rows[~where], lines=None if table.lines is None else table.lines[~where])
+    return table.select(~where)
 
 
 def _sort(table: Table, where: np.ndarray) -> Table:
-    order = np.argsort(table.rows.index.asi8, kind="stable")
-    return replace(table, rows=table.rows.iloc[order], lines=None if table.lines is None else table.lines[order])
+    return table.select(np.argsort(table.rows.index.asi8, kind="stable"))
 
 
 def _raise_high(table: Table, where: np.ndarray) -> Table:
@@ -164,19 +163,19 @@ REPAIRS: tuple[tuple[str, Where, Mend], ...] = (
 
 
 def _doubts(rows: pd.DataFrame) -> list[Finding]:
-    found: list[Finding] = []
+    findings: list[Finding] = []
     if "volume" in rows:
         volume = rows["volume"].to_numpy(float)
         if not np.isnan(volume).all():
-            found.append(Finding("volume", False, "the volume is missing, and taken as 0", np.isnan(volume)))
+            findings.append(Finding("volume", False, "the volume is missing, and taken as 0", np.isnan(volume)))
         if (volume != 0).any():
-            found.append(Finding("zero volume", False, "nothing was traded", volume == 0))
+            findings.append(Finding("zero volume", False, "nothing was traded", volume == 0))
     tests: tuple[tuple[str, str, Where], ...] = (
         ("stale", f"{STALE} or more equal bars in a row", _stale),
         ("split", "a move like a split nobody adjusted for", _splits),
         ("spike", "a jump of more than half that the next bar takes back", _spikes),
     )
-    return found + [Finding(check, False, words, test(rows)) for check, words, test in tests]
+    return findings + [Finding(check, False, words, test(rows)) for check, words, test in tests]
 
 
 def _stale(rows: pd.DataFrame) -> np.ndarray:
@@ -192,9 +191,9 @@ def _splits(rows: pd.DataFrame) -> np.ndarray:
     if "close" not in rows:
         return np.zeros(len(rows), bool)
     close = rows["close"].to_numpy(float)
-    kept = rows["adj_close"].to_numpy(float) if "adj_close" in rows else close
-    opening = rows["open"].to_numpy(float) / close * kept if "open" in rows else kept
-    move, gap = np.log(kept[1:] / kept[:-1]), np.log(opening[1:] / kept[:-1])
+    adjusted = rows["adj_close"].to_numpy(float) if "adj_close" in rows else close
+    opening = rows["open"].to_numpy(float) / close * adjusted if "open" in rows else adjusted
+    move, gap = np.log(adjusted[1:] / adjusted[:-1]), np.log(opening[1:] / adjusted[:-1])
     near = np.abs(np.abs(gap)[:, None] - np.log(RATIOS)).min(axis=1) < np.log(1.02)  # (T-1, R) → (T-1)
     suspect = np.zeros(len(rows), bool)
     suspect[1:] = near & (np.abs(move) > np.log(1.25)) & (np.sign(move) == np.sign(gap))

@@ -1,18 +1,20 @@
-"""Downloads into the store: what it lacks, under the symbol's lock; a failure leaves what was held."""
+"""Downloads into the store, under the lock of the symbol; a failure leaves the store as it was."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.data import store
-from rollcast.backtests.data.calendars import YAHOO, guess_exchange
-from rollcast.backtests.data.gaps import against_calendar
+from rollcast.backtests.data.calendars import YAHOO
 from rollcast.backtests.data.yahoo_rows import INTERVALS, YahooError
+
+if TYPE_CHECKING:
+    from rollcast.backtests.data.yahoo import Session
 
 OVERLAP = pd.Timedelta(days=10)
 # days back that Yahoo serves bars of a size, a day less than it says
@@ -21,7 +23,10 @@ REACH = {"1m": 6, "2m": 58, "5m": 58, "15m": 58, "30m": 58, "1h": 728}
 
 @dataclass(frozen=True)
 class Fetched:
-    """One symbol brought up to date: what the store now holds, the bars that are new, and what is to be said of it."""
+    """A symbol brought up to date.
+
+    stored: its file after the download; added: the number of new bars; statements: what was left out or differs.
+    """
 
     symbol: str
     stored: store.Stored
@@ -47,58 +52,60 @@ def fetch(
     symbol: str,
     *,
     whole: bool = False,
-    connect: Callable[[], Any] | None = None,
+    connect: Callable[[], Session] | None = None,
     deadline: float = 60.0,
     timeout: float = 10.0,
     pause: float = 1.0,
 ) -> Fetched:
-    """Downloads from Yahoo what the store lacks of a symbol; whole: everything, in place of what it held.
+    """Downloads from Yahoo the bars that the store lacks; whole: all bars, in place of those stored.
 
-    connect, deadline, timeout, pause: as `yahoo.download` takes them. A damaged file is replaced whole, and that said.
+    connect, deadline, timeout, pause: as `yahoo.download` takes them. A damaged file is replaced whole, with a
+    statement that it was.
 
-    Raises YahooError where the download fails; the store then holds what it held.
+    Raises YahooError where the download fails, ValueError where another process holds the lock of the symbol, OSError
+    where the store cannot be written to; the store is then as it was.
     """
     from rollcast.backtests.data.yahoo import download
 
     ticker, interval = split_symbol(symbol)
     symbol = canonical(symbol)
     with store.locked(symbol, deadline):
-        held, said = _held(symbol, whole)
-        since, lost = _since(held, interval)
+        old, statements = _stored(symbol, whole)
+        since, lost = _since(old, interval)
         try:
-            got = download(ticker, interval, since, connect=connect, deadline=deadline, timeout=timeout, pause=pause)
+            answer = download(ticker, interval, since, connect=connect, deadline=deadline, timeout=timeout, pause=pause)
         except YahooError as error:
-            kept = "" if held is None else f"; the store still holds {symbol} to {held.rows.index[-1]:%Y-%m-%d}"
-            raise YahooError(f"{error}{kept}") from error
-        said += lost + got.statements + ([] if held is None else _revised(held.rows, got.rows))
-        about = {"source": "Yahoo", "symbol": symbol, "exchange": _exchange(got.about), **got.about}
+            remains = "" if old is None else f"; the store still holds {symbol} to {old.rows.index[-1]:%Y-%m-%d}"
+            raise YahooError(f"{error}{remains}") from error
+        statements += lost + answer.statements + ([] if old is None else _revised(old.rows, answer.rows))
+        about: store.About = {
+            **answer.about,
+            "source": "Yahoo",
+            "symbol": symbol,
+            "exchange": _exchange(answer.about),
+            "statements": _all_statements(old, statements),
+        }
         now = pd.Timestamp.now("UTC").strftime("%Y-%m-%d %H:%M:%S UTC")
-        before = 0 if held is None else len(held.rows)
-        stored = store.append(symbol, got.rows, about | {"statements": _kept(held, said)}, now, whole=held is None)
-        return Fetched(symbol, stored, len(stored.rows) - before, tuple(said))
-
-
-def findings(stored: store.Stored) -> list[str]:
-    """What the calendar of its exchange holds against a stored symbol."""
-    index = pd.DatetimeIndex(stored.rows.index)
-    exchange = stored.about.get("exchange")
-    return against_calendar(index, exchange or guess_exchange(index), guessed=exchange is None)
+        count = 0 if old is None else len(old.rows)
+        new = store.append(symbol, answer.rows, about, now, whole=old is None)
+        return Fetched(symbol, new, len(new.rows) - count, tuple(statements))
 
 
 def needs_download(symbol: str, end: pd.Timestamp | None) -> bool:
-    """Whether the store lacks bars up to `end`, or up to now: it holds none, or its last download was too early."""
+    """Whether the store may lack bars up to `end`, or up to now: it has none, or its last download was earlier."""
     try:
-        held = store.read(canonical(symbol))
+        stored = store.read(canonical(symbol))
     except (LookupError, store.CorruptStore):
         return True
-    downloaded = pd.Timestamp(held.snapshots[-1].time.removesuffix(" UTC"))
+    downloaded = pd.Timestamp(stored.snapshots[-1].time.removesuffix(" UTC"))
     wanted = pd.Timestamp.now("UTC").tz_localize(None)
     if end is not None:
         wanted = min(wanted, end)
     return bool(wanted - downloaded > pd.Timedelta(minutes=INTERVALS[split_symbol(symbol)[1]]))
 
 
-def _held(symbol: str, whole: bool) -> tuple[store.Stored | None, list[str]]:
+def _stored(symbol: str, whole: bool) -> tuple[store.Stored | None, list[str]]:
+    """The file to append to, and the statement that it was damaged; None for no file, or to replace it."""
     if whole:
         return None, []
     try:
@@ -109,11 +116,11 @@ def _held(symbol: str, whole: bool) -> tuple[store.Stored | None, list[str]]:
         return None, [f"the store's {symbol} was damaged, and was downloaded again whole"]
 
 
-def _since(held: store.Stored | None, interval: str) -> tuple[pd.Timestamp | None, list[str]]:
-    """From where to download: some days before the last bar held, as far as Yahoo still serves them."""
-    if held is None:
+def _since(old: store.Stored | None, interval: str) -> tuple[pd.Timestamp | None, list[str]]:
+    """The date from which to download: some days before the last bar stored, as far back as Yahoo serves them."""
+    if old is None:
         return None, []
-    last = held.rows.index[-1]
+    last = old.rows.index[-1]
     since = last - OVERLAP
     if interval == "1d":
         return since, []
@@ -122,11 +129,12 @@ def _since(held: store.Stored | None, interval: str) -> tuple[pd.Timestamp | Non
     return max(since, reach), lost if reach > last else []
 
 
-def _revised(held: pd.DataFrame, got: pd.DataFrame) -> list[str]:
-    common = held.index.intersection(got.index)
+def _revised(old: pd.DataFrame, new: pd.DataFrame) -> list[str]:
+    """A statement where Yahoo's new values of stored bars differ from those stored."""
+    common = old.index.intersection(new.index)
     columns = ["open", "high", "low", "close", "dividend", "split"]
-    mine, theirs = held.loc[common, columns].to_numpy(float), got.loc[common, columns].to_numpy(float)
-    apart = ~np.isclose(mine, theirs, rtol=1e-4, atol=1e-9).all(axis=1)
+    old_values, new_values = old.loc[common, columns].to_numpy(float), new.loc[common, columns].to_numpy(float)
+    apart = ~np.isclose(old_values, new_values, rtol=1e-4, atol=1e-9).all(axis=1)
     if not apart.any():
         return []
     first = common[apart][0]
@@ -136,12 +144,13 @@ def _revised(held: pd.DataFrame, got: pd.DataFrame) -> list[str]:
     ]
 
 
-def _exchange(about: dict[str, Any]) -> str | None:
+def _exchange(about: store.About) -> str | None:
+    """The code of the calendar of Yahoo's exchange; None for one that is not in `YAHOO`."""
     kind = {"CRYPTOCURRENCY": "24/7", "CURRENCY": "24/5"}.get(str(about.get("kind")))
     return kind or YAHOO.get(str(about.get("exchange_name")))
 
 
-def _kept(held: store.Stored | None, said: list[str]) -> list[str]:
+def _all_statements(old: store.Stored | None, statements: list[str]) -> list[str]:
     """The statements of every download, each once."""
-    before = [] if held is None else held.about.get("statements", [])
-    return list(dict.fromkeys([*before, *said]))[-20:]
+    before = [] if old is None else old.about.get("statements", [])
+    return list(dict.fromkeys([*before, *statements]))[-20:]

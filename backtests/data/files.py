@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,55 +12,45 @@ import pandas as pd
 from rollcast.backtests.data.columns import ROLES, Layout, find_layout
 from rollcast.backtests.data.dates import BadDate, Stamps, exchange_time, parse_dates
 from rollcast.backtests.data.numbers import decimal_mark, parse_numbers
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.table import PRICES, Table
 from rollcast.backtests.data.text import Cells, read_cells
 
 EXCEL = (".xlsx", ".xls", ".ods")
 
 
-def read_file(
-    path: str | Path,
-    *,
-    columns: Mapping[str, str] | None = None,
-    date_format: str | None = None,
-    decimal: str | None = None,
-    zone: str | None = None,
-) -> Table:
-    """The rows of a file, as they stand there.
+def read_file(path: str | Path, options: DataOptions | None = None) -> Table:
+    """The rows of a file, in order of time where the file has the newest first.
 
-    columns: role → name or place of a column, over what is recognised; date_format: a strptime format; decimal: "."
-    or ","; zone: the exchange's time zone, for times in UTC. Each settles what the file leaves open.
+    Of the options, `columns`, `date_format`, `decimal` and `zone` settle what the file leaves open.
 
     Raises LookupError where there is no such file, ValueError with the file and the row for what cannot be read.
     """
-    path = Path(path).expanduser()
+    options, path = options or DataOptions(), Path(path).expanduser()
     if not path.is_file():
         raise LookupError(f"there is no file {path}")
-    if decimal not in (None, ".", ","):
-        raise ValueError(f"--decimal is . or , and not {decimal!r}")
     if path.suffix.lower() in EXCEL:
         raise ValueError(f"{path.name} is an Excel workbook; save the sheet as CSV")
     with path.open("rb") as stream:
         parquet = stream.read(4) == b"PAR1"
     try:
         if parquet or path.suffix.lower() in (".parquet", ".pq"):
-            rows, lines, said = _parquet(path, columns or {}, date_format, zone)
+            rows, lines, statements = _parquet(path, options)
         else:
-            rows, lines, said = _text(path, columns or {}, date_format, decimal, zone)
+            rows, lines, statements = _text(path, options)
     except BadDate as error:
         raise ValueError(f"{path.name}: {error}") from None
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    rows, lines, said = _turned(rows, lines, said)
     pin = {"source": "file", "path": str(path), "sha256": sha256}
-    return Table(rows, f"file {path.name}, sha256 {sha256[:12]}", lines, tuple(said), None, pin)
+    table = Table(rows, f"file {path.name}, sha256 {sha256[:12]}", lines, tuple(statements), None, pin)
+    return _oldest_first(table)
 
 
-def _text(
-    path: Path, chosen: Mapping[str, str], date_format: str | None, decimal: str | None, zone: str | None
-) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+def _text(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """The rows of a text file, the line each stands on, and the statements."""
     cells = read_cells(path)
     try:
-        layout = find_layout(cells.rows, chosen)
+        layout = find_layout(cells.rows, options.columns)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     rows, lines = cells.rows[layout.header :], cells.lines[layout.header :]
@@ -69,17 +59,18 @@ def _text(
     width = len(cells.rows[max(layout.header - 1, 0)])
     _refuse_ragged(path, rows, lines, width, layout)
     columns = {role: [row[place] for row in rows] for role, place in layout.places.items()}
-    index, said = _dates(path, columns, lines, layout, date_format, zone)
-    values = _numbers(path, columns, lines, cells, decimal, said)
-    table = pd.DataFrame(values, index=index.rename("date"))
-    return _known(table, path), np.array(lines), [*cells.statements, *layout.statements, *said]
+    index, of_dates = _dates(path, columns, lines, layout, options)
+    values, of_numbers = _numbers(path, columns, lines, cells, options.decimal)
+    table = _complete(pd.DataFrame(values, index=index.rename("date")), path)
+    return table, np.array(lines), [*cells.statements, *layout.statements, *of_dates, *of_numbers]
 
 
 def _refuse_ragged(path: Path, rows: list[list[str]], lines: list[int], width: int, layout: Layout) -> None:
+    """Raises ValueError for the first row with too few cells, or with values beyond the last column."""
     needed = max(layout.places.values())
     for row, line in zip(rows, lines, strict=True):
-        spare = any(row[width:])
-        if len(row) <= needed or spare or len(row) < width - 1:
+        surplus = any(row[width:])
+        if len(row) <= needed or surplus or len(row) < width - 1:
             raise ValueError(f"{path.name}, row {line}: {len(row)} cells where the header has {width}")
 
 
@@ -88,62 +79,66 @@ def _dates(
     columns: dict[str, list[str]],
     lines: list[int],
     layout: Layout,
-    date_format: str | None,
-    zone: str | None,
+    options: DataOptions,
 ) -> tuple[pd.DatetimeIndex, list[str]]:
+    """The bars' closes and the statements about them; takes the columns of dates and times out of `columns`."""
     texts = columns.pop("date")
     if "time" in columns:
         texts = [f"{day} {time}".strip() for day, time in zip(texts, columns.pop("time"), strict=True)]
     try:
-        stamps = parse_dates(texts, date_format)
+        stamps = parse_dates(texts, options.date_format)
         closes = parse_dates(columns.pop("close time")) if "close time" in columns else None
     except BadDate as error:
         raise ValueError(f"{path.name}, row {lines[error.place]}: {error}") from None
-    return bar_closes(stamps, closes, layout.stamps, zone)
+    return bar_closes(stamps, closes, layout.stamps, options.zone)
 
 
 def bar_closes(
     stamps: Stamps, closes: Stamps | None, kind: str, zone: str | None
 ) -> tuple[pd.DatetimeIndex, list[str]]:
-    """The exchange time of the bars' closes: a day for bars of a day or more, the last instant for shorter ones."""
-    index, said = exchange_time(stamps, zone)
+    """The bars' closes in exchange time, and statements: a date for bars of a day or more, a time for shorter ones.
+
+    closes: a second column with the times of the closes; kind: "open" where the stamps are the starts of bars.
+
+    Raises ValueError for a zone that is none.
+    """
+    index, statements = exchange_time(stamps, zone)
     distance = pd.Series(index.sort_values()).diff()
     step = distance[distance > pd.Timedelta(0)].median()
     daily = len(index) > 1 and step >= pd.Timedelta(hours=23) and index.normalize().is_unique
     if daily:
         if (index != index.normalize()).any():
-            said = [*said, "the time of day of daily bars was dropped"]
-        return index.normalize(), said
+            statements = [*statements, "the time of day of daily bars was dropped"]
+        return index.normalize(), statements
     if (index == index.normalize()).all() or pd.isna(step):
-        return index, said
+        return index, statements
     if closes is not None:
         wall, _ = exchange_time(Stamps(closes.wall.ceil("s"), closes.offset, []), zone)
-        return wall, [*said, "bars are dated by their close time"]
+        return wall, [*statements, "bars are dated by their close time"]
     if kind == "open":
         step = distance[distance > pd.Timedelta(0)].mode().iloc[0]
-        return index + step, [*said, f"bars were dated by their start; moved to their close, {step} later"]
-    return index, [*said, "times are taken as the bars' closes"]
+        return index + step, [*statements, f"bars were dated by their start; moved to their close, {step} later"]
+    return index, [*statements, "times are taken as the bars' closes"]
 
 
 def _numbers(
-    path: Path, columns: dict[str, list[str]], lines: list[int], cells: Cells, decimal: str | None, said: list[str]
-) -> dict[str, np.ndarray]:
+    path: Path, columns: dict[str, list[str]], lines: list[int], cells: Cells, decimal: str | None
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The values of the columns, and the statement about the decimal mark where it is not plainly a point."""
     try:
-        mark, sentence = (decimal, None) if decimal else decimal_mark(list(columns.values()), cells.delimiter, lines)
+        mark, statement = (decimal, None) if decimal else decimal_mark(list(columns.values()), cells.delimiter, lines)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
-    said += [sentence] if sentence else []
     values = {}
     for role, texts in columns.items():
         values[role], wrong = parse_numbers(texts, mark)
         if wrong is not None:
             raise ValueError(f"{path.name}, row {lines[wrong]}: {role} {texts[wrong]!r} is not a number")
-    return values
+    return values, [statement] if statement else []
 
 
-def _parquet(
-    path: Path, chosen: Mapping[str, str], date_format: str | None, zone: str | None
-) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+def _parquet(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """The rows of a Parquet file, the number of each, and the statements."""
     try:
         frame = pd.read_parquet(path)
     except Exception as error:  # pyarrow raises many kinds
@@ -154,25 +149,28 @@ def _parquet(
         frame = frame.reset_index(names=frame.index.name or "date")
     names = [str(name) for name in frame.columns]
     try:
-        layout = find_layout([names], chosen)
+        layout = find_layout([names], options.columns)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     if frame.empty:
         raise ValueError(f"{path.name}: there are columns and no rows")
     lines = np.arange(1, len(frame) + 1)
-    index, said = _parquet_dates(frame.iloc[:, layout.places["date"]], date_format, zone)
+    index, of_dates = _parquet_dates(frame.iloc[:, layout.places["date"]], options)
     values = {
         role: _floats(frame.iloc[:, place], path, role)
         for role, place in layout.places.items()
         if role not in ("date", "time")
     }
-    return _known(pd.DataFrame(values, index=index.rename("date")), path), lines, [*layout.statements, *said]
+    table = _complete(pd.DataFrame(values, index=index.rename("date")), path)
+    return table, lines, [*layout.statements, *of_dates]
 
 
-def _parquet_dates(column: pd.Series, date_format: str | None, zone: str | None) -> tuple[pd.DatetimeIndex, list[str]]:
+def _parquet_dates(column: pd.Series, options: DataOptions) -> tuple[pd.DatetimeIndex, list[str]]:
+    """The bars' closes and the statements about them, of dates as text, as numbers or as Parquet's own type."""
+    zone = options.zone
     if not isinstance(column.dtype, pd.DatetimeTZDtype) and column.dtype.kind != "M":
         try:
-            return bar_closes(parse_dates([str(value) for value in column], date_format), None, "close", zone)
+            return bar_closes(parse_dates([str(value) for value in column], options.date_format), None, "close", zone)
         except BadDate as error:
             raise ValueError(f"row {error.place + 1}: {error}") from None
     index = pd.DatetimeIndex(column)
@@ -195,7 +193,8 @@ def _floats(column: pd.Series, path: Path, role: str) -> np.ndarray:
     return values
 
 
-def _known(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The columns in our order. Raises ValueError where some of open, high and low are there without the others."""
     present = [role for role in ROLES if role in table]
     some = [price for price in PRICES[:3] if price in table]
     if some and len(some) < 3:
@@ -206,8 +205,9 @@ def _known(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     return table[present]
 
 
-def _turned(rows: pd.DataFrame, lines: np.ndarray, said: list[str]) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """Rows newest first, turned round: a habit of exporters and no damage."""
-    if len(rows) > 1 and (np.diff(rows.index.asi8) < 0).all():
-        return rows.iloc[::-1], lines[::-1], [*said, "rows were newest first, and were turned round"]
-    return rows, lines, said
+def _oldest_first(table: Table) -> Table:
+    """The table turned round where its newest row is first, as some exporters write: no damage, so no repair."""
+    if len(table.rows) < 2 or (np.diff(table.rows.index.asi8) >= 0).any():
+        return table
+    turned = table.select(np.arange(len(table.rows))[::-1])
+    return replace(turned, statements=(*table.statements, "rows were newest first, and were turned round"))

@@ -28,13 +28,13 @@ def against_calendar(index: pd.DatetimeIndex, exchange: str, guessed: bool = Fal
     except (LookupError, ValueError) as error:
         return [f"not compared with a calendar: {str(error).splitlines()[0]}"]
     days = pd.DatetimeIndex(index.normalize().unique())
-    found = [
+    findings = [
         _some(f"sessions of {name} have no bar", sessions.index.difference(days)),
         _some(f"bars stand on days {name} was closed", days.difference(sessions.index)),
     ]
     if step < DAY:
-        found += _hours(index, sessions, name, step)
-    return [sentence for sentence in found if sentence]
+        findings += _hours(index, sessions, name, step)
+    return [sentence for sentence in findings if sentence]
 
 
 def partial_last(index: pd.DatetimeIndex, exchange: str, now: pd.Timestamp | None = None) -> bool:
@@ -71,20 +71,20 @@ def _hours(index: pd.DatetimeIndex, sessions: pd.DataFrame, name: str, step: pd.
     outside = (index[inside] <= hours["open"].to_numpy()) | (
         index[inside] > hours["close"].to_numpy() + np.timedelta64(1, "m")
     )
-    found = []
+    findings = []
     if outside.mean() > 0.5:
-        found.append(
+        findings.append(
             f"most bars lie outside the hours of {name}: the time zone is doubtful, or bars are dated by their start"
         )
     elif outside.any():
-        found.append(_some(f"bars lie outside the hours of {name}", index[inside][outside]))
+        findings.append(_some(f"bars lie outside the hours of {name}", index[inside][outside]))
     counts = pd.Series(1, index=day).groupby(level=0).size()
     short = counts[counts < 0.8 * counts.median()].index
     full = sessions["close"] - sessions["open"]
     # an early closing is no gap
     early = full[full < 0.9 * full.median()].index
-    found.append(_some("sessions have fewer than four fifths of their usual bars", short.difference(early)))
-    return found
+    findings.append(_some("sessions have fewer than four fifths of their usual bars", short.difference(early)))
+    return findings
 
 
 def _some(words: str, dates: pd.DatetimeIndex) -> str:

@@ -95,7 +95,7 @@ def _number(text: str, decimal: str) -> float | None:
     thousands = "," if decimal == "." else "."
     whole, mark, fraction = cell.partition(decimal)
     if thousands in whole:
-        if not re.fullmatch(rf"[+-]?\d{{1,3}}(\{thousands}\d{{2,3}})+", whole):
+        if not re.fullmatch(rf"[+-]?\d{{1,3}}(\{thousands}\d{{2,3}})*\{thousands}\d{{3}}", whole):
             return None
         whole = whole.replace(thousands, "")
     cell = whole + ("." if mark else "") + fraction

@@ -25,8 +25,8 @@ def width_of(bar: str) -> pd.Timedelta:
     """The length a bar size stands for, 28 days for a month. Raises ValueError for a text that is none."""
     if bar in NAMED:
         return NAMED[bar]
-    found = re.fullmatch(r"([1-9]\d{0,3})([mh])", bar)
-    width = pd.Timedelta(minutes=int(found[1]) * (60 if found[2] == "h" else 1)) if found else DAY
+    match = re.fullmatch(r"([1-9]\d{0,3})([mh])", bar)
+    width = pd.Timedelta(minutes=int(match[1]) * (60 if match[2] == "h" else 1)) if match else DAY
     if width >= DAY:
         raise ValueError(f"{bar!r} is no bar size; write it as 5m, 15m, 30m, 1h, 1d, 1wk or 1mo")
     return width
@@ -63,16 +63,16 @@ def resample(
     first = np.flatnonzero(np.r_[True, np.diff(bins) != 0])
     last = np.r_[first[1:], len(index)] - 1
     dates = (index if width < DAY else days)[last].rename(index.name)
-    said = [f"bars of {bar} made of {len(index):,} of {name_of(source)}"]
+    statements = [f"bars of {bar} made of {len(index):,} of {name_of(source)}"]
     if hours is None and source < LONG:
-        said.append("a session is a day from its first bar on, since no calendar is known for them")
+        statements.append("a session is a day from its first bar on, since no calendar is known for them")
     if not whole:
         until = str(dates[-1]).removesuffix(" 00:00:00")
-        said.append(f"left out: the last {last[-1] - first[-1] + 1}, to {until}, which may not be a whole bar")
+        statements.append(f"left out: the last {last[-1] - first[-1] + 1}, to {until}, which may not be a whole bar")
         first, last, dates = first[:-1], last[:-1], dates[:-1]
     if dates.empty:
         raise ValueError(f"{name}: its {len(index)} bars do not make one whole bar of {bar}")
-    return _joined(bars, first, last, dates), _moved(actions, index, last, dates), tuple(said)
+    return _joined(bars, first, last, dates), _moved(actions, index, last, dates), tuple(statements)
 
 
 def _joined(bars: pd.DataFrame, first: np.ndarray, last: np.ndarray, dates: pd.DatetimeIndex) -> pd.DataFrame:
@@ -101,11 +101,11 @@ def _source_width(index: pd.DatetimeIndex, name: str) -> pd.Timedelta:
 
 
 def _refuse(width: pd.Timedelta, source: pd.Timedelta, name: str) -> None:
-    bar, held = name_of(width), name_of(source)
+    bar, source_bar = name_of(width), name_of(source)
     if width < source:
-        raise ValueError(f"{name} has bars of {held}, and none finer than that can be made; {bar} is")
+        raise ValueError(f"{name} has bars of {source_bar}, and none finer than that can be made; {bar} is")
     if (width < DAY and width % source) or (width == MONTH and source == WEEK):
-        raise ValueError(f"{name} has bars of {held}, which do not fill bars of {bar} without a rest")
+        raise ValueError(f"{name} has bars of {source_bar}, which do not fill bars of {bar} without a rest")
 
 
 def _hours(exchange: str | None, days: pd.DatetimeIndex) -> pd.DataFrame | None:

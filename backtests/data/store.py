@@ -1,7 +1,7 @@
-"""The local store: one Parquet file a symbol and bar size, as traded, with what was paid and split, never half written.
+"""The local store: a Parquet file per symbol and bar size, of prices as traded with dividends and splits.
 
-A download only ever adds rows at the end, so that every earlier snapshot is the first rows of the file, to the bit; the
-file's own metadata says how many they were and what they hash to. `load(…, snapshot=…)` asks for one of them.
+A download only ever appends rows, so that every earlier snapshot is the first rows of the file, bit for bit; the file's
+metadata hold their number and their checksum. `DataOptions.snapshot` asks for one of them.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 from urllib.parse import quote, unquote
 
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import remove_drafts, whole_file
 from rollcast.backtests.data.table import Table
 from rollcast.predictors.bars import COLUMNS
 from rollcast.predictors.registry import suggest
@@ -30,15 +30,32 @@ ENDING = ".parquet"
 KEY = b"rollcast"
 
 
+class About(TypedDict, total=False):
+    """A source's description of a symbol.
+
+    exchange: the code of its calendar; exchange_name, zone, currency, kind: in the source's own words.
+    statements: of every download, each once.
+    """
+
+    source: str
+    symbol: str
+    exchange: str | None
+    exchange_name: str | None
+    zone: str | None
+    currency: str | None
+    kind: str | None
+    statements: list[str]
+
+
 class CorruptStore(ValueError):
-    """A file of the store that is not what was written."""
+    """A file of the store whose content is not what was written."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one download left in the file.
+    """The state of a file after one download.
 
-    time: of the download, UTC; rows: how many the file had then; sha256: of those rows.
+    time: of the download, UTC; rows: their number; first, last: dates; sha256: the checksum of the rows.
     """
 
     time: str
@@ -52,13 +69,12 @@ class Snapshot:
 class Stored:
     """A file of the store.
 
-    rows: `STORED` on naive exchange time; snapshots: oldest first; about: symbol, source, exchange, zone, currency,
-    and the findings of the calendar, as the source told them.
+    rows: the columns `STORED`, dated in exchange time without a zone; snapshots: oldest first.
     """
 
     rows: pd.DataFrame
     snapshots: tuple[Snapshot, ...]
-    about: dict[str, Any]
+    about: About
 
 
 def folder() -> Path:
@@ -71,7 +87,7 @@ def folder() -> Path:
 
 
 def path_of(symbol: str) -> Path:
-    """The file of a symbol, whether it is there or not."""
+    """The path of a symbol's file, which need not exist."""
     return folder() / (quote(symbol, safe="^=") + ENDING)
 
 
@@ -81,7 +97,7 @@ def stored_symbols() -> list[str]:
 
 
 def read(symbol: str) -> Stored:
-    """What the store holds of a symbol, its checksum compared.
+    """The file of a symbol, after its checksum was compared.
 
     Raises LookupError where it holds nothing, CorruptStore where the file is damaged.
     """
@@ -111,29 +127,31 @@ def stored_table(symbol: str, snapshot: str | None = None) -> Table:
 
     Raises LookupError where there is no such symbol or snapshot, CorruptStore for a damaged file.
     """
-    held = read(symbol)
-    one = held.snapshots[-1] if snapshot is None else _find(held, symbol, snapshot)
-    rows = held.rows.iloc[: one.rows]
-    if one is not held.snapshots[-1] and checksum(rows) != one.sha256:
+    stored = read(symbol)
+    one = stored.snapshots[-1] if snapshot is None else _snapshot(stored, symbol, snapshot)
+    rows = stored.rows.iloc[: one.rows]
+    if one is not stored.snapshots[-1] and checksum(rows) != one.sha256:
         raise CorruptStore(_damaged(symbol, path_of(symbol), f"snapshot {one.sha256[:12]} does not match"))
-    about = held.about
+    about = stored.about
     origin = f"{about['source']} {symbol}, downloaded {one.time}, sha256 {one.sha256[:12]}"
     pin = {"source": "store", "symbol": symbol, "downloaded": one.time, "snapshot": one.sha256}
     return Table(rows, origin, None, tuple(about.get("statements", ())), about.get("exchange"), pin)
 
 
-def append(symbol: str, rows: pd.DataFrame, about: dict[str, Any], time: str, *, whole: bool = False) -> Stored:
-    """Adds the rows that are later than the last held, under the symbol's lock; whole: replaces everything instead.
+def append(symbol: str, rows: pd.DataFrame, about: About, time: str, *, whole: bool = False) -> Stored:
+    """Appends the rows later than the last one stored; whole: replaces all rows instead. Returns the new file.
 
-    Call it inside `locked(symbol)`. The file is replaced in one step, after everything was written and flushed.
+    Call it inside `locked(symbol)`. The file is replaced in one step, after all of it was written and flushed.
+
+    Raises CorruptStore where the old file is damaged, OSError where the store cannot be written to.
     """
-    held = None if whole or not path_of(symbol).is_file() else read(symbol)
+    old = None if whole or not path_of(symbol).is_file() else read(symbol)
     rows = rows.reindex(columns=STORED).astype(float)
     rows.index = pd.DatetimeIndex(rows.index, name="date").as_unit("ns")
-    if held is not None:
-        rows = pd.concat([held.rows, rows[rows.index > held.rows.index[-1]]])
+    if old is not None:
+        rows = pd.concat([old.rows, rows[rows.index > old.rows.index[-1]]])
     stamp = checksum(rows)
-    snapshots = () if held is None else held.snapshots
+    snapshots = () if old is None else old.snapshots
     one = Snapshot(time, len(rows), str(rows.index[0]), str(rows.index[-1]), stamp)
     if snapshots and snapshots[-1].sha256 == stamp:  # nothing new: the rows are as fresh as this download
         snapshots = snapshots[:-1]
@@ -143,7 +161,7 @@ def append(symbol: str, rows: pd.DataFrame, about: dict[str, Any], time: str, *,
 
 
 def remove(symbol: str) -> Path:
-    """Deletes a symbol's file, and says which it was. Raises LookupError where there is none."""
+    """Deletes a symbol's file and returns its path. Raises LookupError where there is none."""
     path = path_of(symbol)
     with locked(symbol):
         if not path.is_file():
@@ -154,9 +172,9 @@ def remove(symbol: str) -> Path:
 
 @contextmanager
 def locked(symbol: str, wait: float = 60.0) -> Iterator[None]:
-    """Holds the lock of a symbol's file, so that one process at a time fetches it; wait in seconds.
+    """Holds the lock of a symbol's file, so that one process at a time downloads it; wait: seconds at most.
 
-    Raises ValueError when another process still holds it then.
+    Raises ValueError where another process still holds the lock after that time.
     """
     from filelock import FileLock, Timeout
 
@@ -168,6 +186,7 @@ def locked(symbol: str, wait: float = 60.0) -> Iterator[None]:
     except Timeout:
         raise ValueError(f"another process is fetching {symbol}, and was after {wait:.0f} s; try again later") from None
     try:
+        remove_drafts(path.parent, path.name)
         yield
     finally:
         lock.release()
@@ -182,7 +201,7 @@ def checksum(rows: pd.DataFrame) -> str:
 
 
 def _replace(path: Path, stored: Stored) -> None:
-    """Writes beside the file, flushes, and moves into place; whatever interrupts leaves the old file."""
+    """Writes the file of a symbol in one step; whatever interrupts leaves the old one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -190,23 +209,16 @@ def _replace(path: Path, stored: Stored) -> None:
     columns |= {name: pa.array(stored.rows[name].to_numpy(float)) for name in STORED}
     about = stored.about | {"snapshots": [asdict(one) for one in stored.snapshots]}
     table = pa.table(columns).replace_schema_metadata({KEY: json.dumps(about).encode()})
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            pq.write_table(table, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as draft:
+        pq.write_table(table, draft)
 
 
-def _find(held: Stored, symbol: str, snapshot: str) -> Snapshot:
-    for one in held.snapshots:
+def _snapshot(stored: Stored, symbol: str, snapshot: str) -> Snapshot:
+    """The snapshot whose checksum begins so. Raises LookupError where there is none."""
+    for one in stored.snapshots:
         if len(snapshot) >= 6 and one.sha256.startswith(snapshot):
             return one
-    known = ", ".join(f"{one.sha256[:12]} of {one.time}" for one in held.snapshots[-3:])
+    known = ", ".join(f"{one.sha256[:12]} of {one.time}" for one in stored.snapshots[-3:])
     raise LookupError(f"the store no longer holds the snapshot {snapshot} of {symbol}; it holds {known}")
 
 

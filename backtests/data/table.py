@@ -1,29 +1,27 @@
-"""What every source hands on: the rows as they were found, and what was found out about them."""
+"""The values that reading hands on: a source's rows as they stand there, and the bars made of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-Adjust = Literal["full", "asof", "none"]
-ADJUSTMENTS = get_args(Adjust)
 PRICES = ["open", "high", "low", "close"]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows before the doctor has seen them.
+    """The rows of a symbol as its source has them, which the doctor has not examined yet.
 
-    rows: floats on a DatetimeIndex, not yet sound; columns are some of `open high low close volume adj_close dividend
-          split`. Prices are as traded, dividend is cash per share on its ex-date, split new shares per old, 0 for none.
+    rows: floats on a DatetimeIndex, possibly damaged; columns are some of `open high low close volume adj_close
+          dividend split`. Prices are as traded, a dividend is cash per share on its ex-date, a split is new shares per
+          old, 0 where there is none.
     origin: where they came from, one sentence for the recipe and the sheet.
-    lines: the line of the file each row stood on, where there was a file.
+    lines: the line of the file on which each row stands; None where there is no file.
     statements: what was detected or assumed, one sentence each.
-    exchange: the code of its calendar in exchange_calendars, where the source knows it.
-    pin: what a recipe must hold to ask for the same rows again.
+    exchange: the code of its calendar in exchange_calendars; None where the source does not name it.
+    pin: what identifies these rows, so that a recipe can ask for them again.
     """
 
     rows: pd.DataFrame
@@ -31,29 +29,34 @@ class Table:
     lines: np.ndarray | None = None
     statements: tuple[str, ...] = ()
     exchange: str | None = None
-    pin: dict[str, Any] = field(default_factory=dict)
+    pin: dict[str, str] = field(default_factory=dict)
+
+    def select(self, rows: np.ndarray) -> Table:
+        """The table of these rows alone, given by a boolean mask or by positions."""
+        return replace(self, rows=self.rows.iloc[rows], lines=None if self.lines is None else self.lines[rows])
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """The bars of one run, and everything that was done on the way to them.
+    """The bars of one run, and a record of how they were made.
 
-    bars: what the account trades, as `predictors.bars` wants them; with `dividend` and `split` where these are booked.
-    seen: what the predictor reads, on the same dates; the very same bars where nothing had to be done to them.
-    actions: `dividend` and `split` on the bars they fell on, for prices as traded; empty where the source has none.
+    bars: what the account trades, as `predictors.bars` defines bars; with columns `dividend` and `split` where these
+          are booked on their dates.
+    model_bars: what the predictor reads, on the same dates; the same object where that is the bars traded.
+    actions: `dividend` and `split` on the bars of their dates, for prices as traded; empty where the source has none.
     origin, statements, pin: as in `Table`.
-    findings: what the doctor doubts and did not stop for; repairs: what it was asked to mend and did.
+    findings: the doctor's doubts, one sentence each.   repairs: the rows it corrected, where that was asked for.
     """
 
     bars: pd.DataFrame
-    seen: pd.DataFrame
+    model_bars: pd.DataFrame
     actions: pd.DataFrame
     origin: str
     statements: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
-    pin: dict[str, Any] = field(default_factory=dict)
+    pin: dict[str, str] = field(default_factory=dict)
 
-    def told(self) -> dict[str, Any]:
-        """What a recipe keeps of it."""
+    def as_dict(self) -> dict[str, object]:
+        """What a recipe keeps: the record, without the bars."""
         return {name: getattr(self, name) for name in ("origin", "statements", "findings", "repairs", "pin")}

@@ -35,14 +35,14 @@ def read_cells(path: Path) -> Cells:
         raise ValueError(f"{path.name}: the file is empty")
     statements = [] if encoding == "utf-8" else [f"read as {encoding}"]
     body = text.lstrip("\n\r")
-    told = body[:4].lower() == "sep=" and len(body) > 4
-    delimiter = body[4] if told else _delimiter(text)
+    has_separator_line = body[:4].lower() == "sep=" and len(body) > 4
+    delimiter = body[4] if has_separator_line else _delimiter(text)
     rows, lines = [], []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
         for row in reader:
             cells = [cell.strip() for cell in row]
-            if any(cells) and not (told and cells[0].lower().startswith("sep=")):
+            if any(cells) and not (has_separator_line and cells[0].lower().startswith("sep=")):
                 rows.append(cells)
                 lines.append(reader.line_num)
     except csv.Error as error:
@@ -63,8 +63,8 @@ def _unpack(path: Path) -> bytes:
                 if "[Content_Types].xml" in files:
                     raise ValueError(f"{path.name} is an Excel workbook; save the sheet as CSV")
                 if len(files) != 1:
-                    held = ", ".join(files[:5]) or "no file"
-                    raise ValueError(f"{path.name} holds {held}; a zip of prices holds one file")
+                    names = ", ".join(files[:5]) or "no file"
+                    raise ValueError(f"{path.name} holds {names}; a zip of prices holds one file")
                 return archive.read(files[0])
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} cannot be unpacked: {error}") from None

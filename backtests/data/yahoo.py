@@ -8,19 +8,33 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 import pandas as pd
 
-from rollcast.backtests.data.yahoo_rows import INTERVALS, Download, YahooError, as_traded
+from rollcast.backtests.data.yahoo_rows import INTERVALS, Download, Metadata, YahooError, as_traded
 
 META = ("exchangeName", "exchangeTimezoneName", "currency", "instrumentType", "currentTradingPeriod")
 RETRIED = (429, 500, 502, 503, 504)
 
 
+class Answer(Protocol):
+    """An answer to an HTTP request, of which its status is read here."""
+
+    @property
+    def status_code(self) -> int: ...
+
+
+class Session(Protocol):
+    """An HTTP session of yfinance, of which `request` is replaced."""
+
+    request: Callable[..., Answer]
+
+
 @dataclass
 class Line:
-    """The connection: it bounds every request by the time left, and remembers the last answers.
+    """The connection: it bounds every request by the time left, and remembers the status of the last answer.
 
     deadline: seconds for the whole download; timeout: seconds for one request.
     """
@@ -34,11 +48,11 @@ class Line:
         """Seconds until the deadline."""
         return self.deadline - (time.monotonic() - self.start)
 
-    def bound(self, session: Any) -> Any:
+    def bound(self, session: Session) -> Session:
         """The session, its requests bounded."""
         request = session.request
 
-        def bounded(method: str, url: str, *args: Any, **options: Any) -> Any:
+        def bounded(method: str, url: str, *args: object, **options: object) -> Answer:
             if self.left() <= 0:
                 raise TimeoutError("the deadline has passed")
             options["timeout"] = min(self.timeout, max(self.left(), 0.05))
@@ -56,7 +70,7 @@ def download(
     interval: str = "1d",
     since: pd.Timestamp | None = None,
     *,
-    connect: Callable[[], Any] | None = None,
+    connect: Callable[[], Session] | None = None,
     deadline: float = 60.0,
     timeout: float = 10.0,
     pause: float = 1.0,
@@ -87,8 +101,8 @@ def download(
 
 
 def _history(
-    ticker: str, interval: str, since: pd.Timestamp | None, line: Line, connect: Callable[[], Any] | None
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+    ticker: str, interval: str, since: pd.Timestamp | None, line: Line, connect: Callable[[], Session] | None
+) -> tuple[pd.DataFrame, Metadata]:
     import yfinance
     from yfinance._http import new_session
 
@@ -99,13 +113,13 @@ def _history(
         frame = asset.history(
             **span, interval=interval, auto_adjust=False, actions=True, keepna=True, timeout=line.timeout
         )
-        told = asset.get_history_metadata()
+        metadata = asset.get_history_metadata()
         wanted = META if interval == "1d" else (*META, "tradingPeriods")  # asking for it makes a request
-        return frame, {key: told.get(key) for key in wanted}
+        return frame, {key: metadata.get(key) for key in wanted}
 
 
 @contextlib.contextmanager
-def _loud(yfinance: Any) -> Iterator[None]:
+def _loud(yfinance: ModuleType) -> Iterator[None]:
     """yfinance raising instead of logging, and silent otherwise; its settings and the logger's are put back."""
     debug, logger = yfinance.config.debug, logging.getLogger("yfinance")
     hidden, level = debug.hide_exceptions, logger.level

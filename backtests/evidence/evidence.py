@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.evidence import luck
 from rollcast.backtests.evidence.bootstrap import difference, intervals
+from rollcast.backtests.evidence.luck import TrialCount
 from rollcast.backtests.evidence.panel_stress import stress_panel
 from rollcast.backtests.evidence.skill import skill
 from rollcast.backtests.evidence.stress import stress
 from rollcast.backtests.evidence.verdict import conclusion, verdict
-from rollcast.backtests.ledger.ledger import Trials
-from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.pipeline.result import Result
 
-ALONE = Trials(count=1, effective=1, sharpe_variance=0.0, runs=1)
+ALONE = TrialCount(count=1, effective=1, sharpe_variance=0.0, runs=1)
 
 
 def with_evidence(
     result: Result,
     strategy: Strategy,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
-    trials: Trials = ALONE,
+    trials: TrialCount = ALONE,
 ) -> Result:
     """The result with skill, luck, stress and verdict among its metrics; the arguments are those it was `run` with.
 
     trials: how many were made on these bars, as `Ledger.trials` counts them.
     """
     metrics = dict(result.metrics)
-    metrics["forecast"] = skill(result.forecasts, result.read["close"].loc[result.forecasts.index[0] :])
+    metrics["forecast"] = skill(result.forecast, result.model_bars["close"].loc[result.forecast.index[0] :])
     metrics["luck"] = luck_of(result, trials)
-    if isinstance(result, PanelResult):
+    if result.market.portfolio:
         metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account or Account())
     else:
-        forecast = result.forecasts.reindex(result.bars.index)
+        forecast = result.forecast.reindex(result.bars.index)
         metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
     entries = verdict(metrics, result.recipe)
     metrics["verdict"], metrics["conclusion"] = entries, conclusion(entries)
     return replace(result, metrics=metrics)
 
 
-def luck_of(result: Result, trials: Trials) -> dict[str, Any]:
+def luck_of(result: Result, trials: TrialCount) -> Values:
     """How much of the Sharpe ratio could be luck, given how many trials there were on these bars.
 
     psr: probability that the true Sharpe ratio is above zero; dsr: that it is above `threshold`, the annual Sharpe

@@ -5,8 +5,7 @@ Notation: T dates of the panel, N names, forecasts (T, N).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -23,7 +22,8 @@ from rollcast.backtests.evidence.stress import (
     outcomes,
     unless_ruined,
 )
-from rollcast.backtests.pipeline.panel_result import PanelResult
+from rollcast.backtests.json_values import Parameters, Values
+from rollcast.backtests.pipeline.result import Result
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
 
 GRID = (0, 1, 2, 5, 10, 20, 50, 200, 1000)  # basis points each way: log growth is all but straight between two
@@ -34,14 +34,14 @@ Run = Callable[[Variant], tuple[np.ndarray, float]]
 
 
 def stress_panel(
-    result: PanelResult,
+    result: Result,
     strategy: Strategy,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     *,
     draws: int = SLOW_DRAWS,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Values:
     """How a portfolio's result changes with its costs, its delay and its timing; keys as `evidence.stress.stress`'s.
 
     A delay is counted in a name's own bars. At random times the forecasts of all names are turned together, each
@@ -49,8 +49,8 @@ def stress_panel(
     zero rank nobody.
     """
     account = account or Account()
-    stage = Stage(result.panel)
-    values = result.table.reindex(result.panel.calendar).to_numpy(float)
+    stage = Stage(result.market.panel)
+    values = result.forecasts.reindex(result.market.panel.calendar).to_numpy(float)
     first = len(values) - len(result.history)
     window = len(values) - first
     return {"engine": "fast"} | outcomes(
@@ -90,7 +90,7 @@ def _trade(run: Run, first: int, yearly: int) -> Trade:
     return lambda variants: [unless_ruined(one, variant) for variant in variants]
 
 
-def _replays(stage: Stage, first: int, strategy: Strategy, parameters: Mapping[str, Any]) -> Run:
+def _replays(stage: Stage, first: int, strategy: Strategy, parameters: Parameters) -> Run:
     def run(variant: Variant) -> tuple[np.ndarray, float]:
         done = replay(stage, variant.forecast, strategy, parameters, variant.account)
         return done.equity, float(np.abs(done.orders[done.orders[:, 0] >= first, 3]).sum())

@@ -5,7 +5,7 @@ Notation: T bars in the evaluation window, which begins at the first forecast, N
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.hosts import Strategy, spelled_out
 from rollcast.backtests.account.scores import return_scores
 from rollcast.backtests.data.bars import bars_per_year
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
 from rollcast.strategies.sizing import Ruined
 
@@ -71,12 +72,12 @@ def stress(
     bars: pd.DataFrame,
     forecast: pd.Series,
     strategy: Strategy,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     *,
     draws: int = 100,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Values:
     """How the result of trading `forecast` changes with its costs, its delay and its timing.
 
     Everything is scored over the evaluation window. A variant whose account is wiped out has lost everything and has no
@@ -118,7 +119,7 @@ def outcomes(
     trade: Trade,
     hold: Trade,
     naive: bool = True,
-) -> dict[str, Any]:
+) -> Values:
     """All that `stress` says but the engine, of forecasts as they are, late, and at the wrong times.
 
     grid: the costs in basis points among which the break-even is looked for; trade, hold: run variants of the strategy
@@ -185,7 +186,7 @@ def rank(ours: float, theirs: Any) -> float:
     return float(np.mean((others < ours) + 0.5 * (others == ours))) if len(others) else np.nan
 
 
-def _random(net: Outcome, drawn: list[Outcome]) -> dict[str, Any]:
+def _random(net: Outcome, drawn: list[Outcome]) -> Values:
     ours, *theirs = ([*each.scores.values(), each.ruined] for each in (net, *drawn))
     cagr, sharpe, _, ruined = (list(column) for column in zip(ours, *theirs, strict=True))
     # An account that never moved has a Sharpe ratio of 0 here, and one that was wiped out the lowest.
@@ -211,7 +212,7 @@ def _fast(
     first: int,
     yearly: int,
     strategy: Strategy,
-    parameters: Mapping[str, Any],
+    parameters: Parameters,
     variants: Sequence[Variant],
 ) -> list[Outcome]:
     """All variants at once, or as many as have room."""
@@ -232,7 +233,7 @@ def _slow(
     first: int,
     yearly: int,
     strategy: Strategy,
-    parameters: Mapping[str, Any],
+    parameters: Parameters,
     variants: Sequence[Variant],
 ) -> list[Outcome]:
     """One variant after another, in backtrader."""

@@ -11,13 +11,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.gate.gate import Verdict
+from rollcast.backtests.gate.verdict import Verdict
 from rollcast.predictors.bars import COLUMNS
-from rollcast.predictors.checks.lookahead import SHORTENED, Leak, changed, size_of, tolerance, truncated
+from rollcast.predictors.checks.lookahead import SHORTENED, Leak, size_of, tolerance
+from rollcast.predictors.checks.perturbations import changed, truncated
 from rollcast.predictors.pooled import Pool, Pooled
-from rollcast.predictors.walk_forward import Window
+from rollcast.predictors.window import Window
 
-SHARE = 0.09  # of the refits that are made again, as `backtests.gate.gate.SHARE`
+SHARE = 0.09  # of the refits that are made again, as `gate.windows.SHARE`
 PROBES = 5  # a refit is made again as it was, and cut off and changed at its date and in the middle of its block
 MOST = 10
 
@@ -50,7 +51,7 @@ def _count(pools: int) -> int:
 
 def _cuts(pool: Pool) -> list[pd.Timestamp]:
     """The date of the fit, and the middle of the block."""
-    dates = sorted({d for w in pool.windows.values() for d in w.seen.index[-w.block :] if d >= pool.date})
+    dates = sorted({d for w in pool.windows.values() for d in w.model_bars.index[-w.block :] if d >= pool.date})
     return sorted({pool.date, dates[len(dates) // 2]}) if dates else [pool.date]
 
 

@@ -1,4 +1,4 @@
-"""What the ledger says of a result: which trial it was, and its row."""
+"""The row of the ledger that a run makes, and the key of the trial it was."""
 
 from __future__ import annotations
 
@@ -7,36 +7,59 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
+
 from rollcast.backtests.data.bars import frequency
-from rollcast.backtests.pipeline.result import Result, plain
+from rollcast.backtests.json_values import Record, plain
+from rollcast.backtests.pipeline.result import Result
 
 # No part of what was tried: when, where and how it was run, and code, of which what it changes is seen in the outcome.
 VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead")
 
 
-def trial_key(recipe: Mapping[str, Any]) -> str:
+def trial_key(recipe: Record) -> str:
     """SHA-256 of what was tried: the recipe but for when, where and how it was run (VOLATILE)."""
     tried = _canonical({name: value for name, value in recipe.items() if name not in VOLATILE})
     text = json.dumps(tried, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", text).encode()).hexdigest()  # addresses differ by process
 
 
-def row_of(result: Result) -> dict[str, Any]:
-    """What the ledger says of a result, in SQLite's types."""
-    recipe, scores, r = plain(result.recipe), result.metrics["strategy"], result.returns.to_numpy(float)
+@dataclass(frozen=True)
+class Row:
+    """What the ledger keeps of one run.
+
+    columns: name → value, in SQLite's types.   recipe: in JSON's types.
+    returns: simple return per bar over the evaluation window, (T,), of which the ledger keeps a sketch.
+    """
+
+    columns: Record
+    recipe: Record
+    returns: pd.Series
+
+    @classmethod
+    def of(cls, result: Result) -> Row:
+        """The row of a result."""
+        metrics = result.metrics
+        return row_of(result.recipe, metrics["strategy"], result.returns, metrics["bars_per_year"])
+
+
+def row_of(recipe: Record, scores: Record, returns: pd.Series, bars_per_year: int) -> Row:
+    """The row of a run; `scores` are those of `account.scores.return_scores`."""
+    trial, recipe, r = trial_key(recipe), plain(recipe), returns.to_numpy(float)
     sd = float(r.std(ddof=1)) if len(r) > 1 else math.nan
     seed = _seed(recipe["predictor"])
-    return plain(
+    columns = plain(
         {
             "created": recipe.get("created") or utc(datetime.now(UTC)),
-            "trial": trial_key(result.recipe),
+            "trial": trial,
             "symbol": recipe["symbol"],
             "bars_sha256": recipe["bars"]["sha256"],
             "bars": recipe["bars"]["count"],
-            "frequency": frequency(result.returns.index),
+            "frequency": frequency(pd.DatetimeIndex(returns.index)),
             **{name: recipe["evaluation"][name] for name in ("first", "last")},
             **dict(zip(("predictor", "predictor_parameters"), _label(recipe["predictor"]), strict=True)),
             **dict(zip(("strategy", "strategy_parameters"), _label(recipe["strategy"]), strict=True)),
@@ -45,11 +68,12 @@ def row_of(result: Result) -> dict[str, Any]:
             "mean": float(r.mean()),
             "sd": sd,
             "sharpe_bar": r.mean() / sd if sd > 1e-15 else None,
-            "bars_per_year": result.metrics["bars_per_year"],
+            "bars_per_year": bars_per_year,
             **{name: scores[name] for name in ("skew", "kurtosis", "sharpe", "cagr", "max_drawdown")},
             "passed": int(recipe["look_ahead"]["passed"]),
         }
     )
+    return Row(columns, recipe, returns)
 
 
 def _canonical(value: Any) -> Any:
@@ -62,7 +86,7 @@ def _canonical(value: Any) -> Any:
     return int(simple) if isinstance(simple, float) and simple.is_integer() else simple
 
 
-def _label(described: Mapping[str, Any]) -> tuple[str, str]:
+def _label(described: Record) -> tuple[str, str]:
     """Class and fields in words; of a walk-forward the learner's, and then its schedule."""
     inner = described.get("learner")
     name, words = _label(inner) if isinstance(inner, Mapping) else (described["class"], "")
@@ -75,7 +99,7 @@ def _label(described: Mapping[str, Any]) -> tuple[str, str]:
     return name, " ".join([words, *fields]).strip()
 
 
-def _seed(described: Mapping[str, Any]) -> Any:
+def _seed(described: Record) -> Any:
     inner = described.get("learner")
     return _seed(inner) if isinstance(inner, Mapping) else described.get("seed")
 

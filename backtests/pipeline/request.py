@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Self, TypeAlias, overload
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, asdict, dataclass, field, fields, replace
+from typing import Any, Self
 
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.hosts import StrategyClass
-from rollcast.backtests.data.load import given, load
-from rollcast.backtests.data.panel import Panel
-from rollcast.backtests.data.table import Adjust, Loaded
-from rollcast.backtests.pipeline.backtest import Forecasts, check_strategy, predict, trade
-from rollcast.backtests.pipeline.panel_backtest import check_rule, trade_panel
-from rollcast.backtests.pipeline.panel_forecasts import PanelForecasts, predict_panel
+from rollcast.backtests.data.load import from_bars, load
+from rollcast.backtests.data.options import DataOptions
+from rollcast.backtests.data.table import Loaded
+from rollcast.backtests.json_values import Record, Values
+from rollcast.backtests.market.market import Market
+from rollcast.backtests.market.panel import Panel
+from rollcast.backtests.pipeline.backtest import trade
+from rollcast.backtests.pipeline.forecasts import Forecasts, Progress, predict
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.pipeline.universe import LoadedPanel, find_rule, load_asked, names_many
+from rollcast.backtests.pipeline.strategies import check_strategy, find_strategy
+from rollcast.backtests.pipeline.universe import load_market, names_portfolio
 from rollcast.predictors import Learner, Predictor, WalkForward
 from rollcast.predictors.registry import PREDICTORS
 
-# What a run can be given instead of its own bars.
-Given: TypeAlias = pd.DataFrame | Panel | Loaded | LoadedPanel
-
 
 @dataclass(frozen=True)
-class Request:
-    """One backtest, asked for.
+class Request(DataOptions):
+    """One backtest, asked for: the options of its data, as `DataOptions` documents them, and these.
 
     predictor, strategy: a name or file, as `PREDICTORS`, `STRATEGIES` and `PORTFOLIO_STRATEGIES` find them.
-    symbol, start, end, source, columns, date_format, decimal, zone, repair, snapshot, bar, adjust, overnight: the bars,
-        as `backtests.data.load` takes them. A symbol that means many makes it a portfolio: sp20, us5, `AAPL,MSFT`,
-        @FILE with a symbol a line.
+    symbol: whose bars. One that means many makes it a portfolio: sp20, us5, `AAPL,MSFT`, @FILE with a symbol a line.
     pooled: for a portfolio, one model for all names.
     train, every: the walk-forward of a learner; None for its defaults.
     params, strategy_params: texts, typed by the class that takes them.
@@ -44,19 +42,8 @@ class Request:
     predictor: str
     strategy: str = "long_flat"
     symbol: str = "SPY"
-    start: str | None = None
-    end: str | None = None
+    _: KW_ONLY
     since: str | None = None
-    source: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    date_format: str | None = None
-    decimal: str | None = None
-    zone: str | None = None
-    repair: bool = False
-    snapshot: str | None = None
-    bar: str | None = None
-    adjust: Adjust = "full"
-    overnight: bool = False
     train: int | None = None
     every: int | None = None
     params: Mapping[str, str] = field(default_factory=dict)
@@ -70,15 +57,15 @@ class Request:
     @property
     def is_portfolio(self) -> bool:
         """Whether it is for many names on one account."""
-        return names_many(self.symbol)
+        return names_portfolio(self.symbol)
 
     def check(self) -> None:
-        """Raises ValueError for what goes with one name only, or with many only, and is asked of the other."""
+        """Raises ValueError for what applies to one name only, or to a portfolio only, and is given for the other."""
         if self.is_portfolio and self.snapshot:
             raise ValueError(f"a snapshot is of one symbol, and {self.symbol} means several")
         if self.pooled and not self.is_portfolio:
             raise ValueError(f"pooled is one model for several names, and {self.symbol} is one")
-        find_rule(self.strategy, many=self.is_portfolio)
+        find_strategy(self.strategy, portfolio=self.is_portfolio)
 
     def model(self) -> Predictor:
         """The predictor, a learner wrapped in its walk-forward. Raises LookupError, TypeError or ValueError."""
@@ -98,75 +85,55 @@ class Request:
             raise ValueError(f"{self.predictor} is never refitted, so --{next(iter(schedule))} does not apply to it")
         return model
 
-    def rule(self) -> tuple[StrategyClass, dict[str, Any]]:
-        """The strategy and its parameters."""
-        cls, registry = find_rule(self.strategy, many=self.is_portfolio)
+    def rule(self) -> tuple[StrategyClass, Values]:
+        """The strategy and its parameters. Raises LookupError, TypeError or ValueError."""
+        cls, registry = find_strategy(self.strategy, portfolio=self.is_portfolio)
         return cls, registry.coerce(cls, self.strategy_params, self.strategy)
 
     def check_rule(self) -> None:
         """Raises for a strategy or parameters of it that cannot be run, before anything is trained."""
         self.check()
-        (check_rule if self.is_portfolio else check_strategy)(*self.rule())
+        check_strategy(*self.rule(), portfolio=self.is_portfolio)
 
     def load(self) -> Loaded:
         """The bars of one name, and how they came to be. Raises ValueError for a portfolio."""
         if self.is_portfolio:
             raise ValueError(f"{self.symbol} is a portfolio, and this takes one name")
-        names = ("start", "end", "source", "date_format", "decimal", "zone", "repair", "snapshot", "bar")
-        told = {name: getattr(self, name) for name in (*names, "adjust", "overnight")}
-        return load(self.symbol, columns=self.columns or None, **told)
+        return load(self.symbol, self)
 
-    def market(self, bars: Given | None = None) -> Loaded | LoadedPanel:
-        """What it is run on: these bars, or its own; of many names, each is loaded as it would be alone."""
-        if bars is None and not self.is_portfolio:
-            return self.load()
+    def market(self, bars: pd.DataFrame | Panel | Loaded | Market | None = None) -> Market:
+        """What it is run on: these bars, or its own; each name of a portfolio is loaded as it would be alone."""
         if bars is None:
             alone = replace(self, pooled=False)
-            return load_asked(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
+            return load_market(self.symbol, lambda symbol: replace(alone, symbol=symbol).load())
         if isinstance(bars, Panel):
-            return LoadedPanel(bars, {symbol: given(one, self.overnight) for symbol, one in bars.bars.items()})
-        return bars if isinstance(bars, Loaded | LoadedPanel) else given(bars, self.overnight)
+            names = {symbol: from_bars(one, self.overnight) for symbol, one in bars.bars.items()}
+            return Market(bars.name, names, portfolio=True)
+        return Market.of(from_bars(bars, self.overnight) if isinstance(bars, pd.DataFrame) else bars, self.symbol)
 
-    def run(self, bars: Given | None = None, progress: Callable[[int, int], None] | None = None) -> Result:
-        """The backtest, on these bars instead of its own where they are given; its recipe holds this request.
-
-        A `PanelResult` for a portfolio, whose bars are a `Panel`.
-        """
+    def run(
+        self, bars: pd.DataFrame | Panel | Loaded | Market | None = None, progress: Progress | None = None
+    ) -> Result:
+        """The backtest, on these bars instead of its own where there are any; its recipe holds this request."""
         self.check_rule()
-        data = self.market(bars)
-        return self.trade(self.predict(data.seen, progress), data)
+        return self.trade(self.predict(self.market(bars), progress))
 
-    @overload
-    def predict(self, seen: Panel, progress: Callable[[int, int], None] | None = None) -> PanelForecasts: ...
+    def predict(self, market: Market, progress: Progress | None = None) -> Forecasts:
+        """The first half of `run`: forecasts that passed the gate."""
+        allowed = self.allow_lookahead
+        return predict(market, self.model(), pooled=self.pooled, allow_lookahead=allowed, progress=progress)
 
-    @overload
-    def predict(self, seen: pd.DataFrame, progress: Callable[[int, int], None] | None = None) -> Forecasts: ...
-
-    def predict(
-        self, seen: pd.DataFrame | Panel, progress: Callable[[int, int], None] | None = None
-    ) -> Forecasts | PanelForecasts:
-        """The first half of `run`: forecasts that passed the gate, of bars as the predictor reads them."""
-        model, allowed = self.model(), self.allow_lookahead
-        if isinstance(seen, Panel):
-            return predict_panel(seen, model, pooled=self.pooled, allow_lookahead=allowed, progress=progress)
-        return predict(seen, model, symbol=self.symbol, allow_lookahead=allowed, progress=progress)
-
-    def trade(self, forecasts: Forecasts | PanelForecasts, data: Loaded | LoadedPanel) -> Result:
+    def trade(self, forecasts: Forecasts) -> Result:
         """The second half of `run`; the recipe says where the data came from."""
-        traded = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
-        result: Result
-        if isinstance(traded, PanelForecasts):
-            assert isinstance(data, LoadedPanel)  # what was forecast was of its names
-            result = trade_panel(traded, *self.rule(), self.account, panel=data.bars)
-        else:
-            assert isinstance(data, Loaded)
-            result = trade(traded, *self.rule(), self.account, symbol=self.symbol, bars=data.bars)
-        return result.with_recipe(command=self.command(), request=asdict(self), data=data.told())
+        counted = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
+        result = trade(counted, *self.rule(), self.account)
+        return result.with_recipe(command=self.command(), request=asdict(self), data=forecasts.market.as_dict())
 
     def command(self) -> str:
         """The command that asks for this; what is left at its default is left out."""
         words = ["rollcast", "backtest"]
-        for one in fields(self):
+        front = ("predictor", "strategy", "symbol")
+        for one in sorted(fields(self), key=lambda one: one.name not in front):
             value = getattr(self, one.name)
             if one.name == "account":
                 words += _options(value, Account())
@@ -178,7 +145,7 @@ class Request:
         return shlex.join(words)
 
     @classmethod
-    def from_recipe(cls, recipe: Mapping[str, Any]) -> Self:
+    def from_recipe(cls, recipe: Record) -> Self:
         """The request a recipe holds. Raises ValueError for the recipe of a run that was not made from one."""
         if "request" not in recipe:
             raise ValueError(

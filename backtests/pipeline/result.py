@@ -1,60 +1,73 @@
-"""The result of a backtest, and the folder it is saved in."""
+"""The result of a backtest, and the files it is saved in."""
 
 from __future__ import annotations
 
 import json
-import math
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.adjust import ACTIONS
+from rollcast.backtests.atomic import whole_file
+from rollcast.backtests.json_values import Record, write_json
+from rollcast.backtests.market.market import Market, loaded_of
+from rollcast.backtests.pipeline.forecasts import mean_forecast
 from rollcast.predictors.training_log import Training
 
 # Floats as they were written; from pandas 3 on, that is the default and the option is deprecated.
 _EXACT: Any = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
-    """One backtest over its evaluation window, which starts at the first forecast.
+    """One backtest of a market over its evaluation window, which starts at the first forecast.
 
-    bars:          everything that was traded, the warm-up included.
-    history:       equity, cash and units at every close; `benchmark` is the equity of buying and holding the same bars.
+    T dates of the window, N names, 1 unless the market is a portfolio.
+
+    market:        what was traded and what the predictor read, the warm-up included.
+    history:       `equity` and `cash` at every close; `benchmark`, the equity of buying and holding all names alike.
     returns:       simple return per bar of the equity; the first is 0, since nothing can fill before the second bar.
     benchmark_returns: likewise of buying and holding.
-    forecasts:     the forecast at every bar of the window.
-    orders, trades: every order that ended, and the round trips made of them.
+    forecasts:     of every name, dates × symbols (T, N); NaN where a name has none.
+    positions:     units of every name at every close, dates × symbols (T, N).
+    orders, trades: every order that ended, and the round trips they make; of a portfolio with the `symbol` of each.
     metrics:       every score, in full precision.
     recipe:        everything needed to make the result again.
-    training:      how its windows were trained; None for a predictor that never is.
-    seen:          what the predictor read, where that is not the bars traded.
+    training:      how the windows were trained; None for a predictor that is never trained.
     payments:      as `Simulation.payments`; None where the bars carry no dividends and splits to book.
     """
 
-    bars: pd.DataFrame
+    market: Market
     history: pd.DataFrame
     returns: pd.Series
     benchmark_returns: pd.Series
-    forecasts: pd.Series
+    forecasts: pd.DataFrame
+    positions: pd.DataFrame
     orders: pd.DataFrame
     trades: pd.DataFrame
-    metrics: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    metrics: Record
+    recipe: Record
     training: Training | None = None
-    seen: pd.DataFrame | None = None
     payments: pd.DataFrame | None = None
 
     @property
-    def read(self) -> pd.DataFrame:
-        """The bars the predictor read, whose returns its forecasts are of."""
-        return self.bars if self.seen is None else self.seen
+    def bars(self) -> pd.DataFrame:
+        """`market.bars`: the one name's as traded, or a portfolio's index."""
+        return self.market.bars
+
+    @property
+    def model_bars(self) -> pd.DataFrame:
+        """`market.model_bars`: what the predictor read, whose returns `forecast` is of."""
+        return self.market.model_bars
+
+    @property
+    def forecast(self) -> pd.Series:
+        """The one name's forecasts; of a portfolio the mean of its names' latest ones, (T,)."""
+        if self.market.portfolio:
+            return mean_forecast(self.forecasts, self.market.model_panel)
+        return self.forecasts.iloc[:, 0].rename("forecast")
 
     @property
     def equity(self) -> pd.Series:
@@ -66,18 +79,27 @@ class Result:
         return replace(self, recipe={**self.recipe, **extra})
 
     def save(self, folder: Path) -> None:
-        """Writes the tables and the two JSON files into an existing folder."""
+        """Writes the tables and the two JSON files into an existing folder.
+
+        Of a portfolio, `bars.parquet` and `forecasts.parquet` hold its index and the mean forecast; those of the names
+        are in `panel.parquet` and `panel_forecasts.parquet`.
+        """
         self.bars.to_parquet(folder / "bars.parquet")
         self.history.to_parquet(folder / "equity.parquet")
-        self.forecasts.to_frame("forecast").to_parquet(folder / "forecasts.parquet")
+        # By a plain name, since a symbol may hold what no file can.
+        positions = self.positions if self.market.portfolio else self.positions.set_axis(["units"], axis=1)
+        positions.to_parquet(folder / "positions.parquet")
+        self.forecast.to_frame().to_parquet(folder / "forecasts.parquet")
         self.orders.to_csv(folder / "orders.csv", index=False)
         self.trades.to_csv(folder / "trades.csv", index=False)
-        if self.seen is not None:
-            self.seen.to_parquet(folder / "seen.parquet")
+        if self.market.portfolio:
+            self._save_names(folder)
+        elif self.model_bars is not self.bars:
+            self.model_bars.to_parquet(folder / "model_bars.parquet")
         if self.payments is not None:
             self.payments.to_csv(folder / "payments.csv", index=False)
         self.save_metrics(folder)
-        _write_json(folder / "recipe.json", self.recipe)
+        write_json(folder / "recipe.json", self.recipe)
         if self.training:
             self.training.windows.to_parquet(folder / "training.parquet")
             states = [t for t in (self.training.states, self.training.spread) if t is not None]
@@ -86,9 +108,8 @@ class Result:
 
     def save_metrics(self, folder: Path) -> None:
         """Writes metrics.json alone, over an older one."""
-        draft = folder / ".unfinished-metrics.json"
-        _write_json(draft, self.metrics)
-        draft.replace(folder / "metrics.json")
+        with whole_file(folder / "metrics.json") as draft:
+            write_json(draft, self.metrics)
 
     @classmethod
     def load(cls, folder: Path) -> Result:
@@ -98,23 +119,34 @@ class Result:
         """
         if not (folder / "recipe.json").is_file():
             raise FileNotFoundError(f"{folder} is not the folder of a run: there is no recipe.json in it")
-        tables = {name: read_file(folder / f"{name}.parquet") for name in ("bars", "equity", "forecasts")}
+        history = read_file(folder / "equity.parquet")
         metrics, recipe = read_file(folder / "metrics.json"), read_file(folder / "recipe.json")
         for span in ("bars", "evaluation"):
             recipe[span] |= {end: pd.Timestamp(recipe[span][end]) for end in ("first", "last")}
+        market = _load_market(folder, recipe)
+        returns, benchmark_returns = simple_returns(history)
         return cls(
-            tables["bars"],
-            tables["equity"],
-            *simple_returns(tables["equity"]),
-            tables["forecasts"]["forecast"],
-            read_file(folder / "orders.csv", ["date"]),
-            read_file(folder / "trades.csv", ["entry_date", "exit_date"]),
-            metrics,
-            recipe,
-            _load_training(folder),
-            read_file(folder / "seen.parquet") if "seen" in recipe["bars"] else None,
-            read_file(folder / "payments.csv", ["date"]) if set(tables["bars"]) & set(ACTIONS) else None,
+            market=market,
+            history=history[["equity", "cash", "benchmark"]],
+            returns=returns,
+            benchmark_returns=benchmark_returns,
+            forecasts=_load_forecasts(folder, market),
+            positions=_load_positions(folder, market, history),
+            orders=read_file(folder / "orders.csv", ["date"]),
+            trades=read_file(folder / "trades.csv", ["entry_date", "exit_date"]),
+            metrics=metrics,
+            recipe=recipe,
+            training=_load_training(folder),
+            payments=read_file(folder / "payments.csv", ["date"]) if market.pays else None,
         )
+
+    def _save_names(self, folder: Path) -> None:
+        traded, read = self.market.panel.bars, self.market.model_panel.bars
+        _long(traded).to_parquet(folder / "panel.parquet")
+        others = {symbol: bars for symbol, bars in read.items() if bars is not traded[symbol]}
+        if others:
+            _long(others).to_parquet(folder / "panel_model_bars.parquet")
+        self.forecasts.to_parquet(folder / "panel_forecasts.parquet")
 
 
 def simple_returns(history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
@@ -123,50 +155,54 @@ def simple_returns(history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return changes["equity"], changes["benchmark"]
 
 
-class RunFolder:
-    """A folder `<utc time>-<label>` that appears whole or not at all: filled under a hidden name, then renamed.
+def read_file(path: Path, dates: list[str] | None = None) -> Any:
+    """A file of a run: a table, or what its JSON holds.
 
-    Made at once, so that a place that cannot be written to is found out before hours of training. Where the name is
-    taken, a number is added.
-
-    path: where its files are written to.   final: what it will be called.
+    Raises FileNotFoundError where it is missing, ValueError where it cannot be read.
     """
+    try:
+        if path.suffix == ".json":
+            return json.loads(path.read_text(encoding="utf-8"))
+        if path.suffix == ".csv":
+            return pd.read_csv(path, parse_dates=dates, **_EXACT)
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path.parent} is not a whole run: there is no {path.name} in it") from None
+    except (ValueError, KeyError, OSError) as error:  # pyarrow's errors are ValueErrors and OSErrors
+        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 
-    def __init__(self, parent: Path, label: str) -> None:
-        stem = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{label}"
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            for attempt in range(1, 1000):
-                name = stem if attempt == 1 else f"{stem}-{attempt}"
-                self.path, self.final = parent / f".unfinished-{name}", parent / name
-                if self._reserve():
-                    return
-        except OSError as error:
-            raise OSError(f"cannot write to {parent}: {error.strerror}. Choose another folder with --out") from None
-        raise OSError(f"a thousand runs are called {stem} already; remove some")
 
-    def _reserve(self) -> bool:
-        """Makes the hidden folder; false where the name is taken, by a finished folder or by one in the making."""
-        try:
-            self.path.mkdir()
-        except FileExistsError:
-            return False
-        if self.final.exists():  # finished after we looked last
-            self.path.rmdir()
-            return False
-        return True
+def _load_market(folder: Path, recipe: Record) -> Market:
+    name, span = recipe["symbol"], recipe["bars"]
+    if not (folder / "panel.parquet").exists():
+        bars = read_file(folder / "bars.parquet")
+        read = _read_model_bars(folder, "model_bars", "seen") if "seen" in span else bars
+        return Market(name, {name: loaded_of(bars, read, "saved")})
+    traded = _by_symbol(read_file(folder / "panel.parquet"))
+    differ = any("seen" in one for one in span["symbols"].values())
+    read = _by_symbol(_read_model_bars(folder, "panel_model_bars", "panel_seen")) if differ else {}
+    names = {symbol: loaded_of(bars, read.get(symbol, bars), "saved") for symbol, bars in traded.items()}
+    return Market(name, names, portfolio=True)
 
-    def finish(self) -> Path:
-        """Renames the folder to its final name, which it returns."""
-        self.path = self.path.rename(self.final)
-        return self.path
 
-    def __enter__(self) -> RunFolder:
-        return self
+def _read_model_bars(folder: Path, name: str, former: str) -> pd.DataFrame:
+    """A table of bars the predictor read, under the name it has, or had before 0.2."""
+    old = folder / f"{former}.parquet"
+    return read_file(old if old.exists() else folder / f"{name}.parquet")
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self.path != self.final:
-            shutil.rmtree(self.path)
+
+def _load_forecasts(folder: Path, market: Market) -> pd.DataFrame:
+    if market.portfolio:
+        return read_file(folder / "panel_forecasts.parquet")
+    return read_file(folder / "forecasts.parquet")[["forecast"]].set_axis(market.columns, axis=1)
+
+
+def _load_positions(folder: Path, market: Market, history: pd.DataFrame) -> pd.DataFrame:
+    """Before 0.2, the units of one name stood beside its equity."""
+    if market.portfolio:
+        return read_file(folder / "positions.parquet")
+    units = history if "units" in history else read_file(folder / "positions.parquet")
+    return units[["units"]].set_axis(market.columns, axis=1)
 
 
 def _load_training(folder: Path) -> Training | None:
@@ -180,43 +216,12 @@ def _load_training(folder: Path) -> Training | None:
     return Training(read_file(folder / "training.parquet"), spread, states)
 
 
-def read_file(path: Path, dates: list[str] | None = None) -> Any:
-    """A file of a run: a table, or what its JSON says."""
-    try:
-        if path.suffix == ".json":
-            return json.loads(path.read_text(encoding="utf-8"))
-        if path.suffix == ".csv":
-            return pd.read_csv(path, parse_dates=dates, **_EXACT)
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path.parent} is not a whole run: there is no {path.name} in it") from None
-    except (ValueError, KeyError, OSError) as error:  # pyarrow's errors are ValueErrors and OSErrors
-        raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+def _long(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The bars of all symbols under one another, with the `symbol` of each."""
+    return pd.concat([bars.assign(symbol=symbol) for symbol, bars in frames.items()])
 
 
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
-_PLAIN = (str, int, bool, type(None))
-
-
-def plain(value: Any) -> Any:
-    """JSON's types: NaN and infinity become null, dates ISO text, tuples lists."""
-    if type(value) in _PLAIN:  # most are: asked first, since a sweep has a hundred thousand
-        return value
-    if isinstance(value, Mapping):
-        return {str(k): plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return plain(value.tolist())
-    if value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, str | int | float):
-        return value
-    if isinstance(value, set | frozenset):
-        return sorted(map(plain, value), key=str)
-    return str(value)  # a run is never lost for a parameter JSON cannot say
+def _by_symbol(long: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The bars of each symbol, with the columns it had."""
+    groups = long.groupby("symbol", sort=False)
+    return {str(symbol): rows.drop(columns="symbol").dropna(axis=1, how="all") for symbol, rows in groups}

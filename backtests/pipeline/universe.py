@@ -1,47 +1,26 @@
-"""What a request for many names means: which symbols, which rule, which bars."""
+"""The symbols that a request names, and what a folder is called after them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from rollcast.backtests.account.hosts import StrategyClass
-from rollcast.backtests.data.panel import BUNDLED, Panel, load_panel
+from rollcast.backtests.data.load import is_file
 from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.pipeline.backtest import STRATEGIES
-from rollcast.backtests.pipeline.panel_backtest import PORTFOLIO_STRATEGIES
-from rollcast.predictors.registry import Registry, suggest
-from rollcast.strategies.rule import Rule
+from rollcast.backtests.market.market import Market
+from rollcast.backtests.market.panel import BUNDLED, load_panel
 
 LONGEST = 60  # letters of a folder's name that come from its symbols
 
 
-@dataclass(frozen=True)
-class LoadedPanel:
-    """The bars of one run of a portfolio; `each` says how those of every symbol came to be."""
-
-    bars: Panel
-    each: Mapping[str, Loaded]
-
-    @cached_property
-    def seen(self) -> Panel:
-        """What a predictor reads of them."""
-        return Panel(self.bars.name, {symbol: one.seen for symbol, one in self.each.items()})
-
-    def told(self) -> dict[str, Any]:
-        """What a recipe keeps of it."""
-        return {"symbols": {symbol: one.told() for symbol, one in self.each.items()}}
-
-
-def names_many(symbol: str) -> bool:
-    """Whether a symbol means a panel: a bundled one, @FILE, or symbols with commas, unless a file is called so."""
-    return symbol in BUNDLED or symbol.startswith("@") or ("," in symbol and not Path(symbol).is_file())
+def names_portfolio(symbol: str) -> bool:
+    """Whether a symbol means several: a bundled panel, @FILE, or symbols with commas, unless a file is called so."""
+    return symbol in BUNDLED or symbol.startswith("@") or ("," in symbol and not isfile(symbol))
 
 
 def universe_of(symbol: str) -> str:
@@ -57,36 +36,32 @@ def universe_of(symbol: str) -> str:
     return f"@{symbol}" if words and not any(re.search(r"[\s,;|]", word) for word in words) else symbol
 
 
-def load_asked(symbol: str, load: Callable[[str], Loaded]) -> LoadedPanel:
-    """The panel a symbol means, each name's bars by `load`; raises as `load_panel`."""
-    each: dict[str, Loaded] = {}
+def load_market(symbol: str, load: Callable[[str], Loaded]) -> Market:
+    """The market a symbol means, each name's bars by `load`. Raises as `load_panel` and `load` do."""
+    if not names_portfolio(symbol):
+        return Market(symbol, {symbol: load(symbol)})
+    names: dict[str, Loaded] = {}
 
     def bars(name: str, *_: Any, **__: Any) -> pd.DataFrame:
-        each[name] = load(name)
-        return each[name].bars
+        names[name] = load(name)
+        return names[name].bars
 
-    return LoadedPanel(load_panel(symbol, load=bars), each)
+    return Market(load_panel(symbol, load=bars).name, names, portfolio=True)
 
 
-def find_rule(name: str, *, many: bool) -> tuple[StrategyClass, Registry]:
-    """The strategy of this name or file for many names or for one, and the registry that has it.
+def symbol_label(symbol: str) -> str:
+    """What a folder is called after what was traded: a symbol, a file's name, or several symbols.
 
-    Raises ValueError for a rule for many names that is asked to trade one, and what the registry raises.
+    Of many symbols, the first and the number of the others.
     """
-    portfolio, single = PORTFOLIO_STRATEGIES.names(), STRATEGIES.names()
-    if many and not name.partition(":")[0].endswith(".py") and name not in {**portfolio, **single}:
-        raise LookupError(f"unknown strategy {name!r}. {suggest(name, {**portfolio, **single})}")
-    registry = PORTFOLIO_STRATEGIES if name in portfolio and (many or name not in single) else STRATEGIES
-    cls = registry.find(name)
-    if issubclass(cls, Rule) and not many:
-        raise ValueError(f"{name} trades many names; give it several, as --symbol AAPL,MSFT or --symbol {BUNDLED[0]}")
-    return cls, registry
-
-
-def called(symbol: str, name_of: Callable[[str], str]) -> str:
-    """What a panel's folder is called: its file's name, or its symbols, of which the first and a number if many."""
+    if not names_portfolio(symbol):
+        return _stem(symbol)
     if "," not in symbol:
         return Path(symbol.removeprefix("@")).stem if symbol.startswith("@") else symbol
-    names = [name_of(one.strip()) for one in symbol.split(",") if one.strip()]
+    names = [_stem(one.strip()) for one in symbol.split(",") if one.strip()]
     text = ",".join(names)
     return text if len(text) <= LONGEST else f"{names[0][:LONGEST]}-and-{len(names) - 1}"
+
+
+def _stem(symbol: str) -> str:
+    return Path(symbol).stem if is_file(symbol) else symbol

@@ -1,7 +1,7 @@
 """Placebo markets: the same pipeline where there is nothing to find."""
 
 from rollcast.backtests.placebo.markets import SCORES as SCORES
-from rollcast.backtests.placebo.markets import Trial as Trial
+from rollcast.backtests.placebo.markets import Pipeline as Pipeline
 from rollcast.backtests.placebo.markets import score as score
 from rollcast.backtests.placebo.p_value import Chance as Chance
 from rollcast.backtests.placebo.placebo import Placebo as Placebo

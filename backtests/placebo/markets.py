@@ -18,13 +18,14 @@ from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.account.scores import forecast_scores, return_scores
 from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.data.load import adjusted, as_read
-from rollcast.backtests.pipeline.backtest import check_forecast, check_strategy
+from rollcast.backtests.data.load import adjusted, for_model
+from rollcast.backtests.pipeline.forecasts import check_forecast
 from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.strategies import check_strategy
 from rollcast.backtests.placebo.surrogates import SURROGATES, surrogate
 from rollcast.predictors import Learner, Predictor, WalkForward
 from rollcast.predictors.bars import check_bars
-from rollcast.predictors.executor import Work, each, share
+from rollcast.predictors.executor import Work, execute
 from rollcast.predictors.registry import suggest
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.sizing import Ruined
@@ -38,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Trial:
+class Pipeline:
     """What is repeated on every market: forecast by `predictor`, traded by `strategy` in `account`.
 
     bars:  the real market.   since: a date before which forecasts are not traded, nor counted.
@@ -80,10 +81,10 @@ class Trial:
         return len(self.predictor.windows(self.bars)) if isinstance(self.predictor, WalkForward) else 1
 
 
-def score(trial: Trial, null: str, seeds: Sequence[int | None], progress: Progress | None = None) -> pd.DataFrame:
+def score(pipeline: Pipeline, null: str, seeds: Sequence[int | None], progress: Progress | None = None) -> pd.DataFrame:
     """A row of `SCORES` for each seed: those of the surrogate market it makes, and of the real one for None.
 
-    A row depends on the trial, the null and its own seed alone: whoever has many may share them out anyhow.
+    A row depends on the pipeline, the null and its own seed alone: whoever has many may share them out anyhow.
     sharpe, cagr: of the account, NaN and -1 where it was wiped out.   ic, r2: of the forecasts.
     excess:       the CAGR less that of buying and holding the same market at the same costs.
     progress:     called with (refits done, refits in all).
@@ -93,28 +94,30 @@ def score(trial: Trial, null: str, seeds: Sequence[int | None], progress: Progre
     """
     if null not in SURROGATES:
         raise LookupError(f"unknown null {null!r}. {suggest(null, SURROGATES)}")
-    markets = [trial.bars if seed is None else surrogate(trial.bars, null, seed, trial.overnight) for seed in seeds]
-    read = [as_read(bars, trial.overnight) for bars in markets]
-    forecasts = [_since(trial, series) for series in _forecasts(trial, read, progress or (lambda done, total: None))]
-    traded = _equities(markets, forecasts, trial.strategy, trial.parameters, trial.account)
-    held = _equities(markets, forecasts, BuyAndHold, {}, trial.account)
-    rows = [_row(*each) for each in zip(read, forecasts, traded, held, strict=True)]
+    bars, overnight = pipeline.bars, pipeline.overnight
+    markets = [bars if seed is None else surrogate(bars, null, seed, overnight) for seed in seeds]
+    model_bars = [for_model(market, overnight) for market in markets]
+    series = _forecasts(pipeline, model_bars, progress or (lambda done, total: None))
+    forecasts = [_since(pipeline, one) for one in series]
+    traded = _equities(markets, forecasts, pipeline.strategy, pipeline.parameters, pipeline.account)
+    held = _equities(markets, forecasts, BuyAndHold, {}, pipeline.account)
+    rows = [_row(*each) for each in zip(model_bars, forecasts, traded, held, strict=True)]
     return pd.DataFrame(rows, columns=list(SCORES))
 
 
-def _forecasts(trial: Trial, markets: Sequence[pd.DataFrame], progress: Progress) -> list[pd.Series]:
+def _forecasts(pipeline: Pipeline, markets: Sequence[pd.DataFrame], progress: Progress) -> list[pd.Series]:
     """The forecasts of every market, those of a learner from one list of windows."""
-    if isinstance(trial.predictor, WalkForward):
-        return trial.predictor.predict_many(markets, progress)
+    if isinstance(pipeline.predictor, WalkForward):
+        return pipeline.predictor.predict_many(markets, progress)
     made: dict[int, pd.Series] = {}
-    for k, series in share(Work(partial(each, trial.predictor.predict), markets)):
+    for k, series in execute(Work.map(pipeline.predictor.predict, markets)):
         made[k] = series
         progress(len(made), len(markets))
     return [made[k] for k in range(len(markets))]
 
 
-def _since(trial: Trial, series: pd.Series) -> pd.Series:
-    return series if trial.since is None else series.where(series.index >= trial.since)
+def _since(pipeline: Pipeline, series: pd.Series) -> pd.Series:
+    return series if pipeline.since is None else series.where(series.index >= pipeline.since)
 
 
 def _equities(
@@ -130,7 +133,7 @@ def _equities(
     if not (supports(strategy) and account.fast):
         simulated = partial(_simulated, strategy, parameters, account)
         pairs = list(zip(markets, forecasts, strict=True))
-        equities = dict(share(Work(partial(each, simulated), pairs)))
+        equities = dict(execute(Work.map(simulated, pairs)))
         return np.stack([equities[k] for k in range(len(pairs))])
     opening, closing = (np.column_stack([bars[name].to_numpy(float) for bars in markets]) for name in ("open", "close"))
     prices = Prices(pd.DatetimeIndex(markets[0].index), opening, closing)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.placebo.markets import SCORES, Progress, Trial, score
+from rollcast.backtests.placebo.markets import SCORES, Pipeline, Progress, score
 from rollcast.backtests.placebo.p_value import Chance, chance, decided, enough
 from rollcast.backtests.placebo.surrogates import DEFAULT
 
@@ -74,7 +74,7 @@ class Placebo:
 
 
 def placebo(
-    trial: Trial,
+    pipeline: Pipeline,
     *,
     markets: int = 100,
     null: str = DEFAULT,
@@ -83,7 +83,7 @@ def placebo(
     at_once: int | None = None,
     progress: Progress | None = None,
 ) -> Placebo:
-    """Runs the trial on the real market and on surrogate ones.
+    """Runs the pipeline on the real market and on surrogate ones.
 
     null:     a name of `SURROGATES`.
     until:    stop when no score can come to p ≤ until any more, which changes no verdict at that level, and every p is
@@ -97,13 +97,13 @@ def placebo(
         raise ValueError(f"markets must be at least 1; got {markets}")
     needed = None if until is None else enough(until, markets)
     # Nothing is decided before so many.
-    step = min(trial.at_once, at_once or needed or markets)
+    step = min(pipeline.at_once, at_once or needed or markets)
     seeds = [market_seed(seed, k) for k in range(markets)]
-    real = score(trial, null, [None]).iloc[0]
-    report, drawn = _counted(progress, trial.refits * markets), pd.DataFrame(columns=["seed", *SCORES])
+    real = score(pipeline, null, [None]).iloc[0]
+    report, drawn = _counted(progress, pipeline.refits * markets), pd.DataFrame(columns=["seed", *SCORES])
     for first in range(0, markets, step):
         some = seeds[first : first + step]
-        rows = score(trial, null, some, report(trial.refits * first))
+        rows = score(pipeline, null, some, report(pipeline.refits * first))
         rows.insert(0, "seed", some)
         drawn = rows if drawn.empty else pd.concat([drawn, rows], ignore_index=True)
         if needed and (n := _needed(real, drawn, needed, markets)):

@@ -12,14 +12,15 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import RunFolder
 from rollcast.backtests.comparison import Comparison, Entrant
-from rollcast.backtests.pipeline.result import RunFolder, plain
+from rollcast.backtests.json_values import plain
+from rollcast.backtests.pipeline.universe import symbol_label
 from rollcast.backtests.sheet.index import COMPARISON, SHEET
 from rollcast.backtests.sheet.page import render
 from rollcast.backtests.sheet.recipe import facts
 from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned, wide
 from rollcast.backtests.sheet.words import basis_points, number, percent
-from rollcast.backtests.workspace.workspace import symbol_label
 
 COLOURS = ("accent", "third", "fourth", "fifth", "ink", "bad")
 ALPHA = 0.1  # below it a forecast is not in the 90 % model confidence set
@@ -42,7 +43,7 @@ COLUMNS: dict[str, tuple[str, Write]] = {
 
 def save_comparison(comparison: Comparison, out: Path) -> Path:
     """Writes the page and comparison.json into a folder of the workspace; returns the page."""
-    with RunFolder(out, f"compare-{symbol_label(comparison.entrants[0].requests[0])}") as folder:
+    with RunFolder(out, f"compare-{symbol_label(comparison.entrants[0].requests[0].symbol)}") as folder:
         page = render("comparison.html", **context(comparison, folder.final))
         (folder.path / COMPARISON).write_text(page, encoding="utf-8", newline="\n")
         text = json.dumps(plain(as_json(comparison)), indent=2, allow_nan=False)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.atomic import write_whole
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.sheet.page import render
 
 PAGE, SHEET, COMPARISON, SWEEP = "index.html", "tearsheet.html", "comparison.html", "sweep.html"
@@ -22,12 +23,7 @@ def write_index(out: Path) -> Path:
     seen = None
     while (newest := _newest(ledger)) != seen:
         seen = newest
-        with tempfile.NamedTemporaryFile(
-            "w", dir=out, prefix=".unfinished-", suffix=".html", encoding="utf-8", newline="\n", delete=False
-        ) as draft:
-            draft.write(render("index.html", **context(ledger, out)))
-        Path(draft.name).chmod(0o644)
-        Path(draft.name).replace(page)
+        write_whole(page, render("index.html", **context(ledger, out)).encode(), lasting=False)
     return page
 
 

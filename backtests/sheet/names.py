@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.panel_scores import aligned, quantile_spread, rank_ic
-from rollcast.backtests.pipeline.panel_result import PanelResult
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sheet.luck import strip
 from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, spanned, wide
@@ -20,9 +19,9 @@ FEWEST = 20  # dates of a rolling mean
 
 def across(result: Result) -> dict[str, Any] | None:
     """tiles, charts and a row for each name; None for a result of one name."""
-    if not isinstance(result, PanelResult):
+    if not result.market.portfolio:
         return None
-    forecasts, outcomes = aligned(result.read_panel, result.table)
+    forecasts, outcomes = aligned(result.market.model_panel, result.forecasts)
     ic, spread = rank_ic(forecasts, outcomes), quantile_spread(forecasts, outcomes)
     window = int(np.clip(len(ic) // 4, FEWEST, max(result.metrics["bars_per_year"], FEWEST)))
     charts = []
@@ -30,14 +29,19 @@ def across(result: Result) -> dict[str, Any] | None:
         charts = [functools.partial(_ranks, ic, window), functools.partial(_spreads, spread)]
     return {
         "tiles": _tiles(result),
-        "charts": [wide(draw) for draw in (*charts, functools.partial(_held, result.history["units"]))],
+        "charts": [wide(draw) for draw in (*charts, functools.partial(_held, _names_held(result)))],
         "names": _names(result),
         "carry": percent(result.metrics["panel"]["contribution"]["carry"], 2, signed=True),
     }
 
 
-def _tiles(result: PanelResult) -> list[dict[str, str]]:
-    found, held = result.metrics["panel"], result.history["units"]
+def _names_held(result: Result) -> pd.Series:
+    """How many names have a position at each close."""
+    return (result.positions != 0).sum(axis=1).astype(float)
+
+
+def _tiles(result: Result) -> list[dict[str, str]]:
+    found, held = result.metrics["panel"], _names_held(result)
     ic, spread = found["rank_ic"], found["quantile_spread"]
     turnover = result.metrics["strategy"]["turnover"]
     return [
@@ -108,12 +112,12 @@ def _dated(index: pd.Index, y: tuple[float, float], written: Any, width: float, 
     return Plot((0, max(len(index) - 1, 1)), y, ticks, written, width, height)
 
 
-def _names(result: PanelResult) -> list[dict[str, Any]]:
+def _names(result: Result) -> list[dict[str, Any]]:
     """A row for each name, in the order of the panel; the strips share one scale."""
     parts = {s: v for s, v in result.metrics["panel"]["contribution"].items() if s != "carry"}
     trades = result.trades.groupby("symbol").size()
     scale = spanned(list(parts.values()), zero=True)
-    last = result.panel.calendar[-1]
+    last = result.market.panel.calendar[-1]
     return [
         {
             "symbol": symbol,
@@ -121,11 +125,11 @@ def _names(result: PanelResult) -> list[dict[str, Any]]:
             "last": bars.index[-1],
             "ended": bars.index[-1] < last,
             "bars": len(bars),
-            "forecasts": int(result.table[symbol].notna().sum()),
+            "forecasts": int(result.forecasts[symbol].notna().sum()),
             "held": float((result.positions[symbol] != 0).mean()),
             "trades": int(trades.get(symbol, 0)),
             "contribution": parts[symbol],
             "strip": strip(parts[symbol], (min(parts[symbol], 0.0), max(parts[symbol], 0.0)), scale),
         }
-        for symbol, bars in result.panel.bars.items()
+        for symbol, bars in result.market.panel.bars.items()
     ]

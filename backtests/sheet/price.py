@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.data.calendars import session_starts
-from rollcast.backtests.pipeline.panel_result import PanelResult
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, spanned
 from rollcast.backtests.sheet.words import day, number, percent
@@ -48,7 +47,7 @@ class Price:
 def price(result: Result) -> Price:
     """The price section of a result."""
     bars, dates = result.bars, result.bars.index
-    many = isinstance(result, PanelResult)
+    many = result.market.portfolio
     trades = "" if many else f", {len(result.trades):,} trades"
     label = (
         f"Candlestick chart of {len(bars):,} bars from {day(dates[0])} to {day(dates[-1])}, with the price "
@@ -62,22 +61,22 @@ def price(result: Result) -> Price:
 def price_forecast(result: Result) -> pd.Series:
     """p on every bar of the result, NaN where nothing was forecast for it."""
     before = _before(result)
-    return before * np.exp(result.forecasts.reindex(before.index).shift(1))
+    return before * np.exp(result.forecast.reindex(before.index).shift(1))
 
 
 def _before(result: Result) -> pd.Series:
     """b of every bar, NaN of the first."""
     close = result.bars["close"]
-    if result.seen is None:
+    if result.model_bars is result.bars:
         return close.shift(1)
-    read = result.seen["close"]
+    read = result.model_bars["close"]
     return close * (read.shift(1) / read)
 
 
 def refits(result: Result) -> np.ndarray:
     """Positions of the bars at whose close a learner was refitted; none for one that never is, or by name."""
     model = result.recipe["predictor"]
-    if "learner" not in model or isinstance(result, PanelResult):
+    if "learner" not in model or result.market.portfolio:
         return np.empty(0, int)
     return np.arange(model["train"] - 1, len(result.bars), model["every"])
 
@@ -97,7 +96,7 @@ def chart_data(result: Result) -> dict[str, Any]:
     digits = min(10, max(2, 3 - math.floor(math.log10(float(bars["close"].min())))))
     whole = (bars[["open", "high", "low", "close"]] * 10.0**digits).round().astype("int64")
     close = whole["close"].to_numpy()
-    first = int(result.bars.index.get_loc(result.forecasts.index[0]))
+    first = int(result.bars.index.get_loc(result.forecast.index[0]))
     side = _sides(result).astype(int).to_numpy()
     change = np.flatnonzero(np.diff(np.r_[0, side]))
     return {
@@ -109,7 +108,7 @@ def chart_data(result: Result) -> dict[str, Any]:
         **{column[0]: (whole[column].to_numpy() - close).tolist() for column in ("open", "high", "low")},
         "first": int(candle[first]),
         "f": (forecasts * 1e6).round().clip(-1e9, 1e9).astype("int64").tolist(),
-        "m": [] if isinstance(result, PanelResult) else [[int(candle[i]), kind] for i, kind in _markers(result)],
+        "m": [] if result.market.portfolio else [[int(candle[i]), kind] for i, kind in _markers(result)],
         "p": [[int(candle[first + i]), int(side[i])] for i in change],
         "r": np.unique(candle[refits(result)]).tolist(),
     }
@@ -117,7 +116,9 @@ def chart_data(result: Result) -> dict[str, Any]:
 
 def _sides(result: Result) -> pd.Series:
     """1 long, -1 short, 0 flat at every close; of an index nothing is ever held."""
-    return np.sign(result.history["units"] * (not isinstance(result, PanelResult)))
+    if result.market.portfolio:
+        return pd.Series(0.0, index=result.positions.index)
+    return np.sign(result.positions.iloc[:, 0])
 
 
 def _candles(dates: pd.DatetimeIndex) -> tuple[int, np.ndarray]:
@@ -136,7 +137,7 @@ def _candles(dates: pd.DatetimeIndex) -> tuple[int, np.ndarray]:
 def _from_close(result: Result) -> pd.Series:
     """log(p/c) of the next bar's p, at every bar of the window."""
     step = np.log(_before(result).shift(-1) / result.bars["close"]).fillna(0.0)
-    return result.forecasts + step.loc[result.forecasts.index]
+    return result.forecast + step.loc[result.forecast.index]
 
 
 def _joined(result: Result, candle: np.ndarray) -> tuple[pd.DataFrame, pd.Series]:
@@ -144,7 +145,7 @@ def _joined(result: Result, candle: np.ndarray) -> tuple[pd.DataFrame, pd.Series
     bars = result.bars.assign(date=result.bars.index, forecast=price_forecast(result))
     joined = bars.groupby(candle).agg(OHLC | {"date": "last"}).set_index("date")
     expected = np.log(joined["forecast"] / joined["close"].shift(1)).shift(-1)
-    first = candle[result.bars.index.get_loc(result.forecasts.index[0])]
+    first = candle[result.bars.index.get_loc(result.forecast.index[0])]
     return joined, expected.iloc[first:].fillna(0.0)
 
 
@@ -176,9 +177,9 @@ def _still(result: Result) -> Chart:
     for sign, colour in ((1, "accent"), (-1, "bad")):
         plot.line(x, np.where(held == sign, bounds[0], np.nan), colour, "position")
     plot.line(x, np.log10(close), "ink")
-    plot.rule(x=float(close.index.get_loc(result.forecasts.index[0])))
+    plot.rule(x=float(close.index.get_loc(result.forecast.index[0])))
     alt = f"The close from {number(close.iloc[0])} to {number(close.iloc[-1])}, lowest {number(close.min())}, highest "
-    strip = "" if isinstance(result, PanelResult) else "The strip at the foot: long (blue), short (red). "
+    strip = "" if result.market.portfolio else "The strip at the foot: long (blue), short (red). "
     reading = f"Close, on a logarithmic axis. {strip}Dashed: the first forecast."
     return plot.chart("still", "Price", reading, alt + number(close.max()))
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from rollcast.backtests.pipeline.panel_result import PanelResult
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sheet.audit import audit, compared
 from rollcast.backtests.sheet.costs import costs
@@ -56,7 +55,7 @@ def context(result: Result) -> dict[str, Any]:
         benchmark_name=f"{symbol} buy and hold",
         periods_per_year=result.metrics["bars_per_year"],
     )
-    names = SECTIONS | ({"price": "The index"} if isinstance(result, PanelResult) else {})
+    names = SECTIONS | ({"price": "The index"} if result.market.portfolio else {})
     sections: dict[str, Any] = {
         "verdict": result.metrics.get("verdict"),
         "performance": shown,

@@ -154,8 +154,8 @@ def _decay(rows: list[Mapping[str, Any]]) -> Chart:
 
 
 def _rolling(result: Result, width: float) -> Chart:
-    rolled = rolling_skill(result.forecasts, result.read["close"])["ic"]
-    span = len(result.forecasts) - len(rolled)
+    rolled = rolling_skill(result.forecast, result.model_bars["close"])["ic"]
+    span = len(result.forecast) - len(rolled)
     x = np.arange(len(rolled))
     plot = Plot(
         (0, max(len(rolled) - 1, 1)),

@@ -11,7 +11,7 @@ import pandas as pd
 from rollcast.backtests.sheet.svg import Chart, Plot, number_ticks, spanned
 from rollcast.backtests.sheet.words import number
 from rollcast.backtests.sweep.judgement import coordinates_of
-from rollcast.backtests.sweep.run import Swept
+from rollcast.backtests.sweep.result import SweepResult
 
 MOST_LEVELS = 24  # of an axis of a heat map; more are gathered in bins
 MOST_MAPS = 6
@@ -36,7 +36,7 @@ class HeatMap:
     y_title: str
 
 
-def surfaces(swept: Swept) -> list[Chart | HeatMap]:
+def surfaces(swept: SweepResult) -> list[Chart | HeatMap]:
     """Of one axis a line; of several, a heat map each pair, the means over all others."""
     axes = swept.sweep.axes
     if len(axes) == 1:
@@ -45,7 +45,7 @@ def surfaces(swept: Swept) -> list[Chart | HeatMap]:
     return [_map(swept, i, j) for i, j in pairs]
 
 
-def _line(swept: Swept) -> Chart:
+def _line(swept: SweepResult) -> Chart:
     variants, (axis,) = swept.judgement.variants, swept.sweep.axes
     places, names = _levels(variants[axis.column], most=10**9)
     numeric = coordinates_of(variants[axis.column])
@@ -67,7 +67,7 @@ def _line(swept: Swept) -> Chart:
     return plot.chart("surface-line", f"Sharpe ratio over {axis.name}", reading, reading, x_title=axis.name)
 
 
-def _map(swept: Swept, i: int, j: int) -> HeatMap:
+def _map(swept: SweepResult, i: int, j: int) -> HeatMap:
     """The mean Sharpe ratio over axes i (across) and j (up)."""
     variants, axes = swept.judgement.variants, swept.sweep.axes
     (across, x_names), (up, y_names) = (_levels(variants[axes[k].column]) for k in (i, j))

@@ -10,28 +10,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.atomic import write_whole
 from rollcast.backtests.sheet.index import SHEET
 from rollcast.backtests.sheet.page import render
 from rollcast.backtests.sheet.surface import surfaces
 from rollcast.backtests.sheet.svg import Chart, Plot, date_ticks, log_ticks, number_ticks, spanned, wide
 from rollcast.backtests.sheet.words import basis_points, number, percent, probability, text
-from rollcast.backtests.sweep.forecast_cache import write_whole
 from rollcast.backtests.sweep.judgement import coordinates_of
 from rollcast.backtests.sweep.nested import Nested
-from rollcast.backtests.sweep.run import Swept
+from rollcast.backtests.sweep.result import SweepResult
 
 PAGE = "sweep.html"
 MOST_DOTS, MOST_ROWS = 600, 25
 
 
-def write_sweep(swept: Swept) -> Path:
+def write_sweep(swept: SweepResult) -> Path:
     """Writes sweep.html into the sweep's folder; returns it."""
     page = swept.folder / PAGE
     write_whole(page, render("sweep.html", **context(swept)).encode())
     return page
 
 
-def context(swept: Swept) -> dict[str, Any]:
+def context(swept: SweepResult) -> dict[str, Any]:
     """What the template shows."""
     found, asked = swept.judgement, swept.sweep
     numbers = found.numbers(swept.bars_per_year)
@@ -60,7 +60,7 @@ def context(swept: Swept) -> dict[str, Any]:
     }
 
 
-def conclusion(swept: Swept) -> str:
+def conclusion(swept: SweepResult) -> str:
     """The page's one sentence: what a reader should make of the winner."""
     found, point = swept.judgement, text(swept.winner.point)
     worries = []
@@ -77,7 +77,7 @@ def conclusion(swept: Swept) -> str:
     return f"{point} looks best, but {'; '.join(worries)}."
 
 
-def _tiles(swept: Swept, numbers: dict[str, Any]) -> list[dict[str, str]]:
+def _tiles(swept: SweepResult, numbers: dict[str, Any]) -> list[dict[str, str]]:
     found, luck = swept.judgement, swept.winner.luck
     counted = f"{probability(luck['dsr_all'])} with all {luck['trials']:,} counted"
     around = f"score {number(found.plateau.score)} of {len(found.plateau.neighbours)} neighbours"
@@ -95,7 +95,7 @@ def _tiles(swept: Swept, numbers: dict[str, Any]) -> list[dict[str, str]]:
     return [{"name": name, "value": value, "note": note} for name, value, note in tiles]
 
 
-def _scatters(swept: Swept) -> list[Chart]:
+def _scatters(swept: SweepResult) -> list[Chart]:
     """In-sample against out-of-sample: over the splits, and over the variants between the two halves."""
     found, yearly = swept.judgement, np.sqrt(swept.bars_per_year)
     if found.overfitting is None:
@@ -144,7 +144,7 @@ def _named(row: dict[str, Any]) -> str:
     return " ".join(f"{name[2:]}={text}" for name, text in row.items() if name[1:2] == ".")
 
 
-def _nested(nested: Nested, swept: Swept) -> dict[str, Any]:
+def _nested(nested: Nested, swept: SweepResult) -> dict[str, Any]:
     """The equity of choosing on the past beside the winner's and holding, and what was chosen when."""
     names = {"nested": "chosen on the past", "winner": "winner in hindsight", "hold": "buy and hold"}
     scores = [
@@ -194,7 +194,7 @@ def _curves(nested: Nested, width: float) -> Chart:
     )
 
 
-def _choices(nested: Nested, swept: Swept, axis: Any, width: float) -> Chart:
+def _choices(nested: Nested, swept: SweepResult, axis: Any, width: float) -> Chart:
     """The chosen value of an axis over time; words by their place in the alphabet."""
     values = coordinates_of(swept.judgement.variants[axis.column])
     words = None if values.dtype.kind == "f" else sorted(set(values))
@@ -215,7 +215,7 @@ def _choices(nested: Nested, swept: Swept, axis: Any, width: float) -> Chart:
     return plot.chart(f"chosen-{axis.column}", title, "Restless choices are choices of noise.", title)
 
 
-def _best(swept: Swept) -> dict[str, Any]:
+def _best(swept: SweepResult) -> dict[str, Any]:
     """The best points as a table."""
     rows = swept.rows.nlargest(MOST_ROWS, "sharpe")
     seeds = (rows["seed"] >= 0).any()

@@ -83,8 +83,8 @@ def _loss(windows: pd.DataFrame) -> Chart:
 
 def _spread(spread: pd.Series, result: Result) -> Chart:
     close = result.bars["close"]
-    values = 1e4 * spread.reindex(close.index).loc[result.forecasts.index[0] :]
-    size = 1e4 * float(result.forecasts.std())
+    values = 1e4 * spread.reindex(close.index).loc[result.forecast.index[0] :]
+    size = 1e4 * float(result.forecast.std())
     plot = Plot(
         (0, max(len(values) - 1, 1)),
         spanned(values, [size], zero=True),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from rollcast.backtests.atomic import write_whole
 
 LIMIT = 1 << 30  # bytes kept; beyond it the longest unused go first
 MAGIC = b"rollcast forecast 1\n"
@@ -73,23 +74,3 @@ class ForecastCache:
                 return
             path.unlink(missing_ok=True)
             total -= size
-
-
-def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
-    """Writes a file that appears with all of its content or not at all, whatever is killed.
-
-    lasting: waits until it survives a power cut too; not needed for what can be made again.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=".unfinished-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            if lasting:
-                file.flush()
-                os.fsync(file.fileno())
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.data.bars import digest
-from rollcast.backtests.pipeline.backtest import check_forecast, predict
-from rollcast.backtests.sweep.cache_key import code_of, key_of
+from rollcast.backtests.pipeline.cache_key import code_of, key_of
+from rollcast.backtests.pipeline.forecasts import check_forecast, predict
 from rollcast.backtests.sweep.forecast_cache import ForecastCache, Kept
 from rollcast.backtests.sweep.points import Maker, Point
 from rollcast.predictors import Predictor, WalkForward

@@ -18,9 +18,9 @@ from rollcast.backtests.account import supports
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.fast_accounts import Prices
 from rollcast.backtests.account.fast_rules import RULES
-from rollcast.backtests.account.hosts import Strategy
+from rollcast.backtests.account.hosts import Strategy, class_of
 from rollcast.backtests.account.scores import return_scores
-from rollcast.backtests.pipeline.backtest import all_parameters
+from rollcast.backtests.pipeline.strategies import all_parameters
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
 from rollcast.strategies.rule import NameRule, NameState
 
@@ -89,7 +89,9 @@ def targets(bars: pd.DataFrame, forecast: pd.Series, strategy: Strategy, paramet
     Raises TypeError for a strategy without a fast rule, whose decisions cannot be had without trading.
     """
     if not supports(strategy):
-        raise TypeError(f"{strategy.__name__} has no fast rule, only the built-in strategies do; leave out the nesting")
+        raise TypeError(
+            f"{class_of(strategy).__name__} has no fast rule, only the built-in strategies do; leave out the nesting"
+        )
     values = {name: np.array([float(v)]) for name, v in all_parameters(strategy, parameters).items()}
     prices = Prices.of(bars)
     close, worth = (each[:, None] for each in (prices.close, prices.worth()))

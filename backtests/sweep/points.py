@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from rollcast.backtests.account.hosts import Strategy
-from rollcast.backtests.pipeline.backtest import STRATEGIES, check_strategy
+from rollcast.backtests.account.hosts import StrategyClass
 from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.strategies import STRATEGIES, check_strategy
 from rollcast.backtests.sweep.axes import Axis, axes_of, constants
 from rollcast.predictors import Learner, Predictor, WalkForward
 from rollcast.predictors.registry import PREDICTORS
@@ -206,7 +206,7 @@ class Maker:
 
     sweep: Sweep
     template: Predictor
-    strategy: Strategy
+    strategy: StrategyClass
 
     @classmethod
     def of(cls, sweep: Sweep) -> Maker:

@@ -23,8 +23,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rollcast.backtests.pipeline.result import plain
-from rollcast.backtests.sweep.forecast_cache import write_whole
+from rollcast.backtests.atomic import remove_drafts, write_whole
+from rollcast.backtests.json_values import plain
 
 RETURNS = "returns"
 
@@ -45,8 +45,7 @@ class Store:
                 lock.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError as error:
                 raise OSError(f"{self.folder} is in use: the same sweep is running ({error})") from error
-            for draft in self.folder.rglob(".unfinished-*"):
-                draft.unlink()  # of a process that was killed
+            remove_drafts(self.folder)
             yield
 
     def read(self, name: str) -> dict[str, Any] | None:

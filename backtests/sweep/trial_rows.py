@@ -1,4 +1,4 @@
-"""Every point of a sweep as a trial of the ledger: the recipe and scores that a backtest of it would have."""
+"""Every point of a sweep as a row of the ledger: the recipe and scores that a backtest of it would have."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.account.hosts import class_of
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.pipeline.backtest import all_parameters, describe, sources_of, span_of, versions
-from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.ledger.trial_key import Row, row_of
+from rollcast.backtests.pipeline.recipe import describe, sources_of, span_of, versions
+from rollcast.backtests.pipeline.strategies import all_parameters
 from rollcast.backtests.sweep.points import Maker, Point
 
-NEVER = pd.DataFrame()
 SCORES = ("sharpe", "cagr", "max_drawdown", "skew", "kurtosis")
 DATA = ("origin", "statements", "findings", "repairs", "pin")
 RUIN = 1e-9 - 1  # a return whose logarithm exists
 
 
 @dataclass(frozen=True)
-class Trials:
-    """Makes the results of points as the ledger reads them: recipe, scores and returns, without the tables.
+class TrialRows:
+    """Makes the rows of the ledger for the points of a sweep.
 
     since: the date from which all points are scored.
     """
@@ -32,8 +33,8 @@ class Trials:
     data: Loaded
     since: pd.Timestamp
 
-    def results(self, points: list[Point], rows: pd.DataFrame, returns: np.ndarray) -> Iterator[Result]:
-        """One a point; rows as the store has them, returns (n, N)."""
+    def rows(self, points: list[Point], rows: pd.DataFrame, returns: np.ndarray) -> Iterator[Row]:
+        """One for each of the N points; rows as the store has them, returns (T, N)."""
         bars = self.data.bars
         first = bars.index.get_loc(self.since)
         index = bars.index[first:]
@@ -42,9 +43,7 @@ class Trials:
         scored = rows.to_dict("records")
         for k, (point, row) in enumerate(zip(points, scored, strict=True)):
             r = pd.Series(np.maximum(returns[:, k], RUIN), index=index)
-            metrics = {"bars_per_year": yearly, "strategy": {name: row[name] for name in SCORES}}
-            recipe = common | self._recipe(point, row)
-            yield Result(bars, NEVER, r, r, r, NEVER, NEVER, metrics, recipe)
+            yield row_of(common | self._recipe(point, row), {name: row[name] for name in SCORES}, r, yearly)
 
     def _common(self, first: int) -> dict[str, Any]:
         """What all points share of the recipe `Request.trade` writes."""
@@ -52,7 +51,7 @@ class Trials:
         return {
             "account": base.account.as_dict(),
             "symbol": base.symbol,
-            "bars": span_of(bars, self.data.seen),
+            "bars": span_of(bars, self.data.model_bars),
             "evaluation": {
                 **{"first": self.since, "last": bars.index[-1]},
                 **{"bars": len(bars) - first, "warm_up": first},
@@ -70,7 +69,8 @@ class Trials:
             "created": row["created"],
             "seconds": 0.0,
             "predictor": describe(maker.predictor(point)),
-            "strategy": {"class": maker.strategy.__name__} | all_parameters(maker.strategy, maker.parameters(point)),
+            "strategy": {"class": class_of(maker.strategy).__name__}
+            | all_parameters(maker.strategy, maker.parameters(point)),
             "look_ahead": {"passed": True, "probes": 0, "finding": finding},
             "command": request.command(),
             "request": asdict(request),

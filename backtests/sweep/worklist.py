@@ -22,16 +22,16 @@ from rollcast.backtests.sweep.live import SHOWN, Progress, Report
 from rollcast.backtests.sweep.points import Maker, Point, Sweep
 from rollcast.backtests.sweep.store import Store
 from rollcast.backtests.sweep.trade import Traded, trade, trade_one
-from rollcast.backtests.sweep.trial_rows import Trials
-from rollcast.predictors.executor import Work, each, share
+from rollcast.backtests.sweep.trial_rows import TrialRows
+from rollcast.predictors.executor import Work, execute
 
 CHUNK = 250  # points made ready at once; the fast simulator keeps them together, backtrader each by itself
 MOST_RETURNS = 400_000_000  # held at once: 3.2 GB
 
 
 @dataclass
-class Desk:
-    """Where a sweep is worked off: what is done is in the store, and the rest follows from it."""
+class Worklist:
+    """The points of a sweep and which of them are done: those in its store."""
 
     maker: Maker
     data: Loaded
@@ -149,7 +149,7 @@ class Desk:
             return
         units = list(zip(forecasts.T, parameters, strict=True))
         do = partial(trade_one, self.bars, strategy, asked.base.account, first, yearly)
-        for k, traded in share(Work(partial(each, do), units)):
+        for k, traded in execute(Work.map(do, units)):
             yield [points[k]], traded
 
     def _rows(self, points: list[Point], traded: Traded) -> pd.DataFrame:
@@ -163,7 +163,7 @@ class Desk:
         return pd.concat([rows, traded.scores], axis=1)
 
     def _record(self, points: list[Point], rows: pd.DataFrame, returns: np.ndarray) -> None:
-        self.ledger.record_many(Trials(self.maker, self.data, self.since).results(points, rows, returns))
+        self.ledger.record_many(TrialRows(self.maker, self.data, self.since).rows(points, rows, returns))
 
 
 def point_of(asked: Sweep, row: Mapping[str, Any]) -> Point:

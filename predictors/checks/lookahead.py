@@ -1,7 +1,7 @@
-"""Finds look-ahead: hide or spoil the bars after a cut, and see whether any forecast up to the cut changes.
+"""Look-ahead tests: the bars after a cut are removed or perturbed, and no forecast up to the cut may change.
 
-Notation: c cut, the number of bars left untouched; f[t] the forecast at bar t on the whole of the bars.
-An honest predictor's f[t], t < c, cannot depend on bars c, c+1, …: not on their values, nor on how many there are.
+Notation: c cut, the number of bars left as they are; f[t] the forecast at bar t on the unchanged bars.
+Without look-ahead f[t], t < c, depends neither on the values of bars c, c+1, … nor on their number.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import COLUMNS, random_walk
+from rollcast.predictors.bars import COLUMNS
+from rollcast.predictors.checks.perturbations import PERTURBATIONS, changed, erased, shuffled, truncated
 
 Predict = Callable[[pd.DataFrame], pd.Series]
-PRICES, VOLUME = COLUMNS[:4], COLUMNS[4:]
-# Relative to the size of the forecasts: the rounding of float64 sums on bars of the same number, and that of float32
-# nets whose batches are as long as the data. A change between the two counts only if later values cause it as well.
+# Relative to the size of the forecasts. ROUNDING is that of float64 sums over equally many bars; SHORTENED that of
+# float32 nets, whose batches change with the number of bars. A change between the two counts as a leak only if
+# changing later values causes it as well.
 ROUNDING, SHORTENED = 1e-9, 1e-4
 
 
 @dataclass(frozen=True)
 class Leak:
-    """A forecast that changed when only later bars did.
+    """A forecast that changed although only later bars were changed.
 
-    date:    the bar of the forecast.         cut:     bars left untouched when it changed.
-    ahead:   bars after its own it needed.    columns: those whose later values it read; empty if only their number.
-    size:    by how much it changed.          noise:   by how much re-running alone changes a forecast.
-    trick:   what was done to the later bars.
+    date:         the bar of the forecast.
+    cut:          number of bars left as they were.
+    ahead:        how many bars after its own the forecast needs.
+    columns:      the columns whose later values it reads; empty if it depends on the number of bars only.
+    size:         the change of the forecast, in log return.
+    noise:        the largest change of a forecast between two runs on the same bars.
+    perturbation: what was done to the later bars, a key of PERTURBATIONS.
     """
 
     date: pd.Timestamp
@@ -40,7 +44,7 @@ class Leak:
     columns: tuple[str, ...]
     size: float
     noise: float
-    trick: str
+    perturbation: str
 
     def __str__(self) -> str:
         read = f"reading {', '.join(self.columns)}" if self.columns else "reading how many bars there are"
@@ -48,101 +52,70 @@ class Leak:
         change = f"moved by {self.size:.3g}" if np.isfinite(self.size) else "turned from a number into NaN or back"
         return (
             f"the forecast at {date} looked {self.ahead} bar{'s' * (self.ahead != 1)} ahead, {read}: it {change} "
-            f"when the bars after the first {self.cut} were {self.trick} (by {self.noise:.3g} when only run again)"
+            f"when the bars after the first {self.cut} were {self.perturbation} (by {self.noise:.3g} when only run "
+            "again)"
         )
 
 
-def eventful(n: int, seed: int = 0) -> pd.DataFrame:
-    """A random walk of `n` bars with what leaks hide behind: jumps, busy and quiet bars, missing days, a year's end.
+def find_leak(
+    predict: Predict,
+    bars: pd.DataFrame,
+    cuts: Iterable[int] | None = None,
+    perturbations: Iterable[str] = PERTURBATIONS,
+) -> Leak | None:
+    """The leak at the earliest bar that these cuts and perturbations show, or None.
 
-    The turn of the year lies within the last ten bars.
+    cuts:          numbers of bars to leave as they are; all of them by default.
+    perturbations: keys of PERTURBATIONS.
+
+    Raises what `predict` raises on these bars, or on the perturbed bars of every cut unless they hold NaN.
     """
-    rng = np.random.default_rng([seed, n])
-    bars = random_walk(n, seed)
-    jumps = np.exp(np.cumsum(np.where(rng.random(n) < 0.1, rng.normal(0, 0.05, n), 0.0)))
-    bars[list(PRICES)] = bars[list(PRICES)].mul(jumps, axis=0)
-    bars["volume"] = np.round(bars["volume"] * rng.choice([0.1, 1.0, 8.0], n, p=[0.1, 0.8, 0.1]))
-    days = pd.bdate_range(end="2004-01-09", periods=n + n // 8, name="date")
-    return bars.set_index(days[np.sort(rng.permutation(len(days))[:n])])
+    probe = _Probe.of(predict, bars)
+    cuts = list(range(1, len(bars)) if cuts is None else cuts)
+    names = list(perturbations)
+    changes = [change for name in names if (change := probe.first_change(name, cuts))]
+    if changes and (rerun := probe.with_more_runs()).noise > probe.noise:
+        probe = rerun
+        changes = [change for name in names if (change := probe.first_change(name, cuts))]
+    if not changes:
+        return None
+    at, cut, size, name = min(changes)
+    columns = tuple(column for column in COLUMNS if probe.reads(column, at, cut))
+    return Leak(bars.index[at], cut, probe.bars_ahead(at), columns, size, probe.noise, name)
 
 
-def truncated(bars: pd.DataFrame, cut: int) -> pd.DataFrame:
-    """The first `cut` bars."""
-    return bars.iloc[:cut].copy()
+def absolute_difference(forecast: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """|forecast - reference| at every bar; infinite where only one of them is finite, 0 where neither is."""
+    mismatch = np.isfinite(forecast) != np.isfinite(reference)
+    return np.where(mismatch, np.inf, np.nan_to_num(np.abs(forecast - reference), nan=0.0))
 
 
-def changed(bars: pd.DataFrame, cut: int, columns: Sequence[str]) -> pd.DataFrame:
-    """Later values of these columns multiplied by random factors around 1; all four prices remain a bar."""
-
-    def spoil(later: np.ndarray) -> np.ndarray:
-        spread = [0.5 if column in VOLUME else 0.1 for column in columns]
-        other = later * np.exp(np.random.default_rng(cut).normal(0, spread, later.shape))
-        if tuple(columns[:4]) == PRICES:
-            other[:, 1], other[:, 2] = other[:, :4].max(axis=1), other[:, :4].min(axis=1)
-        return other
-
-    return _with(bars, cut, columns, spoil)
-
-
-def shuffled(bars: pd.DataFrame, cut: int, columns: Sequence[str]) -> pd.DataFrame:
-    """Later rows of these columns in another order."""
-    order = np.random.default_rng(cut).permutation(len(bars) - cut)
-    return _with(bars, cut, columns, lambda later: later[order])
-
-
-def erased(bars: pd.DataFrame, cut: int, columns: Sequence[str]) -> pd.DataFrame:
-    """Later values of these columns replaced by NaN."""
-    return _with(bars, cut, columns, lambda later: np.full_like(later, np.nan))
-
-
-# What is done to the bars after a cut, by the words a report uses for it.
-TRICKS: dict[str, Callable[[pd.DataFrame, int], pd.DataFrame]] = {
-    "cut off": truncated,
-    "given other prices": partial(changed, columns=PRICES),
-    "given other volume": partial(changed, columns=VOLUME),
-    "given shuffled prices": partial(shuffled, columns=PRICES),
-    "given shuffled volume": partial(shuffled, columns=VOLUME),
-    "given NaN prices": partial(erased, columns=PRICES),
-    "given NaN volume": partial(erased, columns=VOLUME),
-}
+def size_of(forecast: np.ndarray) -> float:
+    """The size of forecasts: the root mean square of the finite ones, 0 where there are none."""
+    finite = forecast[np.isfinite(forecast)]
+    return float(np.sqrt(np.mean(finite**2))) if len(finite) else 0.0
 
 
 def noise_floor(predict: Predict, bars: pd.DataFrame, reference: np.ndarray) -> float:
-    """The largest change of any forecast when nothing but a second run differs."""
+    """The largest change of a forecast between the reference and a second run on the same bars."""
     again = predict(bars.copy()).to_numpy(float)
     both = np.isfinite(again) & np.isfinite(reference)
     return float(np.max(np.abs(again - reference), where=both, initial=0.0))
 
 
 def tolerance(reference: np.ndarray, noise: float) -> float:
-    """A change above this is no rounding: eight times the measured noise, or a billionth of the forecasts' size."""
+    """The largest change that counts as rounding: eight times the noise, or a billionth of the forecasts' size."""
     return max(8 * noise, ROUNDING * size_of(reference), 1e-15)
 
 
-def find_leak(
-    predict: Predict, bars: pd.DataFrame, cuts: Iterable[int] | None = None, tricks: Iterable[str] = TRICKS
-) -> Leak | None:
-    """The leak at the earliest bar that these cuts and tricks show, or None.
-
-    cuts: how many bars to leave untouched, each in turn; every number there is unless given.
-    """
-    probe = _Probe.of(predict, bars)
-    cuts = list(range(1, len(bars)) if cuts is None else cuts)
-    tricks = list(tricks)
-    found = [leak for trick in tricks if (leak := probe.first_moved(trick, cuts))]
-    if found and (noisier := probe.run_again()).noise > probe.noise:
-        probe = noisier
-        found = [leak for trick in tricks if (leak := probe.first_moved(trick, cuts))]
-    if not found:
-        return None
-    at, cut, size, trick = min(found)
-    columns = tuple(column for column in COLUMNS if probe.reads(column, at, cut))
-    return Leak(bars.index[at], cut, probe.ahead(at), columns, size, probe.noise, trick)
+def retraining_tolerance(forecast: np.ndarray) -> float:
+    """The largest difference between two trainings of the same net in float32, after a few epochs."""
+    return 1e-4 * size_of(forecast) + 1e-15
 
 
 @dataclass(frozen=True)
 class _Probe:
-    """A predictor's forecasts on untouched bars, and how far from them spoilt bars take it."""
+    """A predictor, its forecasts on the unchanged bars and their noise."""
 
     predict: Predict
     bars: pd.DataFrame
@@ -154,100 +127,80 @@ class _Probe:
         reference = predict(bars.copy()).to_numpy(float)
         return cls(predict, bars, reference, noise_floor(predict, bars, reference))
 
-    def run_again(self) -> Self:
-        """The same with the noise of four more runs: before accusing, it is measured well."""
+    def with_more_runs(self) -> Self:
+        """The probe with its noise measured in four more runs, before a leak is reported."""
         noises = [noise_floor(self.predict, self.bars, self.reference) for _ in range(4)]
         return replace(self, noise=max(self.noise, *noises))
 
-    def first_moved(self, trick: str, cuts: Sequence[int]) -> tuple[int, int, float, str] | None:
-        """(bar, cut, size, trick) of the first forecast before one of the cuts that moves.
+    def first_change(self, name: str, cuts: Sequence[int]) -> tuple[int, int, float, str] | None:
+        """(bar, cut, size, name) of the first forecast before one of the cuts that this perturbation changes.
 
-        Raises what the predictor raises where it forecasts on bars without NaN at none of the cuts.
+        Raises what the predictor raises, unless it forecasts at another cut or the perturbed bars hold NaN.
         """
-        refusal, answered = None, False
+        refusal, any_forecast = None, False
         for cut in cuts:
             try:
-                moved = self._moved(TRICKS[trick](self.bars, cut))[:cut]
+                change = self._change(PERTURBATIONS[name](self.bars, cut))[:cut]
             except Exception as error:
-                if not ("NaN" in trick or isinstance(error, ValueError | ArithmeticError)):
+                if not ("NaN" in name or isinstance(error, ValueError | ArithmeticError)):
                     raise
-                refusal = error  # bars that are too few or too strange: a predictor may refuse them
+                refusal = error  # a predictor may refuse bars that are too few or not finite
                 continue
-            answered = True
-            leaking = self._leaking(moved, trick, cut)
-            if leaking.any():
-                at = int(np.argmax(leaking))
-                return at, cut, float(moved[at]), trick
-        if refusal is not None and not answered and "NaN" not in trick:
+            any_forecast = True
+            leaks = self._leaks(change, name, cut)
+            if leaks.any():
+                at = int(np.argmax(leaks))
+                return at, cut, float(change[at]), name
+        if refusal is not None and not any_forecast and "NaN" not in name:
             raise refusal
         return None
 
-    def ahead(self, at: int) -> int:
-        """The fewest bars after `at` from which on its forecast no longer depends on later ones; 0 if none is found."""
-        return self._ahead(at, partial(changed, columns=COLUMNS)) or self._ahead(at, truncated)
+    def bars_ahead(self, at: int) -> int:
+        """How many bars after its own the forecast at bar `at` depends on; 0 if none is found."""
+        return self._bars_ahead(at, partial(changed, columns=COLUMNS)) or self._bars_ahead(at, truncated)
 
     def reads(self, column: str, at: int, cut: int) -> bool:
-        """Whether spoiling later values of this one column moves the forecast."""
-        spoilt = (spoil(self.bars, c, [column]) for spoil in (changed, shuffled, erased) for c in (at + 1, cut))
-        return any(self._moves(at, bars) for bars in spoilt)
+        """Whether perturbing later values of this one column changes the forecast at bar `at`."""
+        markets = (perturb(self.bars, c, [column]) for perturb in (changed, shuffled, erased) for c in (at + 1, cut))
+        return any(self._changes(at, bars) for bars in markets)
 
-    def _ahead(self, at: int, trick: Callable[[pd.DataFrame, int], pd.DataFrame]) -> int:
-        # What a cut does not show a later one does not either, so the last that shows it is found by halving.
+    def _bars_ahead(self, at: int, perturb: Callable[[pd.DataFrame, int], pd.DataFrame]) -> int:
+        # If a cut changes nothing, neither does a later one, so the last that changes it is found by bisection.
         low, high = at, len(self.bars)
         while high - low > 1:
             cut = (low + high) // 2
-            low, high = (cut, high) if self._moves(at, trick(self.bars, cut)) else (low, cut)
+            low, high = (cut, high) if self._changes(at, perturb(self.bars, cut)) else (low, cut)
         return low - at
 
-    def _moves(self, at: int, spoilt: pd.DataFrame) -> bool:
+    def _changes(self, at: int, bars: pd.DataFrame) -> bool:
+        """Whether the forecast at bar `at` is another on these bars; False where the predictor refuses them."""
         try:
-            return bool(self._moved(spoilt)[at] > self._limit)
+            return bool(self._change(bars)[at] > self._tolerance)
         except Exception:
-            return False  # one column alone may make bars that a predictor refuses
+            return False  # with one column perturbed, the bars need not be valid
 
-    def _leaking(self, moved: np.ndarray, trick: str, cut: int) -> np.ndarray:
-        """Which of these changes are no rounding."""
-        beyond = moved > self._limit
+    def _leaks(self, change: np.ndarray, name: str, cut: int) -> np.ndarray:
+        """Which of these changes are leaks and not rounding."""
+        beyond = change > self._tolerance
         if not beyond.any():
             return beyond
-        if "NaN" in trick:
-            # 0 · NaN is NaN, and spreads backwards through an honest product of matrices.
-            return beyond & np.isfinite(moved)
-        if trick != "cut off":
+        if "NaN" in name:
+            # 0 · NaN is NaN, so a product of matrices spreads it to earlier bars without look-ahead.
+            return beyond & np.isfinite(change)
+        if name != "cut off":
             return beyond
-        certain = moved > max(self._limit, SHORTENED * size_of(self.reference))
-        return (
-            certain if certain.any() else beyond & (self._moved(changed(self.bars, cut, COLUMNS))[:cut] > self._limit)
-        )
+        certain = change > max(self._tolerance, SHORTENED * size_of(self.reference))
+        if certain.any():
+            return certain
+        return beyond & (self._change(changed(self.bars, cut, COLUMNS))[:cut] > self._tolerance)
 
     @cached_property
-    def _limit(self) -> float:
+    def _tolerance(self) -> float:
         return tolerance(self.reference, self.noise)
 
-    def _moved(self, spoilt: pd.DataFrame) -> np.ndarray:
-        """How far each forecast moved, infinitely where it became or ceased to be a number."""
+    def _change(self, bars: pd.DataFrame) -> np.ndarray:
+        """The absolute difference between the forecasts on perturbed bars and the reference."""
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # an honest predictor may warn of the NaN it is given
-            forecast = self.predict(spoilt).to_numpy(float)
-        return apart(forecast, self.reference[: len(forecast)])
-
-
-def apart(forecast: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """|forecast - reference| at every bar, infinite where one is a number and the other not."""
-    gone = np.isfinite(forecast) != np.isfinite(reference)
-    return np.where(gone, np.inf, np.nan_to_num(np.abs(forecast - reference), nan=0.0))
-
-
-def size_of(forecast: np.ndarray) -> float:
-    """The root mean square of the forecasts that are numbers; 0 where none is."""
-    known = forecast[np.isfinite(forecast)]
-    return float(np.sqrt(np.mean(known**2))) if len(known) else 0.0
-
-
-def _with(
-    bars: pd.DataFrame, cut: int, columns: Sequence[str], spoil: Callable[[np.ndarray], np.ndarray]
-) -> pd.DataFrame:
-    values = bars.to_numpy(float, copy=True)
-    places = [bars.columns.get_loc(c) for c in columns]
-    values[cut:, places] = spoil(values[cut:, places])
-    return pd.DataFrame(values, index=bars.index, columns=bars.columns)
+            warnings.simplefilter("ignore")  # NaN in its bars may cause warnings in a correct predictor
+            forecast = self.predict(bars).to_numpy(float)
+        return absolute_difference(forecast, self.reference[: len(forecast)])

@@ -1,4 +1,4 @@
-"""What a check looks at: a predictor, or a learner in a walk-forward loop, and the markets it is probed on."""
+"""The subject of the checks: a predictor, or a learner in a walk-forward, with the markets it is tested on."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import pandas as pd
 
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.base import Learner, Predictor
-from rollcast.predictors.checks.lookahead import Leak, Predict, eventful, noise_floor, tolerance
+from rollcast.predictors.checks.lookahead import Leak, Predict, noise_floor, tolerance
+from rollcast.predictors.checks.perturbations import eventful_market
 from rollcast.predictors.walk_forward import WalkForward
 
-PROBED = 30  # bars with a forecast, every one of which is probed
-LATER = 500  # bars after the warm-up of the longer market, on which a few bars are probed
-LONGEST = 4000  # bars after which a predictor that is still warming up is given up on
-EVERY, BLOCKS = 5, 2  # a learner is refitted as often, and every bar of as many blocks is probed
-LATER_EVERY, LATER_BLOCKS = 40, 3  # on the longer market
+PROBED = 30  # bars with a forecast after which the short market is cut, one by one
+LATER = 500  # bars after the warm-up of the long market, which is cut at a few bars
+LONGEST = 4000  # bars without a forecast after which the warm-up is taken to be endless
+EVERY, BLOCKS = 5, 2  # bars between two refits of a learner, and the blocks cut at every bar
+LATER_EVERY, LATER_BLOCKS = 40, 3  # the same on the long market
 
 
 class CheckFailed(AssertionError):
-    """A check's finding: one plain sentence, and where it is a leak, the leak and the probe that shows it."""
+    """A failed check: its finding in one sentence and, for look-ahead, the leak and the probe that shows it."""
 
     def __init__(self, finding: str, leak: Leak | None = None, probe: Probe | None = None) -> None:
         super().__init__(finding)
@@ -33,9 +34,10 @@ class CheckFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Probe:
-    """A predictor, the bars it is shown, and where their later part is spoilt.
+    """A predictor, a market, and the cuts after which the market is perturbed.
 
-    predictor: its expression, where `model` is what is checked.   bars: their expression.
+    predictor: a Python expression of the predictor, in which `model` is what is checked.
+    bars:      a Python expression of the market.
     """
 
     predict: Predict
@@ -47,25 +49,28 @@ class Probe:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked: a predictor, or a learner in a walk-forward loop short enough to be probed at every bar."""
+    """A predictor, or a learner in a walk-forward that is short enough to be cut at every bar."""
 
     model: Predictor | Learner
 
     @property
-    def written(self) -> Predictor | Learner:
-        """What somebody wrote: the model, without its loop."""
+    def unwrapped(self) -> Predictor | Learner:
+        """The model without its walk-forward."""
         return self.model.learner if isinstance(self.model, WalkForward) else self.model
 
     @cached_property
     def learner(self) -> Learner | None:
-        """The learner, in its small form where it has one."""
-        if not isinstance(self.written, Learner):
+        """The learner, as its `tiny()` instance where it has one; None for a predictor."""
+        if not isinstance(self.unwrapped, Learner):
             return None
-        return self.written.tiny() if hasattr(self.written, "tiny") else self.written
+        return self.unwrapped.tiny() if hasattr(self.unwrapped, "tiny") else self.unwrapped
 
     @cached_property
     def train(self) -> int:
-        """The shortest training slice tried that the learner accepts."""
+        """The first of a few lengths of the training slice that the learner accepts.
+
+        Raises CheckFailed where it accepts none.
+        """
         assert self.learner is not None
         for train in (60, 120, 250, 500, 1000):
             try:
@@ -78,18 +83,18 @@ class Subject:
 
     @cached_property
     def predictor(self) -> Predictor:
-        """What is asked for forecasts."""
-        return self.looped(EVERY)
+        """The predictor that the checks call."""
+        return self.walk_forward(EVERY)
 
     @cached_property
     def warm_up(self) -> int:
-        """Bars before the first forecast on a random walk."""
+        """The number of bars before the first forecast on a random walk."""
         return self.train - 1 if self.learner is not None else self._first_forecast[1]
 
     @cached_property
     def bars(self) -> pd.DataFrame:
-        """A market as long as the warm-up and the probed range."""
-        return eventful(self._length)
+        """The short market: the warm-up and the bars that are cut one by one."""
+        return eventful_market(self._length)
 
     @cached_property
     def forecast(self) -> np.ndarray:
@@ -97,76 +102,79 @@ class Subject:
         return self.predict(self.bars.copy()).to_numpy(float)
 
     @cached_property
-    def limit(self) -> float:
-        """Changes up to this are rounding or the measured noise of re-running."""
+    def tolerance(self) -> float:
+        """The largest change of a forecast that counts as rounding or as noise between runs."""
         return tolerance(self.forecast, noise_floor(self.predict, self.bars, self.forecast))
 
     @cached_property
     def probes(self) -> tuple[Probe, Probe]:
-        """A short market, every bar of which is probed, and a longer one, for leaks that begin late."""
+        """The short market cut at every bar, and the long one cut at a few, for leaks that begin late."""
         if self.learner is None:
             later = self.warm_up + LATER
             cuts = np.linspace(self.warm_up + 1, later - 1, 6).astype(int).tolist()
         else:
             later = self.train + LATER_EVERY * LATER_BLOCKS
-            cuts = [
-                self.train + LATER_EVERY * k - k for k in range(1, LATER_BLOCKS + 1)
-            ]  # in, and at the end of, blocks
+            # Inside blocks and at the end of one.
+            cuts = [self.train + LATER_EVERY * k - k for k in range(1, LATER_BLOCKS + 1)]
+        short_cuts = range(self.warm_up + 1, len(self.bars))
         return (
-            Probe(self.predict, self.bars, range(self.warm_up + 1, len(self.bars)), *self._told(EVERY, self._length)),
-            Probe(self.predict_later, eventful(later), cuts, *self._told(LATER_EVERY, later)),
+            Probe(self.predict, self.bars, short_cuts, *self._expressions(EVERY, self._length)),
+            Probe(self.predict_later, eventful_market(later), cuts, *self._expressions(LATER_EVERY, later)),
         )
 
-    def looped(self, every: int, model: Predictor | Learner | None = None) -> Predictor:
-        """The model, or another like it, as a predictor: a learner refitted after so many bars."""
+    def walk_forward(self, every: int, model: Predictor | Learner | None = None) -> Predictor:
+        """The model, or another of its class, as a predictor: a learner is refitted after `every` bars."""
         model = model or self.learner or self.model
         return WalkForward(model, self.train, every) if isinstance(model, Learner) else model
 
-    def afresh(self) -> Predictor:
-        """The predictor from a second run of its module, where there is nothing an earlier call left behind.
+    def fresh_copy(self) -> Predictor:
+        """An equal predictor whose class comes from a second execution of its module, without state of earlier calls.
 
-        A class without a file of its own is copied instead.
+        Where the class has no file, a copy.
         """
         model = self.learner or self.model
-        kept = {f.name: getattr(model, f.name) for f in fields(model) if f.init}  # type: ignore[arg-type]
+        values = {f.name: getattr(model, f.name) for f in fields(model) if f.init}  # type: ignore[arg-type]
         try:
             spec = sys.modules[type(model).__module__].__spec__
             assert spec is not None
             assert spec.origin is not None
-            # Never put into sys.modules, so that nobody else meets it.
-            again = importlib.util.spec_from_file_location(spec.name, spec.origin)
-            assert again is not None
-            assert again.loader is not None
-            module = importlib.util.module_from_spec(again)
-            again.loader.exec_module(module)
-            return self.looped(EVERY, getattr(module, type(model).__name__)(**kept))
+            # The second module is not entered into sys.modules, so that nothing else imports it.
+            fresh_spec = importlib.util.spec_from_file_location(spec.name, spec.origin)
+            assert fresh_spec is not None
+            assert fresh_spec.loader is not None
+            module = importlib.util.module_from_spec(fresh_spec)
+            fresh_spec.loader.exec_module(module)
+            return self.walk_forward(EVERY, getattr(module, type(model).__name__)(**values))
         except Exception:
-            return self.looped(EVERY, replace(model))  # type: ignore[type-var]
+            return self.walk_forward(EVERY, replace(model))  # type: ignore[type-var]
 
     def predict(self, bars: pd.DataFrame) -> pd.Series:
-        """The forecast, all NaN where a walk-forward has not begun."""
-        return self._unless_short(self.predictor, bars)
+        """The forecast; all NaN on fewer bars than a first training slice."""
+        return self._predict(self.predictor, bars)
 
     def predict_later(self, bars: pd.DataFrame) -> pd.Series:
-        """As `predict`, with fewer refits."""
-        return self._unless_short(self.looped(LATER_EVERY), bars)
+        """As `predict`, with the refits of the long market."""
+        return self._predict(self.walk_forward(LATER_EVERY), bars)
 
-    def moved(self, other: pd.Series, reference: np.ndarray | None = None) -> float:
-        """The largest difference from the reference forecast; infinite where one is a number and the other not."""
+    def largest_change(self, forecast: pd.Series, reference: np.ndarray | None = None) -> float:
+        """The largest absolute difference from the reference, by default `self.forecast`.
+
+        Infinite where at some bar only one of them is finite.
+        """
         reference = self.forecast if reference is None else reference
-        values = other.to_numpy(float)
+        values = forecast.to_numpy(float)
         if (np.isfinite(values) != np.isfinite(reference)).any():
             return float("inf")
         return float(np.max(np.abs(values - reference), where=np.isfinite(reference), initial=0.0))
 
     @cached_property
     def _first_forecast(self) -> tuple[int, int]:
-        """The length of the shortest random walk tried that has a forecast, and the bar of its first."""
+        """The length of the first random walk of growing length with a forecast, and the position of its first."""
         length = 32
         while length <= LONGEST:
-            known = np.isfinite(self.predict(random_walk(length)).to_numpy(float))
-            if known.any():
-                return length, int(known.argmax())
+            finite = np.isfinite(self.predict(random_walk(length)).to_numpy(float))
+            if finite.any():
+                return length, int(finite.argmax())
             length *= 2
         raise CheckFailed(f"no forecast after {length // 2} bars of a random walk")
 
@@ -174,18 +182,19 @@ class Subject:
     def _length(self) -> int:
         if self.learner is not None:
             return self.train + EVERY * BLOCKS
-        # Not less than has a forecast: a filled-back warm-up has none of its own.
+        # At least the length that has a forecast: a warm-up filled backwards shortens the apparent warm-up.
         length, first = self._first_forecast
         return max(length, first + PROBED)
 
-    def _unless_short(self, predictor: Predictor, bars: pd.DataFrame) -> pd.Series:
+    def _predict(self, predictor: Predictor, bars: pd.DataFrame) -> pd.Series:
         if self.learner is not None and len(bars) < self.train:
             return pd.Series(np.nan, index=bars.index)
         return predictor.predict(bars)
 
-    def _told(self, every: int, n: int) -> tuple[str, str]:
+    def _expressions(self, every: int, n: int) -> tuple[str, str]:
+        """The fields `predictor` and `bars` of a probe."""
         name = "model.learner" if isinstance(self.model, WalkForward) else "model"
         if self.learner is not None:
             tiny = ".tiny()" if hasattr(self.learner, "tiny") else ""
             name = f"WalkForward({name}{tiny}, train={self.train}, every={every})"
-        return name, f"eventful({n})"
+        return name, f"eventful_market({n})"

@@ -1,4 +1,4 @@
-"""The conformance suite: one check, one plain sentence, for every predictor and every learner.
+"""The conformance suite: what the contract requires of every predictor and learner, one check for each requirement.
 
 `check_predictor(model)` runs them all; `yield_checks(model)` hands them to pytest one by one:
 
@@ -6,8 +6,8 @@
     def test_momentum(check):
         check()
 
-A class may declare `expected_failures = {"scale_free": "reads round numbers"}`: a check it cannot pass, and why. A
-learner whose own settings would take minutes may declare a classmethod `tiny()` that returns a small instance.
+A class may declare `expected_failures = {"scale_free": "reads round numbers"}`: checks that it cannot pass, with the
+reasons. A learner that is slow to fit may have a classmethod `tiny()`, which returns an instance that is quick to fit.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ import numpy as np
 
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.base import Learner, Predictor
-from rollcast.predictors.checks.conformance import ALL, LEARNER_ONLY, LOOK_AHEAD
+from rollcast.predictors.checks.conformance import ALL
+from rollcast.predictors.checks.learner_conformance import LEARNER_ONLY
 from rollcast.predictors.checks.lookahead import Leak, size_of
+from rollcast.predictors.checks.lookahead_conformance import LOOK_AHEAD
 from rollcast.predictors.checks.subject import PROBED, CheckFailed, Probe, Subject
 from rollcast.predictors.registry import suggest
 
@@ -32,9 +34,10 @@ Status = Literal["passed", "failed", "expected"]
 
 @dataclass(frozen=True)
 class Check:
-    """One check of one model: call it; it raises CheckFailed or returns nothing.
+    """One check of one model. Calling it raises CheckFailed, or what the model raised, where the check fails.
 
-    expected: why the model cannot pass, where it says so; then passing is what fails, since the reason is not true.
+    expected: the reason for which the model declares that it cannot pass, or None. A check that passes nevertheless
+              counts as failed, because the declaration is wrong.
     """
 
     function: Callable[[Subject], None]
@@ -42,12 +45,16 @@ class Check:
     expected: str | None
 
     def __call__(self) -> None:
+        """Runs the check.
+
+        Raises CheckFailed where it fails, and whatever the model raises.
+        """
         outcome = self.outcome()
         if outcome.status == "failed":
             raise outcome.cause or CheckFailed(outcome.finding)
 
     def outcome(self) -> Outcome:
-        """How the check goes; whatever a plugin raises in it is its finding, told with its type."""
+        """Runs the check and returns its outcome; an exception of the model becomes the finding."""
         try:
             self.function(self.subject)
         except CheckFailed as failure:
@@ -61,11 +68,12 @@ class Check:
 
     @property
     def name(self) -> str:
+        """The name of the check, as in `expected_failures`."""
         return self.function.__name__
 
     @property
     def sentence(self) -> str:
-        """What the check holds."""
+        """The requirement in one sentence."""
         return (self.function.__doc__ or "").splitlines()[0]
 
     def __str__(self) -> str:
@@ -74,9 +82,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one check went; `finding` is empty where it passed.
+    """The outcome of one check.
 
-    leak, probe: the look-ahead found and what shows it.   cause: what was raised.
+    status:  passed, failed, or expected: a failure that the model declares.
+    finding: why it failed, in one sentence; empty where it passed.
+    leak:    the look-ahead, where that is the finding, and `probe` what shows it.
+    cause:   the exception raised, where there was one.
     """
 
     check: Check
@@ -87,7 +98,7 @@ class Outcome:
     cause: Exception | None = None
 
     def script(self, load: str) -> str | None:
-        """Five lines that show a leak; `load` is the expression that makes the model."""
+        """Five lines of Python that reproduce the leak, or None; `load` is an expression of the model."""
         if self.leak is None or self.probe is None:
             return None
         imported = "WalkForward, load" if "WalkForward" in self.probe.predictor else "load"
@@ -95,21 +106,21 @@ class Outcome:
         return "\n".join(
             (
                 f"from rollcast.predictors import {imported}",
-                "from rollcast.predictors.checks.lookahead import TRICKS, eventful",
+                "from rollcast.predictors.checks.perturbations import PERTURBATIONS, eventful_market",
                 f"model, bars = {load}, {self.probe.bars}",
-                f'for b in (bars, TRICKS["{self.leak.trick}"](bars, {self.leak.cut})):',
+                f'for b in (bars, PERTURBATIONS["{self.leak.perturbation}"](bars, {self.leak.cut})):',
                 f"    print({self.probe.predictor}.predict(b).iloc[{at}])",
             )
         )
 
 
 def yield_checks(model: Predictor | Learner) -> list[Check]:
-    """Every check that applies to this predictor or learner, ready to be called.
+    """Every check that applies to this predictor or learner.
 
-    Raises LookupError if it declares an expected failure of a check that does not exist.
+    Raises LookupError where `expected_failures` names a check that does not exist.
     """
     subject = Subject(model)
-    expected: Mapping[str, str] = getattr(subject.written, "expected_failures", {})
+    expected: Mapping[str, str] = getattr(subject.unwrapped, "expected_failures", {})
     known = [function.__name__ for function in ALL + LEARNER_ONLY]
     for name in expected:
         if name not in known:
@@ -119,20 +130,25 @@ def yield_checks(model: Predictor | Learner) -> list[Check]:
 
 
 def check_predictor(model: Predictor | Learner) -> Iterator[Outcome]:
-    """Runs every check, one after another."""
+    """Runs every check, one after another, and yields the outcomes.
+
+    Raises LookupError as `yield_checks`.
+    """
     for check in yield_checks(model):
         yield check.outcome()
 
 
 def start_sensitivity(model: Predictor | Learner) -> float:
-    """How much the last forecast depends on where history starts, relative to the forecasts' size; no judgement.
+    """How much the last forecast depends on the first bar of the history, relative to the size of the forecasts.
 
-    The largest change over starts up to a warm-up later; recursive averages forget slowly, windows at once.
+    The largest change of the last forecast when up to a warm-up of bars is removed from the start. It is informative
+    only: recursive averages forget slowly, rolling windows completely.
+
+    Raises CheckFailed where the model never forecasts.
     """
     subject = Subject(model)
     bars = random_walk(2 * subject.warm_up + PROBED, seed=0)
-    whole = subject.predict(bars).to_numpy(float)
-    later = [
-        subject.predict(bars.iloc[k:]).to_numpy(float)[-1] for k in (1, subject.warm_up // 2 + 1, subject.warm_up + 1)
-    ]
-    return float(np.max(np.abs(np.array(later) - whole[-1]))) / (size_of(whole) or 1.0)
+    forecast = subject.predict(bars).to_numpy(float)
+    starts = (1, subject.warm_up // 2 + 1, subject.warm_up + 1)
+    last = np.array([subject.predict(bars.iloc[start:]).to_numpy(float)[-1] for start in starts])
+    return float(np.max(np.abs(last - forecast[-1]))) / (size_of(forecast) or 1.0)

@@ -1,4 +1,4 @@
-"""The nets of many windows at once, each with its own weights: cells, layers, head and loss on stacked tensors.
+"""Many nets at once, each with its own weights: cells, layers, head and loss on stacked tensors.
 
 Notation: C windows, P parameters, n samples, K steps, S targets of a sample, R rows, F features, D directions, H hidden
 units, G = gates · H, O outputs. Weights are split from (C, P) in torch's order.
@@ -26,36 +26,48 @@ def forward(
     masks: Sequence[torch.Tensor] = (),
     recurrence: Recurrence | None = None,
 ) -> torch.Tensor:
-    """Outputs (C, n, S, O) of samples that begin at rows `first` (C, n) of x (C, R, F) and read `steps` of them.
+    """Outputs (C, n, S, O) for samples of `steps` rows that begin at rows `first` (C, n) of x (C, R, F).
 
-    masks:      multiplied onto what each later layer, and the head, reads; none without dropout.
-    recurrence: runs a layer over its bars; by default bar by bar.
+    p:          weights, (C, P).
+    masks:      dropout, (C, n, K, D·H) each: factors for the inputs of each later layer, and the last for the head's.
+    recurrence: runs a layer over its steps; by default one step after another.
     """
-    take, recur = _Splitter(p), recurrence or _STEPS[plan.cell]
-    h, burn, states = plan.hidden, plan.lookback - 1, list[torch.Tensor]()
-    at = first[:, None] + torch.arange(steps, device=x.device)[:, None]  # (C, K, n)
-    windows = torch.arange(len(x), device=x.device)[:, None, None]
+    weights, recur = _Splitter(p), recurrence or _STEPS[plan.cell]
+    width, states = plan.directions * plan.hidden, list[torch.Tensor]()
     for i in range(plan.layers):
-        sides = []
+        outputs = []
         for d in range(plan.directions):
-            w_x, w_h, b_x, b_h = take.layer(plan, plan.features if i == 0 else plan.directions * h)
-            bias = (b_x + b_h if plan.cell != "gru" else _add_joined(b_x, b_h, h)).unsqueeze(1)  # (C, 1, G)
-            if i == 0:
-                projected = torch.baddbmm(bias, x, w_x.transpose(1, 2))  # (C, R, G): every bar once
-                inputs = projected[windows, at]  # (C, K, n, G)
-            else:
-                below = torch.stack(states, dim=1)  # (C, K, n, D·H)
-                inputs = torch.baddbmm(bias, below.flatten(1, 2), w_x.transpose(1, 2)).unflatten(1, below.shape[1:3])
-            outputs = recur(inputs.flip(1) if d else inputs, w_h.transpose(1, 2), b_h)
-            sides.append(outputs[::-1] if d else outputs)
-        states = [torch.cat(pair, dim=2) for pair in zip(*sides, strict=True)]  # K of (C, n, D·H)
+            w_x, w_h, b_x, b_h = weights.layer(plan, plan.features if i == 0 else width)
+            bias = (b_x + b_h if plan.cell != "gru" else _summed_biases(b_x, b_h, plan.hidden)).unsqueeze(
+                1
+            )  # (C, 1, G)
+            inputs = _first_inputs(x, w_x, bias, first, steps) if i == 0 else _later_inputs(states, w_x, bias)
+            hidden = recur(inputs.flip(1) if d else inputs, w_h.transpose(1, 2), b_h)
+            outputs.append(hidden[::-1] if d else hidden)
+        states = [torch.cat(pair, dim=2) for pair in zip(*outputs, strict=True)]  # K of (C, n, D·H)
         if masks and i < plan.layers - 1:
             states = [state * masks[i][:, :, t] for t, state in enumerate(states)]
-    state = torch.stack(_read(plan, take, states), dim=2)  # (C, n, S, D·H)
+    state = torch.stack(_head_inputs(plan, weights, states), dim=2)  # (C, n, S, D·H)
     if masks:
-        state = state * masks[-1][:, :, burn:]
-    w, b = take(plan.outputs, plan.directions * h), take(plan.outputs)
+        state = state * masks[-1][:, :, plan.lookback - 1 :]
+    w, b = weights(plan.outputs, width), weights(plan.outputs)
     return torch.baddbmm(b.unsqueeze(1), state.flatten(1, 2), w.transpose(1, 2)).view(*state.shape[:3], plan.outputs)
+
+
+def _first_inputs(
+    x: torch.Tensor, w_x: torch.Tensor, bias: torch.Tensor, first: torch.Tensor, steps: int
+) -> torch.Tensor:
+    """The gates' inputs of the first layer, (C, K, n, G); each row of x is projected once for all samples."""
+    rows = first[:, None] + torch.arange(steps, device=x.device)[:, None]  # (C, K, n)
+    windows = torch.arange(len(x), device=x.device)[:, None, None]
+    projected = torch.baddbmm(bias, x, w_x.transpose(1, 2))  # (C, R, G)
+    return projected[windows, rows]
+
+
+def _later_inputs(states: Sequence[torch.Tensor], w_x: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """The gates' inputs of a later layer, (C, K, n, G), from the K hidden states of the layer below."""
+    lower = torch.stack(list(states), dim=1)  # (C, K, n, D·H)
+    return torch.baddbmm(bias, lower.flatten(1, 2), w_x.transpose(1, 2)).unflatten(1, lower.shape[1:3])
 
 
 def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -70,10 +82,10 @@ def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.T
 
 @dataclass(frozen=True)
 class Nets:
-    """The nets of a chunk but for their weights, and the bars they read.
+    """The inputs and targets of a chunk of nets; their weights are arguments of its methods.
 
-    x, y:       the features (C, R, F) of the windows' bars and their targets (C, R), scaled.
-    steps:      K of a training sample.
+    x, y:       the scaled features (C, R, F) and targets (C, R) of the windows' bars.
+    steps:      K, the rows of a training sample.
     recurrence: as for `forward`.
     """
 
@@ -97,37 +109,39 @@ class Nets:
 
 
 class _Splitter:
-    """Hands out the next parameters of (C, P) in a given shape."""
+    """Splits the weights (C, P) into matrices and vectors, in torch's order."""
 
     def __init__(self, p: torch.Tensor) -> None:
-        self.p, self.at = p, 0
+        self.p, self.position = p, 0
 
     def __call__(self, *shape: int) -> torch.Tensor:
+        """The next weights, in this shape for each net."""
         size = torch.Size(shape).numel()
-        self.at += size
-        return self.p[:, self.at - size : self.at].view(-1, *shape)
+        self.position += size
+        return self.p[:, self.position - size : self.position].view(-1, *shape)
 
     def layer(self, plan: Plan, inputs: int) -> tuple[torch.Tensor, ...]:
+        """W_x, W_h, b_x and b_h of one direction of a layer."""
         g = CELLS[plan.cell] * plan.hidden
         return self(g, inputs), self(g, plan.hidden), self(g), self(g)
 
 
-def _read(plan: Plan, take: _Splitter, states: list[torch.Tensor]) -> list[torch.Tensor]:
-    """What the head reads: S of (C, n, D·H)."""
-    h, burn = plan.hidden, plan.lookback - 1
+def _head_inputs(plan: Plan, weights: _Splitter, states: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The inputs of the head for each target, S of shape (C, n, D·H)."""
+    h, burn_in = plan.hidden, plan.lookback - 1
     if plan.attention:
         hidden = torch.stack(states, dim=2)  # (C, n, K, H)
-        w, b, v = take(h, h), take(h), take(h)
+        w, b, v = weights(h, h), weights(h), weights(h)
         u = torch.tanh(torch.baddbmm(b.unsqueeze(1), hidden.flatten(1, 2), w.transpose(1, 2)))
         alpha = torch.softmax((u * v.unsqueeze(1)).sum(2).view(hidden.shape[:3]), dim=2)  # (C, n, K)
         return [(alpha.unsqueeze(3) * hidden).sum(2)]
     if plan.directions == 2:
         return [torch.cat([states[-1][..., :h], states[0][..., h:]], dim=2)]
-    return states[burn:]
+    return states[burn_in:]
 
 
-def _add_joined(b_x: torch.Tensor, b_h: torch.Tensor, h: int) -> torch.Tensor:
-    """A GRU's candidate keeps its recurrent bias apart, inside the product with the reset gate."""
+def _summed_biases(b_x: torch.Tensor, b_h: torch.Tensor, h: int) -> torch.Tensor:
+    """A GRU's biases but for the candidate's recurrent one, which the reset gate multiplies."""
     return torch.cat([b_x[:, : 2 * h] + b_h[:, : 2 * h], b_x[:, 2 * h :]], dim=1)
 
 

@@ -1,10 +1,11 @@
-"""LSTM layers over all their bars in one kernel, where FlashRNN and a GPU are there: one head of it is one window.
+"""LSTM layers in one fused kernel for all steps, where FlashRNN and a GPU are available; a head is a window.
 
-FlashRNN runs many heads at once, whose recurrent weights are the blocks of one block-diagonal matrix: many nets that do
-not know of each other. The inputs' products and the head stay with torch. Not yet measured on a GPU.
+FlashRNN runs many heads at once, whose recurrent weights are the blocks of one block-diagonal matrix, so that they are
+independent nets. The products of the inputs and the net's output layer stay with torch. Its speed on a GPU has not
+been measured yet.
 
-Its Triton kernels are used, for LSTMs of 16 or 32 units, in exact float32. Its GRU and its plain net are CUDA sources,
-compiled anew for every number of windows; these cells, and other sizes, are batched instead.
+Its Triton kernels are used, for LSTMs of 16 or 32 units, in exact float32. Its GRU and vanilla net are CUDA sources
+that are compiled for every number of windows; these cells, and other sizes, use `batched_net` alone.
 
 Notation: C windows (heads), K steps, n samples, H hidden units, G = 4 H gates.
 Reference: Pöppel, Beck & Hochreiter (2025), FlashRNN: I/O-Aware Optimization of Traditional RNNs on Modern Hardware,
@@ -27,35 +28,35 @@ SIZES = 16, 32
 CAPABILITY = 8, 0
 # Triton 3.9 removed the block pointers that FlashRNN 1.0.8 is written with.
 TRITON = (3, 6), (3, 9)
-# Its kernels count in 32 bits.
-MOST = 2**31 - 1
+# Its kernels index in 32 bits.
+LARGEST_INDEX = 2**31 - 1
 
 
 def recurrence(plan: Plan, device: torch.device) -> Recurrence | None:
-    """What runs this plan's layers fused on this device; None where nothing does."""
+    """The fused recurrence for the layers of this plan on this device; None where there is none."""
     if plan.cell != "lstm" or plan.hidden not in SIZES or device.type != "cuda":
         return None
     if not installed() or torch.cuda.get_device_capability(device) < CAPABILITY:
         return None
-    # Triton would round the factors of a product to ten bits, where the nets' gradients are promised to 1e-5.
+    # By default Triton rounds the factors of a product to ten bits; gradients must be exact to 1e-5.
     os.environ.setdefault("TRITON_F32_DEFAULT", "ieee")
     return partial(lstm, backend="triton_fused")
 
 
 @cache
 def installed() -> bool:
-    """Whether FlashRNN is here, and a Triton that it works with."""
+    """Whether FlashRNN is installed, with a version of Triton that it supports."""
     try:
         version("flashrnn")
-        least, below = TRITON
-        return least <= tuple(int(part) for part in version("triton").split(".")[:2]) < below
+        lowest, excluded = TRITON
+        return lowest <= tuple(int(part) for part in version("triton").split(".")[:2]) < excluded
     except PackageNotFoundError:
         return False
 
 
 def most_windows(plan: Plan, samples: int, steps: int) -> int:
-    """How many windows with so many samples its kernels can count; they fill them up to a multiple of 16."""
-    return max(1, MOST // (-(-samples // 16) * 16 * (steps + 1) * CELLS["lstm"] * plan.hidden))
+    """How many windows of so many samples its kernels can index; they pad samples to a multiple of 16."""
+    return max(1, LARGEST_INDEX // (-(-samples // 16) * 16 * (steps + 1) * CELLS["lstm"] * plan.hidden))
 
 
 def lstm(inputs: torch.Tensor, w: torch.Tensor, _b: torch.Tensor, backend: str) -> list[torch.Tensor]:

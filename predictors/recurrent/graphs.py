@@ -1,8 +1,9 @@
-"""Steps a GPU repeats from a recording (a CUDA graph), where to start their kernels takes longer than to run them.
+"""CUDA graphs: a step is captured once and replayed, where launching its kernels takes longer than running them.
 
-An eager update starts some six hundred kernels, and Python and the driver take microseconds for each. A graph starts
-them together, but repeats exactly what was recorded: the same kernels on the same tensors, with the same numbers of
-Python's. So a step has no result, and reads what changes from the tensors it is given. Not yet measured on a GPU.
+An eager update launches some six hundred kernels, each of which costs Python and the driver microseconds. A graph
+launches them together, but repeats exactly what was captured: the same kernels on the same tensors and with the same
+Python numbers. So a step returns nothing, and everything that changes is in its tensors. The gain on a GPU has not
+been measured yet.
 
 Reference: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 """
@@ -16,19 +17,19 @@ import torch
 
 Step = Callable[..., None]
 
-# On paper, for an H200 and 32 units: 600 starts of 5 µs are 3 ms, in which its memory serves some 700,000 sample-steps
-# of 13.5 KB. Above that the kernels hide their starts.
+# An estimate for an H200 and 32 units: 600 launches of 5 µs take 3 ms, in which its memory serves some 700,000
+# sample-steps of 13.5 KB. With more of them, running the kernels takes longer than launching them.
 LAUNCH_BOUND = 700_000 * 32  # sample-steps · H
-# A recording costs about as much as a few steps.
-WORTH_IT = 20  # steps
-# The first steps compile and allocate what a recording must find in place.
+# Capturing a graph takes as long as a few steps.
+FEWEST_STEPS = 20
+# The first steps compile kernels and allocate memory, which must precede the capture.
 WARM_UPS = 2
 
 
 class Repeated:
-    """A step on tensors that stay where they are: eager at first, then recorded once, then replayed.
+    """A step on fixed tensors: eager at first, then captured once, then replayed.
 
-    recorded: whether to record at all; without, every call is eager, with the same result.
+    recorded: whether it is captured at all; if not, every call is eager, with the same result.
     """
 
     def __init__(self, step: Step, tensors: Sequence[torch.Tensor], recorded: bool) -> None:
@@ -48,12 +49,12 @@ class Repeated:
 
 
 def worth_recording(device: torch.device, work: int, steps: int) -> bool:
-    """Whether so many steps of `work` sample-steps · H are bound by the starts of their kernels on this device."""
-    return device.type == "cuda" and work <= LAUNCH_BOUND and steps >= WORTH_IT
+    """Whether so many steps of `work` sample-steps · H are dominated by launching their kernels."""
+    return device.type == "cuda" and work <= LAUNCH_BOUND and steps >= FEWEST_STEPS
 
 
 def eager(step: Step, tensors: Sequence[torch.Tensor]) -> None:
-    """The step as written; on a GPU beside the main stream, as a step that is to be recorded must be run before."""
+    """Runs the step without a graph; on a GPU in a side stream, which a later capture of it requires."""
     if not tensors[0].is_cuda:
         return step(*tensors)
     main, side = torch.cuda.current_stream(), torch.cuda.Stream()
@@ -64,7 +65,10 @@ def eager(step: Step, tensors: Sequence[torch.Tensor]) -> None:
 
 
 def capture(step: Step, tensors: Sequence[torch.Tensor]) -> Callable[[], None] | None:
-    """A call that repeats the step, which is recorded and not run; None where something in it cannot be recorded."""
+    """Captures the step without running it, and returns a call that replays it; None where it cannot be captured.
+
+    Raises torch.OutOfMemoryError where the memory is too small for the graph.
+    """
     graph = torch.cuda.CUDAGraph()
     try:
         with torch.cuda.graph(graph, capture_error_mode="thread_local"):

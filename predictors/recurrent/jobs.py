@@ -1,8 +1,8 @@
-"""What is trained: one plan for all trainings of a call, and one job for each of them.
+"""The data of training: one plan for all trainings of a call, one job for each net, and what training returns.
 
-Notation: T lookback in bars, F features, H hidden units, P parameters, O outputs (2 for a Gaussian loss, else 1).
-A sample reads the bars from some row on and has `stride` targets, one after each bar from its T-th on; with stride 1
-that is the textbook's many-to-one.
+Notation: T lookback in bars, F features, H hidden units, P parameters, O outputs (2 for a Gaussian loss, else 1), E
+epochs. A sample reads consecutive bars and has `stride` targets, one after each of its bars from the T-th on; with
+stride 1 it is the textbook's many-to-one sample.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-CELLS = {"rnn": 1, "gru": 3, "lstm": 4}  # name → gates; in the kernel's order
+CELLS = {"rnn": 1, "gru": 3, "lstm": 4}  # name → number of gates, in the order of cpp/plan.h
 LOSSES = ("mse", "huber", "gaussian")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The net and its training; the learners' fields say what each number means."""
+    """The architecture of a net and how it is trained; `RecurrentSettings` describes the hyper-parameters."""
 
     cell: str
     features: int
@@ -39,12 +39,12 @@ class Plan:
 
     @property
     def outputs(self) -> int:
-        """O."""
+        """O: the mean, and for a Gaussian loss the log variance."""
         return 2 if self.loss == "gaussian" else 1
 
     @property
     def parameters(self) -> int:
-        """P, as torch counts: two biases for every gate."""
+        """P, counted as torch does, with two biases for every gate."""
         gates = CELLS[self.cell] * self.hidden
         inputs = [self.features] + [self.directions * self.hidden] * (self.layers - 1)
         recurrent = sum(self.directions * gates * (i + self.hidden + 2) for i in inputs)
@@ -54,15 +54,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Job:
-    """One net of one window: trained on bars [first, split), forecasting at bars [split - 1, stop).
+    """One net of one window: trained on the bars [first, split), forecasting at the bars [split - 1, stop).
 
-    rows:      features of every bar of the frame, shape (bars, F), not scaled.
-    returns:   log return of every bar, shape (bars,); the target of bar t is the one of t + 1.
-    scale:     mean and standard deviation of every feature, then of the target, shape (F + 1, 2).
-    seed:      of its initial weights, its order of samples and its dropout.
-    date:      the window's, for messages.
-    weights:   to start from, in torch's order, shape (P,); None draws them.
-    continues: start from where the job before this one in the list ended.
+    rows:      the features of every bar of the frame, unscaled, (bars, F).
+    returns:   the log return of every bar, (bars,); the target of bar t is the return of bar t + 1.
+    scale:     mean and standard deviation of every feature and, in the last row, of the target, (F + 1, 2).
+    seed:      of the initial weights, of the order of the samples and of dropout.
+    date:      of the window's fit, for error messages.
+    weights:   initial weights in torch's order, (P,); None for random ones.
+    continues: whether training starts from the final weights of the preceding job in the list.
     """
 
     rows: np.ndarray
@@ -80,33 +80,49 @@ class Job:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a job leaves: its forecasts (block, O) in returns, the loss of every epoch and the weights, (P,)."""
+    """The result of a job.
+
+    forecast: of the block, in units of returns, (block, O).
+    losses:   mean loss of every epoch, (E,); NaN for epochs that were not reached.
+    weights:  the final weights in torch's order, (P,).
+    diverged: whether a loss or a forecast was not finite.
+    """
 
     forecast: np.ndarray
     losses: np.ndarray
     weights: np.ndarray
     diverged: bool
 
+    def loss_summary(self) -> dict[str, object]:
+        """`loss_first` and `loss`, the losses of the first and the last epoch, and `epochs`, their number."""
+        finite = self.losses[np.isfinite(self.losses)]
+        first, last = (float(finite[0]), float(finite[-1])) if len(finite) else (np.nan, np.nan)
+        return {"loss_first": first, "loss": last, "epochs": len(finite)}
+
 
 @dataclass(frozen=True)
 class Samples:
-    """How a job's bars become samples. Row 0 is the bar `first`; the last target belongs to the bar before the last.
+    """The training and validation samples of a job, by the rows at which they begin.
 
-    starts: the row each training sample begins at; held: the same of the validation samples, which are the latest ones
-    and which a lookback separates from the others.
+    Row 0 is the bar `first` of the job. The last target belongs to the last bar but one of the training slice.
+
+    training:   first row of each training sample.
+    validation: first row of each validation sample. They are the latest samples; at least T bars separate them from
+                the training samples, so that no bar is read by both.
+    stride:     targets of each sample.
     """
 
-    starts: np.ndarray
-    held: np.ndarray
+    training: np.ndarray
+    validation: np.ndarray
     stride: int
 
     @classmethod
     def of(cls, plan: Plan, job: Job) -> Samples:
-        """The samples of this job; cpp/training.h counts the same way."""
-        targets, burn = job.split - 1 - job.first, plan.lookback - 1
-        stride = min(plan.stride, max(1, targets - burn))
-        n = (targets - burn) // stride
-        starts = targets - burn - (n - np.arange(n)) * stride
-        held = int(plan.validation * n)
-        purge = -(-plan.lookback // stride) if held else 0
-        return cls(starts[: n - held - purge], starts[n - held :], stride)
+        """The samples of a job; cpp/training.h has the same formulas."""
+        targets, burn_in = job.split - 1 - job.first, plan.lookback - 1
+        stride = min(plan.stride, max(1, targets - burn_in))
+        count = (targets - burn_in) // stride
+        starts = targets - burn_in - (count - np.arange(count)) * stride
+        validation = int(plan.validation * count)
+        gap = -(-plan.lookback // stride) if validation else 0
+        return cls(starts[: count - validation - gap], starts[count - validation :], stride)

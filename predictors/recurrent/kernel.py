@@ -1,4 +1,4 @@
-"""The compiled kernel, loaded where it was built: trains many nets on a few threads without torch."""
+"""The compiled kernel: trains many nets on several threads without torch, where it was built at install."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollcast.predictors.recurrent.jobs import CELLS, LOSSES, Job, Plan, Trained
 
 BUILDS = ("portable", "avx2", "avx512")  # by what rollcast_level answers
 _DIVERGED = 2
-_POLL = 50  # milliseconds between looks for a Ctrl-C
+_POLL = 50  # milliseconds between two checks for Ctrl-C
 
 _i32, _i64, _f64 = ctypes.c_int32, ctypes.c_int64, ctypes.c_double
 
@@ -41,7 +41,7 @@ class _Job(ctypes.Structure):
 
 
 def available() -> bool:
-    """Whether a kernel was built that this processor can run."""
+    """Whether the kernel was built, in a form that this processor can run."""
     return bool(builds())
 
 
@@ -56,17 +56,22 @@ def builds() -> dict[str, ctypes.CDLL]:
 
 
 def train(plan: Plan, jobs: Sequence[Job], threads: int, build: str | None = None) -> Iterator[tuple[int, Trained]]:
-    """Trains every job and yields `(position, result)` as each ends; closing the iterator stops the threads."""
+    """Trains every job and yields `(position, result)` as each ends; closing the iterator stops the threads.
+
+    build: one of BUILDS; by default the fastest for this plan.
+
+    Raises TypeError for arrays other than contiguous float64, and KeyError for a build this processor cannot run.
+    """
     library = _library(plan, build)
     records, results = _records(plan, jobs)
     structure = _structure(plan, jobs)
     run = library.rollcast_start(ctypes.byref(structure), records, len(jobs), max(1, min(threads, len(jobs))))
     try:
         for _ in jobs:
-            # A short wait at a time: signals are handled between two calls.
+            # Waits in short steps, because Python handles signals between two calls.
             while (k := library.rollcast_next(run, _POLL)) < 0:
                 pass
-            # Let go of what is handed on: a hundred thousand nets' weights need not be held at once.
+            # Removed from `results`, so that the weights of a hundred thousand nets are not in memory together.
             forecast, losses, weights = results.pop(k)
             yield k, Trained(forecast, losses, weights, records[k].status == _DIVERGED)
     finally:
@@ -74,17 +79,20 @@ def train(plan: Plan, jobs: Sequence[Job], threads: int, build: str | None = Non
 
 
 def gradient(plan: Plan, job: Job, build: str | None = None) -> tuple[float, np.ndarray]:
-    """The full batch's loss at the job's first weights, and its gradient in torch's order."""
-    records, kept = _records(plan, [job])
+    """The full-batch loss at the initial weights of a job, and its gradient in torch's order, (P,).
+
+    Raises TypeError and KeyError as `train`.
+    """
+    records, arrays = _records(plan, [job])
     out = np.zeros(plan.parameters, np.float32)
     structure = _structure(plan, [job])
     loss = _library(plan, build).rollcast_gradient(ctypes.byref(structure), records, out.ctypes.data)
-    del kept  # the kernel read from it until now
+    del arrays  # the kernel has read them until here
     return loss, out
 
 
 def _structure(plan: Plan, jobs: Sequence[Job]) -> _Plan:
-    # Forecasts are made in pieces that fit the rows a training needs anyway, 256 of them at least.
+    # Blocks are forecast in pieces that fit into the rows allocated for training, at least 256.
     rows = max(max(job.split - job.first for job in jobs), plan.lookback + 256)
     return _Plan(
         cell=list(CELLS).index(plan.cell),
@@ -108,7 +116,10 @@ def _structure(plan: Plan, jobs: Sequence[Job]) -> _Plan:
 
 
 def _records(plan: Plan, jobs: Sequence[Job]) -> tuple[ctypes.Array, dict[int, tuple[np.ndarray, ...]]]:
-    """The jobs as the kernel reads them, and the arrays it writes to; the caller's jobs keep what they point at."""
+    """The jobs as C structures, and the arrays that the kernel fills, by position.
+
+    The structures point into the arrays of the jobs, which the caller must keep alive.
+    """
     records = (_Job * len(jobs))()
     results: dict[int, tuple[np.ndarray, ...]] = {}
     for k, (record, job) in enumerate(zip(records, jobs, strict=True)):
@@ -127,16 +138,18 @@ def _records(plan: Plan, jobs: Sequence[Job]) -> tuple[ctypes.Array, dict[int, t
 
 
 def _library(plan: Plan, build: str | None) -> ctypes.CDLL:
-    found = builds()
+    """The build of this name, by default the fastest for this plan."""
+    libraries = builds()
     if build is None:
-        # Eight units fill half of a 16-wide vector: measured, the 8-wide build is a quarter faster.
-        build = "avx2" if plan.hidden <= 8 and "avx2" in found else next(reversed(found))
-    return found[build]
+        # Eight units fill half of a 16-wide vector; the 8-wide build was measured to be a quarter faster.
+        build = "avx2" if plan.hidden <= 8 and "avx2" in libraries else next(reversed(libraries))
+    return libraries[build]
 
 
 def _load(name: str) -> ctypes.CDLL | None:
-    here = Path(__file__).parent
-    paths = [path for suffix in EXTENSION_SUFFIXES if (path := here / f"_kernel_{name}{suffix}").is_file()]
+    """The shared library of this build with its functions' types; None where it was not built."""
+    folder = Path(__file__).parent
+    paths = [path for suffix in EXTENSION_SUFFIXES if (path := folder / f"_kernel_{name}{suffix}").is_file()]
     if not paths:
         return None
     library = ctypes.CDLL(str(paths[0]))

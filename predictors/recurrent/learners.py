@@ -1,9 +1,9 @@
-"""The recurrent learners: which net each of them is."""
+"""The recurrent learners: one class for each architecture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from rollcast.predictors.recurrent.jobs import Plan
 from rollcast.predictors.recurrent.learner import Recurrent
@@ -12,14 +12,14 @@ from rollcast.predictors.validation import at_least, one_of
 
 @dataclass
 class ManyToMany(Recurrent):
-    """A net that reads forwards only, so that a training sample may have a target after each of its bars.
+    """A net that reads forwards only, so that a training sample can have several targets.
 
-    loss_on: what one training sample is. last: one lookback and the return after it, the textbook's many-to-one.
-             sequence: two lookbacks less a bar, and the returns after each of its last `lookback` bars, so every target
-             is forecast from at least one whole lookback; samples do not share targets. That is another estimator,
-             several times cheaper. Forecasts read one lookback either way.
+    loss_on: the form of a training sample. last: one lookback and the return after it, the textbook's many-to-one.
+             sequence: 2 · lookback - 1 bars, and the returns after each of the last `lookback` of them, so that every
+             target is forecast from at least one whole lookback, and no target belongs to two samples. That is a
+             different estimator, several times cheaper. Forecasts read one lookback in both cases.
 
-    The other fields are those of `Recurrent`.
+    The other fields are those of `RecurrentSettings`.
     """
 
     loss_on: Literal["last", "sequence"] = "sequence"
@@ -30,13 +30,13 @@ class ManyToMany(Recurrent):
 
     @property
     def stride(self) -> int:
-        """Targets of one training sample."""
+        """The number of targets of a training sample."""
         return 1 if self.loss_on == "last" else self.lookback
 
 
 @dataclass
 class RNN(ManyToMany):
-    """A vanilla recurrent net: the one whose gradient vanishes.
+    """A vanilla recurrent net, the textbook example of a vanishing gradient.
 
     h_t = tanh(W_h h_{t-1} + W_x x_t + b); forecast = mean + std · (w·h_T + b), as `LSTM`'s.
 
@@ -49,7 +49,7 @@ class RNN(ManyToMany):
 
 @dataclass
 class GRU(ManyToMany):
-    """A gated recurrent unit: an LSTM with two gates and no cell state of its own.
+    """A net of gated recurrent units: two gates, and no cell state beside the hidden state.
 
     r_t, z_t = σ(W·[h_{t-1}, x_t] + b); n_t = tanh(W_n x_t + b_n + r_t∗(U_n h_{t-1} + c_n));
     h_t = (1 - z_t)∗n_t + z_t∗h_{t-1}; forecast = mean + std · (w·h_T + b), as `LSTM`'s.
@@ -79,7 +79,7 @@ class LSTM(ManyToMany):
 
 @dataclass
 class StackedLSTM(ManyToMany):
-    """An LSTM whose hidden states are read by another one, `layers` in all; `dropout` acts between them too.
+    """`layers` LSTMs, each of which reads the hidden states of the one below; `dropout` also acts between them.
 
     Reference: Graves, Mohamed & Hinton (2013), ICASSP, arXiv:1303.5778.
     """
@@ -96,9 +96,9 @@ class StackedLSTM(ManyToMany):
 
 @dataclass
 class BiLSTM(Recurrent):
-    """Two LSTMs over the lookback, one from its first bar and one from its last; the forecast reads both last states.
+    """A bidirectional LSTM: one LSTM reads the lookback forwards, one backwards; the forecast reads both last states.
 
-    The lookback ends at the bar of the forecast, so reading it backwards looks at nothing later.
+    The lookback ends at the bar of the forecast, so reading it backwards does not look ahead.
 
     Reference: Graves & Schmidhuber (2005), Neural Networks 18(5-6).
     """
@@ -109,7 +109,7 @@ class BiLSTM(Recurrent):
 
 @dataclass
 class AttentionLSTM(Recurrent):
-    """An LSTM whose forecast reads a weighted mean of all hidden states of the lookback, the weights learned.
+    """An LSTM with attention: the forecast reads a weighted mean of all hidden states of the lookback.
 
     u_t = tanh(W h_t + b), α = softmax_t(v·u_t), forecast = mean + std · (w·Σ_t α_t h_t + b).
 
@@ -120,8 +120,18 @@ class AttentionLSTM(Recurrent):
         return plan_of(self, "lstm", attention=True)
 
 
-def plan_of(learner: Recurrent, cell: str, stride: int = 1, **changes: Any) -> Plan:
-    """The learner's fields as a plan for nets of this cell."""
-    same = ("hidden", "lookback", "batch", "lr", "clip", "loss", "weight_decay", "dropout", "validation", "patience")
-    fields = {name: getattr(learner, name) for name in same}
-    return Plan(cell=cell, features=len(learner.features), stride=stride, **fields, **changes)
+def plan_of(
+    learner: Recurrent, cell: str, *, stride: int = 1, layers: int = 1, directions: int = 1, attention: bool = False
+) -> Plan:
+    """The plan of nets of this architecture with the learner's hyper-parameters."""
+    names = ("hidden", "lookback", "batch", "lr", "clip", "loss", "weight_decay", "dropout", "validation", "patience")
+    values = {name: getattr(learner, name) for name in names}
+    return Plan(
+        cell=cell,
+        features=len(learner.features),
+        stride=stride,
+        layers=layers,
+        directions=directions,
+        attention=attention,
+        **values,
+    )

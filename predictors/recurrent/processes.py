@@ -1,4 +1,4 @@
-"""The twin in one-thread worker processes: what trains where the kernel was not built."""
+"""The reference implementation in worker processes of one thread each: used where the kernel was not built."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from dataclasses import replace
 
 from rollcast.predictors.recurrent.jobs import Job, Plan, Trained
 
-_POLL = 0.1  # seconds between looks for a Ctrl-C
+_POLL = 0.1  # seconds between two checks for Ctrl-C
 
 
 def train(plan: Plan, jobs: Sequence[Job], processes: int) -> Iterator[tuple[int, Trained]]:
-    """As kernel.train, in this process where one is enough, else in `processes` of them."""
+    """As `kernel.train`, in so many processes; in this one where that is enough.
+
+    Closing the iterator ends the processes.
+    """
     chains = _chains(jobs)
     tasks = ((plan, chain, [_trimmed(plan, jobs[k]) for k in chain]) for chain in chains)
     if min(processes, len(chains)) == 1:
@@ -25,14 +28,14 @@ def train(plan: Plan, jobs: Sequence[Job], processes: int) -> Iterator[tuple[int
         return
     # Spawned, because a forked copy of a process with threads may hang.
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(processes, len(chains)), initializer=_quiet) as pool:  # leaving it ends the workers
-        done = pool.imap_unordered(_train_chain, tasks)
+    with context.Pool(min(processes, len(chains)), initializer=_initialise) as pool:  # its exit ends the workers
+        results = pool.imap_unordered(_train_chain, tasks)
         for _ in chains:
-            yield from _wait(done)
+            yield from _next(results)
 
 
 def _chains(jobs: Sequence[Job]) -> list[list[int]]:
-    """Positions of jobs that must run one after another, each continuing the one before."""
+    """The positions of jobs, in chains of which each job continues the one before."""
     chains: list[list[int]] = []
     for k, job in enumerate(jobs):
         if job.continues:
@@ -43,7 +46,7 @@ def _chains(jobs: Sequence[Job]) -> list[list[int]]:
 
 
 def _trimmed(plan: Plan, job: Job) -> Job:
-    """The same job over no more bars than it reads."""
+    """An equal job with only the bars that it reads."""
     first = min(job.first, job.split - plan.lookback)
     return replace(
         job,
@@ -56,40 +59,34 @@ def _trimmed(plan: Plan, job: Job) -> Job:
 
 
 def _train_chain(task: tuple[Plan, list[int], list[Job]]) -> list[tuple[int, Trained]]:
-    import torch
-
     from rollcast.predictors.recurrent import reference
 
     plan, positions, jobs = task
-    # Two-threaded torch next to a busy neighbour was measured a hundred times slower than one thread.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        results: list[tuple[int, Trained]] = []
+    results: list[tuple[int, Trained]] = []
+    with reference.one_thread():
         for k, job in zip(positions, jobs, strict=True):
             start = replace(job, weights=results[-1][1].weights) if job.continues else job
             results.append((k, reference.train(plan, start)))
-        return results
-    finally:
-        torch.set_num_threads(threads)
+    return results
 
 
-def _wait(done: multiprocessing.pool.IMapIterator) -> list[tuple[int, Trained]]:
+def _next(results: multiprocessing.pool.IMapIterator) -> list[tuple[int, Trained]]:
+    """The results of the next chain that ends; waits in short steps, so that Ctrl-C is handled between them."""
     while True:
         try:
-            return done.next(timeout=_POLL)
+            return results.next(timeout=_POLL)
         except multiprocessing.TimeoutError:
             continue
 
 
-def _quiet() -> None:
-    """Leaves Ctrl-C to the parent, which ends the workers; where it was killed, they end themselves."""
+def _initialise() -> None:
+    """In a worker: ignores Ctrl-C, which the parent process handles, and ends the worker when its parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None  # a worker has one
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_exit_with, args=(parent,), daemon=True).start()
 
 
-def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+def _exit_with(parent: multiprocessing.process.BaseProcess) -> None:
     parent.join()
     os._exit(1)

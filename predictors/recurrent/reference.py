@@ -1,12 +1,12 @@
-"""The readable reference: torch's own layers trained in a plain loop, one window at a time.
+"""The reference implementation: torch's own layers trained in a plain loop, one window at a time.
 
 Notation: N samples, K steps, T lookback, F features, D directions, H hidden units, O outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -15,16 +15,16 @@ from torch import nn
 from rollcast.predictors.recurrent import random_numbers
 from rollcast.predictors.recurrent.jobs import Job, Plan, Samples, Trained
 
-LAYERS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+LAYERS: dict[str, Callable[..., nn.Module]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
 class Net(nn.Module):
-    """Recurrent layers, dropout on what they hand on, and a linear head after every step from the T-th on."""
+    """Recurrent layers with dropout on their outputs, and a linear head at every step from the T-th on."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
-        layer: Any = LAYERS[plan.cell]
+        layer = LAYERS[plan.cell]
         inputs = [plan.features] + [plan.directions * plan.hidden] * (plan.layers - 1)
         self.recurrent = nn.ModuleList(
             layer(i, plan.hidden, batch_first=True, bidirectional=plan.directions == 2) for i in inputs
@@ -34,19 +34,22 @@ class Net(nn.Module):
         self.head = nn.Linear(plan.directions * plan.hidden, plan.outputs)
 
     def forward(self, x: torch.Tensor, masks: list[torch.Tensor] | None = None) -> torch.Tensor:
-        """(N, K, F) to (N, K - T + 1, O). `masks` are multiplied onto what each later layer, and the head, reads."""
-        burn = self.plan.lookback - 1
+        """Maps x (N, K, F) to the head's outputs at the steps from the T-th on, (N, K - T + 1, O).
+
+        masks: dropout, (N, K, D·H) each: one factor for the inputs of each later layer and the last for the head's.
+        """
+        burn_in = self.plan.lookback - 1
         for i, layer in enumerate(self.recurrent):
             x, _ = layer(x if i == 0 or masks is None else x * masks[i - 1])  # (N, K, D·H)
         if self.plan.attention:
             x = self.attention(x)[:, None]
         elif self.plan.directions == 2:
-            # Each direction's last state: the reversed one has read the whole lookback at its first bar.
+            # The last state of each direction; that of the reversed one is at the lookback's first bar.
             h = self.plan.hidden
-            x = torch.cat([x[:, burn:, :h], x[:, : x.shape[1] - burn, h:].flip(1)], dim=2)
+            x = torch.cat([x[:, burn_in:, :h], x[:, : x.shape[1] - burn_in, h:].flip(1)], dim=2)
         else:
-            x = x[:, burn:]
-        return self.head(x if masks is None else x * masks[-1][:, burn:])
+            x = x[:, burn_in:]
+        return self.head(x if masks is None else x * masks[-1][:, burn_in:])
 
 
 class Attention(nn.Module):
@@ -65,7 +68,7 @@ class Attention(nn.Module):
         return torch.einsum("nt,nth->nh", self.weights(h), h)
 
     def weights(self, h: torch.Tensor) -> torch.Tensor:
-        """α: how much each of the T bars counts, (N, T)."""
+        """α, the weights of the T bars, which sum to 1, (N, T)."""
         return torch.softmax(self.query(torch.tanh(self.score(h)))[..., 0], dim=1)
 
 
@@ -81,9 +84,9 @@ def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.T
 
 
 class Training:
-    """One job's net, its data and its optimiser.
+    """The net, the data and the optimiser of one job.
 
-    observe: called at every update with the gradient's norm before it is clipped.
+    observe: called at every update with the norm of the gradient before clipping.
     """
 
     def __init__(
@@ -95,7 +98,7 @@ class Training:
     ) -> None:
         self.plan, self.job, self.dtype, self.observe = plan, job, dtype, observe
         self.net = Net(plan)
-        nn.utils.vector_to_parameters(torch.from_numpy(first_weights(plan, job)), self.net.parameters())
+        nn.utils.vector_to_parameters(torch.from_numpy(initial_weights(plan, job)), self.net.parameters())
         self.net.to(dtype)
         self.samples = Samples.of(plan, job)
         features = job.rows.shape[1]
@@ -105,7 +108,7 @@ class Training:
         self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=plan.lr, weight_decay=plan.weight_decay)
 
     def loss(self, starts: np.ndarray, key: int | None = None) -> torch.Tensor:
-        """The mean loss of the samples beginning at these rows; with a key, under its dropout."""
+        """The mean loss of the samples that begin at these rows; with a key, under the dropout drawn from it."""
         steps = self.plan.lookback - 1 + self.samples.stride
         at = torch.from_numpy(self.job.first + starts[:, None] + np.arange(steps))  # (N, K)
         masks = None
@@ -114,28 +117,31 @@ class Training:
         return loss_of(self.plan, self.net(self.x[at], masks), self.y[at[:, self.plan.lookback - 1 :]])
 
     def train(self) -> tuple[np.ndarray, bool]:
-        """The loss of every epoch, and whether one was not a number; stops early where the plan has a validation."""
+        """Trains to the last epoch, or with validation samples until they no longer improve.
+
+        Returns the loss of every epoch, (E,), and whether one was not finite, which ends the training.
+        """
         losses = np.full(self.job.epochs, np.nan, np.float32)
-        best, least, waited = None, np.inf, 0
+        best_weights, best_loss, epochs_since = None, np.inf, 0
         for epoch in range(self.job.epochs):
             losses[epoch] = self._epoch(epoch)
             if not np.isfinite(losses[epoch]):
                 return losses, True
-            if not len(self.samples.held):
+            if not len(self.samples.validation):
                 continue
             with torch.no_grad():
-                loss = self.loss(self.samples.held).item()
-            waited = 0 if loss < least else waited + 1
-            if loss < least:
-                least, best = loss, nn.utils.parameters_to_vector(self.net.parameters()).detach().clone()
-            if waited >= self.plan.patience:
+                loss = self.loss(self.samples.validation).item()
+            epochs_since = 0 if loss < best_loss else epochs_since + 1
+            if loss < best_loss:
+                best_loss, best_weights = loss, nn.utils.parameters_to_vector(self.net.parameters()).detach().clone()
+            if epochs_since >= self.plan.patience:
                 break
-        if best is not None:
-            nn.utils.vector_to_parameters(best, self.net.parameters())
+        if best_weights is not None:
+            nn.utils.vector_to_parameters(best_weights, self.net.parameters())
         return losses, False
 
     def forecast(self) -> np.ndarray:
-        """The forecasts (block, O) at bars [split - 1, stop), in returns."""
+        """The forecasts of the block, in units of returns, (block, O)."""
         at = np.arange(self.job.split - 1, self.job.stop)[:, None] + np.arange(1 - self.plan.lookback, 1)
         with torch.no_grad():
             outputs = self.net(self.x[torch.from_numpy(at)])[:, 0].double().numpy()
@@ -145,33 +151,34 @@ class Training:
         return np.column_stack([outputs[:, 0] * std + mean, np.exp(0.5 * outputs[:, 1]) * std])
 
     def weights(self) -> np.ndarray:
-        """All parameters in torch's order, shape (P,)."""
+        """All weights and biases in torch's order, (P,)."""
         return nn.utils.parameters_to_vector(self.net.parameters()).detach().numpy()
 
     def _epoch(self, epoch: int) -> float:
-        starts, total = self.samples.starts, 0.0
+        """One pass over the training samples; returns their mean loss before each update."""
+        starts, total = self.samples.training, 0.0
         batch = self.plan.batch or len(starts)
         if self.plan.batch:
             starts = starts[random_numbers.epoch_order(self.job.seed, epoch, len(starts))]
         updates = -(-len(starts) // batch)
         for i in range(updates):
-            chosen = starts[i * batch : (i + 1) * batch]
-            loss = self.loss(chosen, random_numbers.dropout_key(self.job.seed, epoch * updates + i))
+            samples = starts[i * batch : (i + 1) * batch]
+            loss = self.loss(samples, random_numbers.dropout_key(self.job.seed, epoch * updates + i))
             self.optimiser.zero_grad()
             loss.backward()
             norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.plan.clip)
             if self.observe:
                 self.observe(norm.item())
             self.optimiser.step()
-            total += loss.item() * len(chosen)
+            total += loss.item() * len(samples)
         return total / len(starts)
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.tensor(values, dtype=self.dtype)
 
 
-def first_weights(plan: Plan, job: Job) -> np.ndarray:
-    """Uniform on ±1/√H, as torch's layers, unless the job brings its own."""
+def initial_weights(plan: Plan, job: Job) -> np.ndarray:
+    """The job's initial weights, (P,); where it has none, random ones, uniform on ±1/√H as in torch's layers."""
     if job.weights is not None:
         return job.weights.astype(np.float32)
     u = random_numbers.uniform(random_numbers.key(job.seed, random_numbers.WEIGHTS), np.arange(plan.parameters))
@@ -179,8 +186,22 @@ def first_weights(plan: Plan, job: Job) -> np.ndarray:
 
 
 def train(plan: Plan, job: Job) -> Trained:
-    """What the kernel would make of this job, up to float32's rounding."""
+    """The result of this job, equal to the kernel's up to the rounding of float32."""
     training = Training(plan, job)
     losses, diverged = training.train()
     forecast = training.forecast()
     return Trained(forecast, losses, training.weights(), diverged or not np.isfinite(forecast).all())
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside the block torch runs on one thread.
+
+    On a machine that is busy otherwise, two threads were measured to be a hundred times slower than one.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""The one door to training: any number of jobs, on whatever this machine has for them."""
+"""The single entry point of training: chooses the GPU, the compiled kernel or torch, as this machine has them."""
 
 from __future__ import annotations
 
@@ -15,30 +15,40 @@ from rollcast.predictors.recurrent.jobs import Job, Plan, Trained
 def train(plan: Plan, jobs: Sequence[Job], device: str = "auto") -> Iterator[tuple[int, Trained]]:
     """Trains every job and yields `(position, result)` as each ends.
 
+    device: cpu, cuda or auto.
+
     A job's result depends on the job and the plan alone. Closing the iterator, as Ctrl-C does, ends the training: no
-    thread or process outlives it. Raises ValueError if there is no such device.
+    thread or process outlives it.
+
+    Raises ValueError where there is no such device.
     """
-    where = resolve(device)
-    if where == "cuda":
+    resolved = resolve(device)
+    if resolved == "cuda":
         from rollcast.predictors.recurrent import batched
 
-        return batched.train(plan, jobs, where)
+        return batched.train(plan, jobs, resolved)
     if kernel.available():
         return kernel.train(plan, jobs, workers())
-    _say_what_is_lost()
+    _warn_of_missing_kernel()
     return processes.train(plan, jobs, workers())
 
 
 def workers() -> int:
-    """How many trainings run at a time: the environment's ROLLCAST_THREADS, or the processors we may use."""
-    asked = os.environ.get("ROLLCAST_THREADS")
-    if asked:
-        return max(1, int(asked))
+    """How many trainings run at a time: the environment's ROLLCAST_THREADS, else the processors available to us.
+
+    Raises ValueError where ROLLCAST_THREADS is no whole number.
+    """
+    threads = os.environ.get("ROLLCAST_THREADS")
+    if threads:
+        return max(1, int(threads))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resolve(device: str) -> str:
-    """cpu or cuda; `auto` is cuda where there is one."""
+    """The device a name stands for, cpu or cuda; auto is cuda where there is one.
+
+    Raises ValueError for cuda where there is none.
+    """
     if device == "cpu" or (device == "auto" and not _has_driver()):
         return "cpu"
     import torch
@@ -52,7 +62,7 @@ def resolve(device: str) -> str:
 
 @cache
 def _has_driver() -> bool:
-    """Whether CUDA's driver is installed: asking torch instead would cost a second to import it."""
+    """Whether the CUDA driver is installed; found without torch, whose import takes a second."""
     for name in ("libcuda.so.1", "nvcuda.dll"):
         try:
             ctypes.CDLL(name)
@@ -63,7 +73,8 @@ def _has_driver() -> bool:
 
 
 @cache
-def _say_what_is_lost() -> None:
+def _warn_of_missing_kernel() -> None:
+    """Warns once in a process."""
     logging.getLogger("rollcast").warning(
         "recurrent nets: no compiled kernel here, so torch trains them, several times slower; install a C++ compiler "
         "and run `pip install` again to build it"

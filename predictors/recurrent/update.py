@@ -1,4 +1,4 @@
-"""One update of all windows of a chunk: gradient, clipping and AdamW on tensors that stay where they are.
+"""One update of all windows of a chunk: gradient, clipping and AdamW, in place.
 
 Notation: C windows of a chunk, P parameters, n samples, t number of the update.
 Reference: Loshchilov & Hutter (2019), Decoupled Weight Decay Regularization, ICLR.
@@ -23,12 +23,12 @@ BETAS = 0.9, 0.999
 
 @dataclass(frozen=True)
 class State:
-    """What updates of any batch size read and write.
+    """The weights and the state of the optimiser, which updates of all batch sizes share.
 
     p:      weights, (C, P).
     m, v:   Adam's moments, (C, P).
-    powers: β₁ᵗ and β₂ᵗ; on the device, since a recording keeps a number of Python's for ever.
-    total:  the sum of the losses of the samples of an epoch, (C,).
+    powers: β₁ᵗ and β₂ᵗ, (2,); a tensor, because a CUDA graph would repeat a Python number as it was when captured.
+    total:  sum of the losses of the samples of an epoch so far, (C,).
     """
 
     p: torch.Tensor
@@ -39,7 +39,7 @@ class State:
 
     @classmethod
     def of(cls, p: torch.Tensor) -> State:
-        """Before the first update."""
+        """The state before the first update."""
         powers = torch.ones(2, dtype=torch.float64, device=p.device)
         return cls(p, torch.zeros_like(p), torch.zeros_like(p), powers, torch.zeros_like(p[:, 0]))
 
@@ -48,7 +48,10 @@ STATE = len(fields(State))
 
 
 class Update:
-    """The updates on batches of one size; `recorded` makes a CUDA graph of the third and replays it from then on."""
+    """The update on batches of one size.
+
+    recorded: whether the third update is captured as a CUDA graph, which is replayed from then on.
+    """
 
     def __init__(
         self,
@@ -64,13 +67,14 @@ class Update:
         self.step = graphs.Repeated(step, [*vars(state).values(), *self.inputs], recorded)
 
     def __call__(self, first: torch.Tensor, masks: Sequence[torch.Tensor]) -> None:
-        """One update on the samples that begin at rows `first` (C, n), under dropout's masks."""
-        for place, value in zip(self.inputs, (first, *masks), strict=True):
-            place.copy_(value)
+        """One update on the samples that begin at rows `first` (C, n), with these dropout masks."""
+        for buffer, value in zip(self.inputs, (first, *masks), strict=True):
+            buffer.copy_(value)
         self.step()
 
 
 def _step(plan: Plan, loss: Loss, *tensors: torch.Tensor) -> None:
+    """The update on these tensors: the fields of the state, the first rows, the masks."""
     state, first, masks = State(*tensors[:STATE]), tensors[STATE], tensors[STATE + 1 :]
     weights = state.p.detach().requires_grad_()
     losses = loss(weights, first, masks)
@@ -81,7 +85,7 @@ def _step(plan: Plan, loss: Loss, *tensors: torch.Tensor) -> None:
 
 
 def _adamw(plan: Plan, state: State, g: torch.Tensor) -> None:
-    """One step, with each window's gradient clipped by its own norm."""
+    """One step of AdamW, with the gradient of each window clipped by its own norm."""
     beta, gamma = BETAS
     norm = torch.linalg.vector_norm(g, dim=1, keepdim=True)
     g = g * (plan.clip / (norm + 1e-6)).clamp(max=1.0)

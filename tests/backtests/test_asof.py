@@ -11,6 +11,7 @@ from rollcast.backtests.account import evaluate
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.trades import trades_from
 from rollcast.backtests.data.load import load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.pipeline.backtest import run
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
@@ -194,7 +195,7 @@ def spy_runs():
 
 def test_a_predictor_forecasts_the_same_as_of_then_and_pays_for_what_it_did_not_hold(spy_runs):
     full, asof = spy_runs.values()
-    pd.testing.assert_series_equal(asof.forecasts, full.forecasts, check_exact=True)
+    pd.testing.assert_series_equal(asof.forecast, full.forecast, check_exact=True)
     assert full.metrics["forecast"] == asof.metrics["forecast"]
     assert full.payments is None
     assert 0 < len(asof.payments) < (load("SPY").actions["dividend"] > 0).sum() == 115
@@ -203,7 +204,7 @@ def test_a_predictor_forecasts_the_same_as_of_then_and_pays_for_what_it_did_not_
 def test_what_is_saved_says_where_every_dividend_went(spy_runs, tmp_path):
     spy_runs["asof"].save(tmp_path)
     saved = Result.load(tmp_path)
-    bars, history = saved.bars.loc[saved.history.index], saved.history
+    bars, history = saved.bars.loc[saved.history.index], saved.history.assign(units=saved.positions.iloc[:, 0])
     np.testing.assert_allclose(history["cash"] + history["units"] * bars["close"], history["equity"], rtol=1e-12)
     np.testing.assert_allclose(history["cash"].diff().iloc[1:], changes_of(saved, bars).iloc[1:], rtol=0, atol=1e-6)
     assert saved.trades["pnl"].sum() == pytest.approx(history["equity"].iloc[-1] - 100_000)
@@ -214,9 +215,9 @@ def test_what_is_saved_says_where_every_dividend_went(spy_runs, tmp_path):
 
 
 def test_the_gate_and_the_scores_are_of_what_the_predictor_read():
-    bars = load("SPY", "2015", "2017", adjust="asof")
-    found = run(bars.bars, predictor("sma"), LongFlat, seen=bars.seen)
-    alone = run(bars.seen, predictor("sma"), LongFlat)
+    bars = load("SPY", DataOptions(start="2015", end="2017", adjust="asof"))
+    found = run(bars.bars, predictor("sma"), LongFlat, model_bars=bars.model_bars)
+    alone = run(bars.model_bars, predictor("sma"), LongFlat)
     assert found.metrics["forecast"] == alone.metrics["forecast"]
     assert found.recipe["bars"]["seen"] == alone.recipe["bars"]["sha256"] != found.recipe["bars"]["sha256"]
 
@@ -227,7 +228,7 @@ def test_the_gate_and_the_scores_are_of_what_the_predictor_read():
 )
 def test_a_source_that_does_not_know_what_was_paid_refuses(symbol, said):
     with pytest.raises(ValueError, match=said):
-        load(symbol, adjust="asof")
+        load(symbol, DataOptions(adjust="asof"))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_an_action_that_cannot_be_is_refused(column, value):
 
 
 def test_the_next_position_knows_the_dividends_of_the_past():
-    from rollcast.backtests.next_bar.next_bar import forecast_next
+    from rollcast.backtests.next_bar import forecast_next
 
     request = Request("sma", adjust="asof", start="2019")
-    assert forecast_next(request).history.position.units == request.run().history["units"].iloc[-1]
+    assert forecast_next(request).history.position.units == request.run().positions.iloc[:, 0].iloc[-1]

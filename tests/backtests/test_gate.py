@@ -1,26 +1,24 @@
 """The gate on real bars: honest predictors pass it, those that look ahead get no clean sheet."""
 
 import json
-import os
-import subprocess
-import sys
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from rollcast import Learner, Predictor, WalkForward, load, run
-from rollcast.backtests.gate.gate import COMPANY, SECONDS, Company, LookAheadError, examine
+from rollcast.backtests.gate.gate import examine
+from rollcast.backtests.gate.probing import SECONDS
+from rollcast.backtests.gate.verdict import COMPANY, Company, LookAheadError
 from rollcast.backtests.sheet.recipe import facts
 from rollcast.predictors.bars import log_returns
 from rollcast.predictors.features import features, next_returns
 from rollcast.strategies.long_flat import LongFlat
+from tests.command import cli
 from tests.zoo.honest import AWKWARD, missing
 
-ROOT = Path(__file__).parents[2]
 SMALL = {"lookback": 5, "hidden": 4, "epochs": 2, "seeds": 1, "device": "cpu"}
 
 
@@ -90,7 +88,7 @@ class BeyondItsSlice(Regression):
     def forecast(self, windows):
         for k, w in enumerate(windows):
             fitted = BeyondItsSlice().fit(w.bars.iloc[w.start : w.stop + 5])
-            yield k, fitted.predict(w.seen).iloc[-w.block :]
+            yield k, fitted.predict(w.model_bars).iloc[-w.block :]
 
 
 @dataclass
@@ -258,7 +256,7 @@ def test_a_slow_learner_trains_a_tenth_of_its_windows_again(bars, monkeypatch):
             return super().fit(bars)
 
     assert SECONDS == 0.5
-    monkeypatch.setattr("rollcast.backtests.gate.gate.SECONDS", 0.0)
+    monkeypatch.setattr("rollcast.backtests.gate.windows.SECONDS", 0.0)
     predictor = WalkForward(Counted(), train=250, every=3)
     forecast = predictor.predict(bars)
     run_itself = len(trained)
@@ -288,14 +286,7 @@ class Tomorrow(Predictor):
 
 def backtest(tmp_path, *arguments):
     (tmp_path / "tomorrow.py").write_text(textwrap.dedent(LEAK), encoding="utf-8")
-    command = [sys.executable, str(ROOT / "cli.py"), "backtest", "-P", "tomorrow.py", "--start", "2018-01-01"]
-    return subprocess.run(
-        [*command, "--out", "runs", *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    return cli("backtest", "-P", "tomorrow.py", "--start", "2018-01-01", "--out", "runs", *arguments, cwd=tmp_path)
 
 
 def test_the_command_line_refuses_with_one_line_and_leaves_no_folder(tmp_path):

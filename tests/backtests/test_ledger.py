@@ -22,13 +22,16 @@ from hypothesis import strategies as st
 
 import rollcast
 from rollcast import Predictor, WalkForward, load
-from rollcast.backtests import ledger as module
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.evidence import luck
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.evidence.luck import TrialCount
+from rollcast.backtests.ledger import database
+from rollcast.backtests.ledger import ledger as module
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.ledger.returns_sketch import _correlations, _lifted, _unpacked, effective, sketch
-from rollcast.backtests.ledger.trial_key import VOLATILE, trial_key
+from rollcast.backtests.ledger.trial_key import VOLATILE, Row, trial_key
 from rollcast.backtests.pipeline.result import Result
 from rollcast.predictors import BUILT_IN
 from rollcast.strategies import BUILT_IN as STRATEGIES
@@ -71,7 +74,7 @@ def ledger(tmp_path) -> Ledger:
 @pytest.fixture
 def full(ledger, results) -> Ledger:
     for result in results:
-        ledger.record(result)
+        ledger.record(Row.of(result))
     return ledger
 
 
@@ -85,7 +88,7 @@ def speed():
 
 def test_a_run_is_listed_with_its_scores_in_full_precision(ledger, sma, tmp_path):
     (tmp_path / "sma-SPY").mkdir()
-    assert ledger.record(sma, tmp_path / "sma-SPY") == 1
+    assert ledger.record(Row.of(sma), tmp_path / "sma-SPY") == 1
     row, scores, r = ledger.runs().loc[1], sma.metrics["strategy"], sma.returns
     assert {name: row[name] for name in ("sharpe", "cagr", "max_drawdown", "skew", "kurtosis")} == {
         name: scores[name] for name in ("sharpe", "cagr", "max_drawdown", "skew", "kurtosis")
@@ -102,7 +105,7 @@ def test_a_run_is_listed_with_its_scores_in_full_precision(ledger, sma, tmp_path
 
 def test_the_recipe_comes_back_as_it_would_be_saved(ledger, sma, tmp_path):
     sma.save(tmp_path)
-    assert ledger.run(ledger.record(sma))["recipe"] == json.loads((tmp_path / "recipe.json").read_text())
+    assert ledger.run(ledger.record(Row.of(sma)))["recipe"] == json.loads((tmp_path / "recipe.json").read_text())
     with pytest.raises(LookupError, match="has no run 2"):
         ledger.run(2)
 
@@ -110,14 +113,14 @@ def test_the_recipe_comes_back_as_it_would_be_saved(ledger, sma, tmp_path):
 def test_a_deleted_run_folder_stays_in_the_ledger_and_is_shown_as_gone(ledger, sma, tmp_path):
     for name in ("kept", "deleted"):
         (tmp_path / name).mkdir()
-        ledger.record(sma, tmp_path / name)
-    ledger.record(sma)
+        ledger.record(Row.of(sma), tmp_path / name)
+    ledger.record(Row.of(sma))
     (tmp_path / "deleted").rmdir()
     assert ledger.runs()["gone"].to_dict() == {1: False, 2: True, 3: False}
 
 
 def test_a_walk_forward_is_listed_by_its_learner_with_its_schedule(ledger):
-    ledger.record(made(predictor=WalkForward(load("ols-features"), train=500, every=250)))
+    ledger.record(Row.of(made(predictor=WalkForward(load("ols-features"), train=500, every=250))))
     row = ledger.runs().loc[1]
     assert row["predictor"] == "OLSFeatures"
     assert row["predictor_parameters"] == "lags=5 features=return,range,gap,volume train=500 every=250"
@@ -125,7 +128,7 @@ def test_a_walk_forward_is_listed_by_its_learner_with_its_schedule(ledger):
 
 def test_a_seed_is_a_column_and_another_seed_another_trial(ledger):
     for seed in (3, 4):
-        ledger.record(made(predictor=Coin(seed)))
+        ledger.record(Row.of(made(predictor=Coin(seed))))
     assert ledger.runs()["seed"].to_dict() == {1: 3, 2: 4}
     assert ledger.summary().loc["SPY", "trials"] == 2
 
@@ -157,27 +160,27 @@ def test_filters_choose_and_sorts_order(full):
 
 def test_the_same_recipe_run_again_is_one_trial_and_two_runs(ledger, sma):
     again = made().with_recipe(created="2030-01-01T00:00:00+00:00", seconds=3.5, command="x", request={"seed": 1})
-    ledger.record(sma)
-    assert ledger.trials(again) == module.Trials(1, 1.0, 0.0, 2)
-    ledger.record(again)
-    assert ledger.trials(again) == ledger.trials(sma) == module.Trials(1, 1.0, 0.0, 2)
+    ledger.record(Row.of(sma))
+    assert ledger.trials(Row.of(again)) == TrialCount(1, 1.0, 0.0, 2)
+    ledger.record(Row.of(again))
+    assert ledger.trials(Row.of(again)) == ledger.trials(Row.of(sma)) == TrialCount(1, 1.0, 0.0, 2)
 
 
 def test_a_result_loaded_from_its_folder_is_the_run_that_was_recorded(ledger, results, tmp_path):
     for number, result in enumerate(results[:3]):
-        ledger.record(result)
+        ledger.record(Row.of(result))
         folder = tmp_path / str(number)
         folder.mkdir()
         result.save(folder)
         loaded = Result.load(folder)
         assert trial_key(loaded.recipe) == trial_key(result.recipe)
-        assert ledger.trials(loaded) == ledger.trials(result)
+        assert ledger.trials(Row.of(loaded)) == ledger.trials(Row.of(result))
 
 
 def test_a_plugin_edited_under_the_same_recipe_is_another_trial(ledger, sma):
-    ledger.record(sma)
+    ledger.record(Row.of(sma))
     edited = replace(made(window=49), recipe=sma.recipe)
-    assert ledger.trials(edited).count == 2
+    assert ledger.trials(Row.of(edited)).count == 2
 
 
 LEAF = st.one_of(st.integers(-1000, 1000), st.text(max_size=5), st.booleans(), st.none(), st.floats(0.01, 0.99))
@@ -205,34 +208,34 @@ def test_a_key_does_not_depend_on_how_a_number_or_a_set_is_written():
 
 
 def test_trials_are_those_of_the_same_market_at_overlapping_times(full, results):
-    assert [full.trials(result).count for result in results] == [3, 3, 3, 1, 1, 2, 2]
+    assert [full.trials(Row.of(result)).count for result in results] == [3, 3, 3, 1, 1, 2, 2]
     week_later = made(start="2012-01-08", window=20)
-    assert full.trials(week_later).count == 4
-    assert full.trials(made(start="2018", end="2020")).count == 1
+    assert full.trials(Row.of(week_later)).count == 4
+    assert full.trials(Row.of(made(start="2018", end="2020"))).count == 1
     renamed = results[0].with_recipe(symbol="something else")
-    assert full.trials(renamed).count == 4
+    assert full.trials(Row.of(renamed)).count == 4
 
 
 def test_the_variance_is_that_of_the_sharpe_ratios_per_bar_and_no_less_than_of_luck(full, results):
     sharpe = full.runs(symbol="AAPL")["sharpe_bar"]
-    assert full.trials(results[5]).sharpe_variance == max(sharpe.var(), 1 / len(results[5].returns))
+    assert full.trials(Row.of(results[5])).sharpe_variance == max(sharpe.var(), 1 / len(results[5].returns))
     far = replace(results[5], metrics=results[5].metrics | {"strategy": results[5].metrics["strategy"] | {"sharpe": 9}})
-    varied = full.trials(far.with_recipe(account={}))
+    varied = full.trials(Row.of(far.with_recipe(account={})))
     expected = np.var([9 / math.sqrt(252), *sharpe], ddof=1)
     assert (varied.count, varied.sharpe_variance) == (3, pytest.approx(expected, rel=1e-12))
-    assert full.trials(results[3]).sharpe_variance == 0
+    assert full.trials(Row.of(results[3])).sharpe_variance == 0
 
 
 def test_a_sharpe_ratio_of_weekly_bars_is_rescaled_to_those_of_the_result(ledger, sma):
     bars = load_bars("SPY", "2012", "2017")
     shape = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
     weekly = rollcast.run(bars.resample("W-FRI").agg(shape), load("sma", window=4), LongShort, symbol="SPY")
-    ledger.record(weekly)
-    ledger.record(sma)
+    ledger.record(Row.of(weekly))
+    ledger.record(Row.of(sma))
     annual = [r.metrics["strategy"]["sharpe"] for r in (sma, weekly)]
     expected = max(np.var(annual, ddof=1) / 252, 1 / len(sma.returns))
-    assert ledger.trials(sma).sharpe_variance == pytest.approx(expected, rel=1e-12)
-    assert ledger.trials(weekly).sharpe_variance == pytest.approx(
+    assert ledger.trials(Row.of(sma)).sharpe_variance == pytest.approx(expected, rel=1e-12)
+    assert ledger.trials(Row.of(weekly)).sharpe_variance == pytest.approx(
         max(np.var(annual, ddof=1) / weekly.metrics["bars_per_year"], 1 / len(weekly.returns)), rel=1e-12
     )
 
@@ -251,19 +254,19 @@ class Coin(Predictor):
 
 def test_near_copies_are_one_effective_trial(ledger):
     for window in (50, 51, 52, 53):
-        ledger.record(made(window=window))
+        ledger.record(Row.of(made(window=window)))
     assert ledger.summary().loc["SPY"].to_dict() == {"runs": 4, "trials": 4, "effective": 1}
 
 
 def test_coins_are_as_many_effective_trials_as_there_are(ledger):
     for seed in range(5):
-        ledger.record(made(predictor=Coin(seed), strategy=LongShort))
+        ledger.record(Row.of(made(predictor=Coin(seed), strategy=LongShort)))
     assert ledger.summary().loc["SPY"].to_dict() == {"runs": 5, "trials": 5, "effective": 5}
 
 
 def test_the_same_rule_on_half_of_the_years_is_the_same_idea(ledger, sma):
-    ledger.record(made(start="2014-09"))
-    assert ledger.trials(sma) == replace(ledger.trials(sma), count=2, effective=1)
+    ledger.record(Row.of(made(start="2014-09")))
+    assert ledger.trials(Row.of(sma)) == replace(ledger.trials(Row.of(sma)), count=2, effective=1)
 
 
 @dataclass(frozen=True)
@@ -277,11 +280,11 @@ class Oracle(Predictor):
 def test_a_run_that_looked_ahead_is_marked_and_no_trial_but_its_own(ledger, sma):
     bars = load_bars("SPY", "2012", "2017")
     leaky = rollcast.run(bars, Oracle(), LongFlat, symbol="SPY", allow_lookahead=True)
-    ledger.record(leaky)
+    ledger.record(Row.of(leaky))
     assert not ledger.runs().loc[1, "passed"]
-    assert ledger.trials(sma).count == 1
-    ledger.record(sma)
-    assert ledger.trials(leaky).count == 2
+    assert ledger.trials(Row.of(sma)).count == 1
+    ledger.record(Row.of(sma))
+    assert ledger.trials(Row.of(leaky)).count == 2
 
 
 @st.composite
@@ -344,14 +347,14 @@ def test_clustering_is_given_rows_with_exactly_the_correlations_found(monkeypatc
 def test_reading_a_ledger_that_is_not_there_makes_none(ledger, sma):
     assert ledger.runs().empty
     assert ledger.summary().empty
-    assert ledger.trials(sma) == module.Trials(1, 1.0, 0.0, 1)
+    assert ledger.trials(Row.of(sma)) == TrialCount(1, 1.0, 0.0, 1)
     assert not ledger.path.exists()
 
 
 def test_an_empty_file_is_an_empty_ledger(ledger, sma):
     ledger.path.touch()
     assert ledger.runs().empty
-    assert ledger.record(sma) == 1
+    assert ledger.record(Row.of(sma)) == 1
 
 
 def other_database(path: Path) -> None:
@@ -360,13 +363,13 @@ def other_database(path: Path) -> None:
 
 
 def newer_version(path: Path) -> None:
-    Ledger(path).record(made(start="2017"))
+    Ledger(path).record(Row.of(made(start="2017")))
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 2")
 
 
 def torn(path: Path) -> None:
-    Ledger(path).record(made(start="2017"))
+    Ledger(path).record(Row.of(made(start="2017")))
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\x99" * (len(whole) - 4096))
 
@@ -384,7 +387,7 @@ def torn(path: Path) -> None:
 def test_what_is_no_ledger_gives_one_clear_line_and_is_left_as_it_is(ledger, sma, damage, message):
     damage(ledger.path)
     before = ledger.path.read_bytes()
-    for call in (ledger.runs, lambda: ledger.record(sma), lambda: ledger.trials(sma)):
+    for call in (ledger.runs, lambda: ledger.record(Row.of(sma)), lambda: ledger.trials(Row.of(sma))):
         with pytest.raises(ValueError, match=message) as caught:
             call()
         assert "\n" not in str(caught.value)
@@ -393,12 +396,12 @@ def test_what_is_no_ledger_gives_one_clear_line_and_is_left_as_it_is(ledger, sma
 
 
 def test_a_ledger_that_stays_locked_or_cannot_be_opened_is_an_os_error(full, sma, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
     with closing(sqlite3.connect(full.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert len(full.runs()) == 7  # who reads need not wait for who writes
         with pytest.raises(OSError, match="database is locked"):
-            full.record(sma)
+            full.record(Row.of(sma))
     assert len(full.runs()) == 7
     with pytest.raises(OSError, match="cannot use"):
         Ledger(tmp_path).runs()
@@ -427,14 +430,21 @@ def test_an_export_holds_every_run_and_recipe(full, results, tmp_path, suffix):
         full.export(tmp_path / "all.xlsx")
 
 
-def test_ten_thousand_runs_are_listed_in_half_a_second(full, results, speed):
+def test_ten_thousand_runs_are_listed(full, results, speed):
+    speed.multiply(full.path, 10_000)
+    runs = full.runs()
+    assert (len(runs), runs["trial"].nunique()) == (10_000, 10_000)
+    assert full.trials(Row.of(results[3])).count > 1000
+
+
+@pytest.mark.timed
+def test_ten_thousand_runs_are_listed_in_half_a_second(full, speed):
     speed.multiply(full.path, 10_000)
     began = time.perf_counter()
     runs = full.runs()
     took = time.perf_counter() - began
-    assert (len(runs), runs["trial"].nunique()) == (10_000, 10_000)
+    assert len(runs) == 10_000
     assert took < 0.5
-    assert full.trials(results[3]).count > 1000
 
 
 HALF_WRITTEN = """
@@ -455,7 +465,7 @@ def test_a_transaction_killed_with_half_of_it_in_the_file_leaves_no_trace(full, 
     assert full.path.stat().st_size > size  # the half is there
     assert full.path.with_name(f"{NAME}-journal").exists()
     assert len(full.runs()) == 7
-    assert full.record(sma) == 8
+    assert full.record(Row.of(sma)) == 8
     with closing(sqlite3.connect(full.path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert connection.execute("SELECT count(*) FROM details").fetchone() == (8,)
@@ -474,5 +484,5 @@ def test_an_account_is_part_of_what_was_tried(ledger, sma):
     costly = rollcast.run(
         load_bars("SPY", "2012", "2017"), load("sma"), LongFlat, account=Account(commission_bps=10), symbol="SPY"
     )
-    ledger.record(sma)
-    assert ledger.trials(costly).count == 2
+    ledger.record(Row.of(sma))
+    assert ledger.trials(Row.of(costly)).count == 2

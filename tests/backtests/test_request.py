@@ -2,7 +2,8 @@
 
 import json
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,7 +15,12 @@ import cli
 from rollcast import Account, Result, WalkForward
 from rollcast.backtests.commands.options import request_of
 from rollcast.backtests.commands.runs import backtest
+from rollcast.backtests.data.bars import digest
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.pipeline.request import Request
+
+# A run saved by version 0.1.0, whose request was one flat class.
+SAVED = Path(__file__).parent / "saved_0_1_0"
 
 FULL = Request(
     predictor="ols-features",
@@ -96,7 +102,7 @@ def test_since_moves_the_evaluation_and_changes_no_forecast():
     whole = Request("sma", start="2012", end="2016").run()
     later = Request("sma", start="2012", end="2016", since="2014-06-01").run()
     assert later.recipe["evaluation"]["first"] == pd.Timestamp("2014-06-02")
-    pd.testing.assert_series_equal(later.forecasts, whole.forecasts.loc["2014-06-01":])
+    pd.testing.assert_series_equal(later.forecast, whole.forecast.loc["2014-06-01":])
     assert later.equity.iloc[0] == 100_000
 
 
@@ -119,6 +125,54 @@ def test_a_recipe_of_a_version_that_asked_otherwise_is_read_where_it_can_be_and_
         Request.from_recipe(recipe)
 
 
+def test_a_run_saved_before_the_data_had_a_class_of_options_is_read_and_asks_for_the_same_data():
+    saved = Result.load(SAVED)
+    request = Request.from_recipe(saved.recipe)
+    assert request == Request(
+        *("ols-features", "proportional"),
+        **{"start": "2015", "end": "2016-06", "since": "2015-09", "source": "bundled", "bar": "1wk", "adjust": "asof"},
+        **{"repair": True, "overnight": True, "train": 30, "every": 5, "account": Account(fractional=True)},
+        **{"params": {"lags": "2"}, "strategy_params": {"cap": "0.5"}},
+    )
+    assert asked_by(saved.recipe["command"]) == request
+    data = request.load()
+    assert digest(data.bars) == saved.recipe["bars"]["sha256"]
+    assert digest(data.model_bars) == digest(saved.model_bars) == saved.recipe["bars"]["seen"]
+
+
+def test_every_option_of_the_data_is_an_option_of_the_command_line_and_no_second_class_repeats_one():
+    own = {one.name for one in fields(DataOptions)}
+    options = {option.name for option in backtest.params}
+    assert own <= options
+    assert not own & set(Request.__annotations__)
+
+
+@pytest.mark.parametrize(
+    ("option", "error", "words"),
+    [
+        ({"source": "stoer"}, LookupError, r"unknown source 'stoer'\. Did you mean 'store'\?"),
+        ({"adjust": "half"}, ValueError, "adjust is one of full, asof, none, and not 'half'"),
+        ({"decimal": ";"}, ValueError, "--decimal is . or , and not ';'"),
+        ({"bar": "7x"}, ValueError, "'7x' is no bar size"),
+        ({"start": "soon"}, ValueError, "'soon' is not a date"),
+        ({"end": "NaT"}, ValueError, "'NaT' is not a date"),
+        ({"start": "2016", "end": "2015-12-31"}, ValueError, "start 2016 is after end 2015-12-31"),
+    ],
+)
+def test_an_option_of_the_data_that_means_nothing_is_refused_where_it_is_written(option, error, words):
+    with pytest.raises(error, match=words):
+        DataOptions(**option)
+    with pytest.raises(error, match=words):
+        Request("sma", **option)
+
+
+def test_an_end_includes_the_whole_of_its_year_month_or_day():
+    assert Request("sma", start="2015-02", end="2015-02").load().bars.index[[0, -1]].strftime("%F").tolist() == [
+        "2015-02-02",
+        "2015-02-27",
+    ]
+
+
 # --- results saved and read back ---
 
 
@@ -131,10 +185,10 @@ def result(request):
 def test_a_saved_result_comes_back_the_same_to_the_bit(result, tmp_path):
     result.save(tmp_path)
     back = Result.load(tmp_path)
-    for table in ("bars", "history", "orders", "trades"):
+    for table in ("bars", "history", "forecasts", "positions", "orders", "trades"):
         exact = {"check_exact": True, "check_dtype": False, "check_freq": False}
         pd.testing.assert_frame_equal(getattr(back, table), getattr(result, table), **exact)
-    for series in ("returns", "benchmark_returns", "forecasts"):
+    for series in ("returns", "benchmark_returns", "forecast"):
         pd.testing.assert_series_equal(
             getattr(back, series), getattr(result, series), check_exact=True, check_freq=False
         )

@@ -15,7 +15,7 @@ import rollcast
 from rollcast import Predictor, WalkForward, load
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import digest, load_bars
-from rollcast.backtests.pipeline.result import Result, RunFolder
+from rollcast.backtests.pipeline.result import Result
 from rollcast.predictors.bars import random_walk
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
@@ -28,6 +28,7 @@ FILES = [
     "forecasts.parquet",
     "metrics.json",
     "orders.csv",
+    "positions.parquet",
     "recipe.json",
     "trades.csv",
 ]
@@ -52,7 +53,7 @@ def test_a_saved_result_loads_back_equal(result, tmp_path):
         pd.read_parquet(folder / "equity.parquet"), result.history, check_exact=True, check_freq=False
     )
     forecasts = pd.read_parquet(folder / "forecasts.parquet")["forecast"]
-    pd.testing.assert_series_equal(forecasts, result.forecasts, check_exact=True, check_names=False, check_freq=False)
+    pd.testing.assert_series_equal(forecasts, result.forecast, check_exact=True, check_names=False, check_freq=False)
     for name, parse_dates in (("orders", ["date"]), ("trades", ["entry_date", "exit_date"])):
         table = pd.read_csv(folder / f"{name}.csv", parse_dates=parse_dates)
         pd.testing.assert_frame_equal(table, getattr(result, name), rtol=1e-14, atol=0, check_dtype=False)
@@ -169,10 +170,10 @@ def test_the_result_begins_at_the_first_forecast_with_the_whole_of_the_cash():
     bars = load_bars("SPY", "2015", "2016")
     made = rollcast.run(bars, load("sma", window=100), BuyAndHold)
     assert made.history.index[0] == bars.index[99]
-    assert len(made.returns) == len(made.forecasts) == len(made.history) == len(bars) - 99
+    assert len(made.returns) == len(made.forecast) == len(made.history) == len(bars) - 99
     assert made.history["equity"].iloc[0] == 100_000
     assert made.returns.iloc[0] == 0
-    assert made.forecasts.notna().all()
+    assert made.forecast.notna().all()
     assert (1 + made.returns).prod() * 100_000 == pytest.approx(made.equity.iloc[-1], rel=1e-12)
     pd.testing.assert_series_equal(made.returns, made.benchmark_returns, check_names=False)
 
@@ -188,7 +189,7 @@ def test_what_was_traded_before_the_first_forecast_is_not_in_the_scores_of_the_w
     bars = load_bars("SPY", "2015", "2016")
     made = rollcast.run(bars, load("sma", window=300), BuysAtOnce)
     scores = made.metrics["strategy"]
-    assert made.history["units"].iloc[0] > 0
+    assert made.positions.iloc[:, 0].iloc[0] > 0
     assert scores["time_in_market"] == 1
     assert scores["turnover"] == 0
     assert scores["orders"] == 0
@@ -219,79 +220,3 @@ def test_a_forecast_that_breaks_the_contract_is_refused(make, error, words):
 def test_a_learner_out_of_its_walk_forward_is_refused():
     with pytest.raises(TypeError, match="WalkForward"):
         rollcast.run(random_walk(60), load("ols-features"), LongFlat)
-
-
-# --- the folder ---
-
-
-def test_a_finished_folder_is_the_only_thing_there_and_everyone_may_read_it(tmp_path):
-    with RunFolder(tmp_path / "runs", "ema-SPY") as folder:
-        (folder.path / "a.txt").write_text("whole")
-        assert [p.name[0] for p in (tmp_path / "runs").iterdir()] == ["."]
-        path = folder.finish()
-    assert list((tmp_path / "runs").iterdir()) == [path]
-    assert path.name.endswith("Z-ema-SPY")
-    assert (path / "a.txt").read_text() == "whole"
-    assert path.stat().st_mode & 0o777 == 0o755
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit, MemoryError])
-def test_an_interrupted_run_leaves_nothing(error, tmp_path):
-    def interrupted() -> None:
-        with RunFolder(tmp_path, "ema-SPY") as folder:
-            (folder.path / "deep").mkdir()
-            (folder.path / "deep" / "half.txt").write_text("half")
-            raise error
-
-    with pytest.raises(error):
-        interrupted()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_runs_of_the_same_second_are_numbered(tmp_path, monkeypatch):
-    import rollcast.backtests.pipeline.result as module
-
-    class Noon(module.datetime):
-        @classmethod
-        def now(cls, tz=None):
-            return cls(2026, 1, 2, 12, 0, 0, tzinfo=tz)
-
-    monkeypatch.setattr(module, "datetime", Noon)
-    made = []
-    for k in range(3):
-        with RunFolder(tmp_path, "x") as folder:
-            (folder.path / str(k)).touch()
-            made.append(folder.finish().name)
-    assert made == ["20260102T120000Z-x", "20260102T120000Z-x-2", "20260102T120000Z-x-3"]
-    assert [(tmp_path / name / str(k)).exists() for k, name in enumerate(made)] == [True] * 3
-
-
-def test_a_name_taken_between_looking_and_renaming_loses_no_run(tmp_path, monkeypatch):
-    with RunFolder(tmp_path, "x") as first:
-        (first.path / "a").touch()
-        taken = first.finish()
-    looked = []
-
-    def blind(path: Path, **_) -> bool:
-        looked.append(path)
-        return len(looked) > 1 and path.is_dir()
-
-    with RunFolder(tmp_path, "x") as second:
-        (second.path / "b").touch()
-        monkeypatch.setattr(Path, "exists", blind)
-        path = second.finish()
-        monkeypatch.undo()
-    assert (taken / "a").exists()
-    assert (path / "b").exists()
-
-
-@pytest.mark.parametrize("below", [".", "deeper", "deeper/still"])
-def test_a_place_that_cannot_be_written_is_one_clear_error_before_anything_is_run(below, tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")
-    with pytest.raises(OSError, match=r"^cannot write to .*file.*Choose another folder with --out$") as caught:
-        RunFolder(blocked / below, "x")
-    assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
-    assert blocked.read_text() == "in the way"
-    assert list(tmp_path.iterdir()) == [blocked]

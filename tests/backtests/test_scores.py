@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 
-import empyrical
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 import rollcast
 from rollcast import load
@@ -31,6 +29,9 @@ def real(symbol: str) -> tuple[pd.Series, int]:
 
 @pytest.mark.parametrize("symbol", ["SPY", "BTC-USD", "AAPL.1h", "AMD.sp20", "FB"])
 def test_return_scores_equal_empyricals_and_scipys(symbol):
+    import empyrical
+    from scipy import stats
+
     r, yearly = real(symbol)
     ours = return_scores(r, yearly)
     theirs = {
@@ -164,6 +165,8 @@ def test_buy_and_hold_in_the_metrics_is_the_market_less_its_one_purchase():
 
 @pytest.mark.parametrize("symbol", ["SPY", "BTC-USD", "AAPL.1h"])
 def test_forecast_scores_equal_direct_formulas(symbol):
+    from scipy import stats
+
     bars = load_bars(symbol).iloc[-1000:]
     forecast = load("ema", span=15).predict(bars)
     log = np.log(bars["close"].to_numpy())

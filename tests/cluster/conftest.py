@@ -36,7 +36,7 @@ def end(process: subprocess.Popen) -> None:
 def nodes(environment: dict[str, str]) -> int:
     """How many nodes there are; 0 while there is no answer."""
     code = "import logging, ray; ray.init(logging_level=logging.CRITICAL); print(len(ray.nodes()))"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600)
     return int(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else 0
 
 
@@ -56,7 +56,7 @@ def two_nodes() -> Iterator[dict[str, str]]:
         alone = {key: value for key, value in environment.items() if key != "RAY_ADDRESS"}
         started = [start(head, alone)]
         try:
-            deadline = time.monotonic() + 180
+            deadline = time.monotonic() + 900
             while nodes(environment) < 2:
                 assert time.monotonic() < deadline, "the cluster does not come up"
                 if len(started) == 1 and nodes(environment) == 1:

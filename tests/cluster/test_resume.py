@@ -28,17 +28,19 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from rollcast.backtests.workspace import workspace
-from rollcast.backtests.cluster import engine, foreman, journal
+from rollcast.backtests.cluster import engine, journal, journalled_executor
 from rollcast.backtests.pipeline.request import Request
-journal.SECONDS, foreman.SECONDS = 0.2, 0.1
+journal.SECONDS, journalled_executor.SECONDS = 0.2, 0.1
 out = Path(sys.argv[1])
 request = Request(str(out.parent / "slow.py"), start="2010", params={"log": str(out) + ".log"})
 with engine(sys.argv[2], out):
     workspace.backtest(request, out)
 """
+# It waits at its sixtieth window while there is a file that holds it, so that it cannot end before it is killed.
 PLUGIN = """
 import time
 from dataclasses import dataclass
+from pathlib import Path
 import pandas as pd
 from rollcast import Learner
 
@@ -50,6 +52,8 @@ class Slow(Learner):
         with open(self.log, "a") as file:
             file.write(f"{bars.index[-1]:%Y-%m-%d}\\n")
         time.sleep(0.05)
+        while Path(self.log + ".hold").exists() and len(Path(self.log).read_text().splitlines()) >= 60:
+            time.sleep(0.05)
         self.mean_ = bars["close"].pct_change().mean()
         return self
 
@@ -85,7 +89,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(learner: Learner, out: Path | None) -> tuple[pd.Series, training_log.Training | None]:
-    with engine("local", out), training_log.kept() as page:
+    with engine("local", out), training_log.recording() as page:
         series = WalkForward(learner, train=100, every=5).predict(random_walk(400))
     return series, page.training()
 
@@ -187,7 +191,7 @@ def started(out: Path, name: str, environment: dict[str, str] | None) -> subproc
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
 
 
-def until(holds: object, seconds: float = 120) -> Iterator[None]:
+def until(holds: object, seconds: float = 600) -> Iterator[None]:
     deadline = time.monotonic() + seconds
     while not holds() and time.monotonic() < deadline:  # type: ignore[operator]
         time.sleep(0.02)
@@ -208,17 +212,20 @@ def test_a_killed_backtest_goes_on_and_gives_the_same_bytes(name, tmp_path, requ
     (tmp_path / "slow.py").write_text(PLUGIN)
     time.sleep(2)  # code that is younger than its process is not kept
     killed, whole = tmp_path / "killed", tmp_path / "whole"
+    hold = tmp_path / "killed.log.hold"
+    hold.touch()
     process = started(killed, name, environment)
     for _ in until(lambda: len(kept(killed)) >= 15 or process.poll() is not None):
         pass
     assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    hold.unlink()
     log, finished = tmp_path / "killed.log", kept(killed)
     log.write_text("")
     for out in (killed, whole):
         process = started(out, name if out == killed else "local", environment)
-        _, error = process.communicate(timeout=300)
+        _, error = process.communicate(timeout=1200)
         assert process.returncode == 0, error
     run = [text.splitlines() for text in (log.read_text(), (tmp_path / "whole.log").read_text())]
     once_more = set(run[0]) & finished

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -71,12 +70,14 @@ class Yahoo:
 
             do_POST = do_GET
 
+        self.closed = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.base = f"http://127.0.0.1:{self.server.server_port}"
 
     def close(self) -> None:
+        self.closed.set()
         self.server.shutdown()
         self.server.server_close()
 
@@ -92,7 +93,7 @@ class Yahoo:
         if kind == "FLAKY" and self.asked[ticker] > 2:
             kind, ticker = "", "AAPL"
         if kind == "HANG":
-            time.sleep(5)
+            self.closed.wait()
         if kind in ("RATE", "FLAKY"):
             return _send(request, 429, b"Too Many Requests")
         if kind.startswith("ERR"):

@@ -16,6 +16,6 @@ PRICES = ["open", "high", "low", "close"]
 
 
 def get(yahoo: Yahoo, symbol: str, **options: object) -> Fetched:
-    """What `fetch` makes of the server's answer, its patience short."""
-    quick = {"deadline": 10.0, "timeout": 5.0, "pause": 0.01}
+    """What `fetch` makes of the server's answer, its pauses short."""
+    quick = {"deadline": 600.0, "timeout": 300.0, "pause": 0.01}
     return fetch(symbol, connect=connector(yahoo.base), **quick | options)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollcast.backtests.data.adjust import actions, as_bars, factors
+from rollcast.backtests.data.adjust import actions_in, as_bars, factors
 from rollcast.backtests.data.bundled import bundled
 from rollcast.predictors.bars import check_bars
 
@@ -37,7 +37,7 @@ def test_a_split_with_a_dividend_on_one_day():
     # one share of 100 pays 2 and becomes two of 49
     assert as_bars(rows, "full", "x")["close"].tolist() == pytest.approx([49.0, 49.0, 50.0])
     assert as_bars(rows, "none", "x")["close"].tolist() == [100.0, 49.0, 50.0]
-    assert actions(rows).to_numpy().tolist() == [[2.0, 2.0]]
+    assert actions_in(rows).to_numpy().tolist() == [[2.0, 2.0]]
 
 
 def test_bars_stay_bars_whatever_is_paid():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rollcast.backtests.data.bars import list_bars, load_bars
 from rollcast.backtests.data.bundled import bundled, bundled_table
-from rollcast.backtests.data.doctor import FATAL, ask_calendar, examine, repair
+from rollcast.backtests.data.doctor import FATAL, compare_calendar, examine, repair
 from rollcast.backtests.data.gaps import against_calendar, partial_last
 from rollcast.backtests.data.table import PRICES, Table
 from rollcast.predictors.bars import check_bars
@@ -92,7 +92,7 @@ def test_nothing_bundled_is_fatal(symbol):
 
 @pytest.mark.parametrize("symbol", [symbol for symbol, row in list_bars().iterrows() if row["frequency"] == "daily"])
 def test_the_bundled_days_are_the_calendar_s(symbol):
-    assert ask_calendar(bundled_table(symbol)) == []
+    assert compare_calendar(bundled_table(symbol)) == []
 
 
 def doubts(rows):

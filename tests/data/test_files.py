@@ -12,6 +12,7 @@ from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.data.files import read_file
 from rollcast.backtests.data.load import is_file, load
 from rollcast.backtests.data.numbers import decimal_mark, parse_numbers
+from rollcast.backtests.data.options import DataOptions
 from rollcast.predictors.bars import check_bars
 from tests.data.broken import BAD
 from tests.data.dialects import ADJUSTED, DAYS, GOOD, HOURS, table
@@ -58,7 +59,7 @@ def test_every_broken_file_is_refused_by_name_and_row(name, tmp_path):
     "name", ["duplicate.csv", "unsorted.csv", "nan.csv", "negative.csv", "high_low.csv", "volume.csv"]
 )
 def test_damage_is_mended_only_when_asked_and_each_repair_is_named(name, tmp_path):
-    loaded = load(put(tmp_path, name, BAD[name][0]), repair=True)
+    loaded = load(put(tmp_path, name, BAD[name][0]), DataOptions(repair=True))
     check_bars(loaded.bars)
     assert loaded.repairs
     assert all("2021-" in sentence and "row" in sentence for sentence in loaded.repairs)
@@ -66,41 +67,41 @@ def test_damage_is_mended_only_when_asked_and_each_repair_is_named(name, tmp_pat
 
 def test_a_sound_file_is_not_repaired(tmp_path):
     path = put(tmp_path, "plain.csv", table())
-    assert load(path, repair=True).repairs == ()
-    pd.testing.assert_frame_equal(load(path, repair=True).bars, load(path).bars)
+    assert load(path, DataOptions(repair=True)).repairs == ()
+    pd.testing.assert_frame_equal(load(path, DataOptions(repair=True)).bars, load(path).bars)
 
 
 def test_columns_can_be_said(tmp_path):
     path = put(tmp_path, "odd.csv", table(header=["Wann", "A", "B", "C", "D", "E"]))
     chosen = {"date": "Wann", "open": "A", "high": "B", "low": "C", "close": "D", "volume": "5"}
-    loaded = load(path, columns=chosen)
+    loaded = load(path, DataOptions(columns=chosen))
     pd.testing.assert_frame_equal(loaded.bars, DAYS, check_freq=False, check_index_type=False)
     assert "close is the column 'D', as asked" in loaded.statements
     with pytest.raises(ValueError, match=r"--column close=Z: there is no column 'Z'"):
-        load(path, columns={"date": "Wann", "close": "Z"})
+        load(path, DataOptions(columns={"date": "Wann", "close": "Z"}))
     with pytest.raises(ValueError, match=r"--column clsoe=…: there is no column 'clsoe'\. Did you mean 'close'\?"):
-        load(path, columns={"clsoe": "D"})
+        load(path, DataOptions(columns={"clsoe": "D"}))
 
 
 def test_an_ambiguous_date_is_settled_by_its_format(tmp_path):
     path = put(tmp_path, "ambiguous.csv", BAD["ambiguous.csv"][0])
-    assert load(path, date_format="%d/%m/%Y").bars.index[0] == pd.Timestamp("2021-03-01")
+    assert load(path, DataOptions(date_format="%d/%m/%Y")).bars.index[0] == pd.Timestamp("2021-03-01")
     with pytest.raises(ValueError, match=r"is not a date of the form %d\.%m\.%Y"):
-        load(path, date_format="%d.%m.%Y")
+        load(path, DataOptions(date_format="%d.%m.%Y"))
 
 
 def test_an_ambiguous_comma_is_settled_by_decimal(tmp_path):
     path = put(tmp_path, "doubt.csv", BAD["decimal_doubt.csv"][0])
-    assert load(path, decimal=",").bars["close"].tolist() == [1.234, 1.25]
-    assert load(path, decimal=".").bars["close"].tolist() == [1234, 1250]
+    assert load(path, DataOptions(decimal=",")).bars["close"].tolist() == [1.234, 1.25]
+    assert load(path, DataOptions(decimal=".")).bars["close"].tolist() == [1234, 1250]
 
 
 def test_utc_times_are_those_of_the_exchange_that_is_said(tmp_path):
     content = table(HOURS, date=lambda d: d.tz_localize("Asia/Tokyo").tz_convert("UTC").isoformat())
     path = put(tmp_path, "tokyo.csv", content)
-    assert load(path, zone="Asia/Tokyo").bars.index.equals(HOURS.index)
+    assert load(path, DataOptions(zone="Asia/Tokyo")).bars.index.equals(HOURS.index)
     with pytest.raises(ValueError, match="'Tokyo' is not a time zone"):
-        load(path, zone="Tokyo")
+        load(path, DataOptions(zone="Tokyo"))
 
 
 def test_a_close_alone_makes_bars_and_adjusted_closes_no_raw_ones(tmp_path):
@@ -109,14 +110,14 @@ def test_a_close_alone_makes_bars_and_adjusted_closes_no_raw_ones(tmp_path):
     assert (bars[["open", "high", "low"]].to_numpy() == bars[["close"]].to_numpy()).all()
     path = put(tmp_path, "adjusted.csv", closes.replace("Close", "Adj Close"))
     with pytest.raises(ValueError, match="holds adjusted closes only"):
-        load(path, adjust="none")
+        load(path, DataOptions(adjust="none"))
     assert load(path).bars["close"].equals(bars["close"])
 
 
 def test_an_adjusted_close_is_used_for_returns_and_left_out_of_raw_prices(tmp_path):
     path = put(tmp_path, "page.csv", GOOD["yahoo_page.csv"][0])
     np.testing.assert_allclose(load(path).bars["close"], ADJUSTED["close"], rtol=1e-12)
-    np.testing.assert_allclose(load(path, adjust="none").bars["close"], DAYS["close"], rtol=1e-12)
+    np.testing.assert_allclose(load(path, DataOptions(adjust="none")).bars["close"], DAYS["close"], rtol=1e-12)
 
 
 @pytest.mark.parametrize("keep_index", [True, False])
@@ -148,12 +149,12 @@ def test_what_is_a_file_and_what_a_symbol():
     with pytest.raises(LookupError, match=r"there is no file .*missing\.csv"):
         load("missing.csv")
     with pytest.raises(ValueError, match="date_format settles how a file is read, and 'SPY' is no file"):
-        load("SPY", date_format="%Y")
+        load("SPY", DataOptions(date_format="%Y"))
 
 
 def test_a_range_of_a_file_is_cut_before_it_is_judged(tmp_path):
     path = put(tmp_path, "negative.csv", BAD["negative.csv"][0])
-    assert len(load(path, start="2021-03-08").bars) == (DAYS.index >= "2021-03-08").sum()
+    assert len(load(path, DataOptions(start="2021-03-08")).bars) == (DAYS.index >= "2021-03-08").sum()
 
 
 def test_a_hundred_thousand_rows_read_as_written(tmp_path):

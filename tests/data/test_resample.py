@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollcast import Request, load_bars
-from rollcast.backtests.data.adjust import actions, factors
+from rollcast.backtests.data.adjust import actions_in, factors
 from rollcast.backtests.data.bars import bars_per_year, digest
 from rollcast.backtests.data.bundled import bundled
 from rollcast.backtests.data.calendars import schedule
 from rollcast.backtests.data.load import load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.resample import name_of, resample, width_of
 from rollcast.backtests.verify import check
 
@@ -139,7 +140,7 @@ def test_a_last_week_is_there_once_its_last_session_is(end, exchange, last):
 
 @pytest.mark.parametrize(("end", "last"), [("2021-05-28", "2021-05-28"), ("2021-05-27", "2021-04-30")])
 def test_a_last_month_is_there_once_its_last_session_is(end, last):
-    found = load("SPY", "2021", end, bar="1mo")  # Monday 31 May 2021 was a holiday
+    found = load("SPY", DataOptions(start="2021", end=end, bar="1mo"))  # Monday 31 May 2021 was a holiday
     assert found.bars.index[-1] == pd.Timestamp(last)
     assert found.statements[0].endswith("of 1d")
     assert ("left out: the last 19, to 2021-05-27, which may not be a whole bar" in found.statements) == (
@@ -194,9 +195,9 @@ def test_what_was_paid_and_split_moves_to_the_week_and_a_holder_gets_the_same(ev
     rows = bundled()["SPY"].iloc[:80].drop(columns="adj_close").assign(dividend=0.0, split=0.0).astype(float)
     for place, paid, ratio in events:
         rows.iloc[place, -2:] = paid, ratio
-    weeks, moved, _ = resample(rows[list(AGGREGATE)], actions(rows), "1wk", "XNYS")
+    weeks, moved, _ = resample(rows[list(AGGREGATE)], actions_in(rows), "1wk", "XNYS")
     assert set(moved.index) <= set(weeks.index)
-    within = actions(rows).loc[: weeks.index[-1]]
+    within = actions_in(rows).loc[: weeks.index[-1]]
     assert moved["split"].prod() == pytest.approx(within["split"].prod())
     shares = within["split"].cumprod() / within["split"]  # of one held at first, as each dividend is paid
     weekly = moved["split"].cumprod() / moved["split"]
@@ -220,11 +221,11 @@ def test_a_year_has_52_weeks_and_12_months(symbol, bar, yearly):
 
 
 def test_weeks_raise_no_doubt_of_gaps_or_nights():
-    assert load("SPY", bar="1wk").findings == ()
-    assert not any("night" in found for found in load("AAPL.1h", bar="1d").findings)
+    assert load("SPY", DataOptions(bar="1wk")).findings == ()
+    assert not any("night" in found for found in load("AAPL.1h", DataOptions(bar="1d")).findings)
     nights = "500 nights are left out of what the predictor reads; the account holds its position through them"
-    assert nights in load("AAPL.1h", bar="2h").statements
-    assert not any("night" in said for said in load("AAPL.1h", bar="1d").statements)
+    assert nights in load("AAPL.1h", DataOptions(bar="2h")).statements
+    assert not any("night" in said for said in load("AAPL.1h", DataOptions(bar="1d")).statements)
 
 
 def test_a_run_on_weeks_is_made_again_from_its_recipe():

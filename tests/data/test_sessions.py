@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from rollcast.backtests.data.calendars import session_starts
-from rollcast.backtests.data.load import given, load
+from rollcast.backtests.data.load import from_bars, load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.sessions import nights, over_nights, spliced
 from rollcast.backtests.gate.gate import examine
 from rollcast.backtests.pipeline.request import Request
@@ -39,15 +40,15 @@ def test_the_first_return_of_a_session_is_that_of_its_own_bar():
 def test_a_forecast_is_blind_to_the_size_of_a_night_to_the_last_bit(name):
     wild = gapped(BARS, nights(BARS)[250], 2.0)  # a factor that does not round
     model = predictor(name)
-    ours, theirs = (model.predict(given(bars).seen) for bars in (BARS, wild))
+    ours, theirs = (model.predict(from_bars(bars).model_bars) for bars in (BARS, wild))
     pd.testing.assert_series_equal(ours, theirs, check_exact=True)
-    ours, theirs = (model.predict(given(bars, overnight=True).seen) for bars in (BARS, wild))
+    ours, theirs = (model.predict(from_bars(bars, overnight=True).model_bars) for bars in (BARS, wild))
     assert (ours != theirs).any()
 
 
 def test_a_night_of_any_size_leaves_the_features_of_every_bar_but_for_rounding():
     wild = gapped(BARS, nights(BARS)[100], 0.83)
-    ours, theirs = (features(given(bars).seen) for bars in (BARS, wild))
+    ours, theirs = (features(from_bars(bars).model_bars) for bars in (BARS, wild))
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12)
 
 
@@ -75,15 +76,15 @@ def test_the_gate_passes_what_was_spliced():
 def test_bars_without_sessions_are_read_as_they_are():
     for symbol in ("SPY", "BTC-USD"):
         data = load(symbol)
-        assert data.seen is data.bars
+        assert data.model_bars is data.bars
 
 
 def test_what_was_done_about_nights_is_said():
     (left,) = load("AAPL.1h").statements
     assert left.startswith("500 nights are left out of what the predictor reads")
-    data = load("AAPL.1h", overnight=True)
+    data = load("AAPL.1h", DataOptions(overnight=True))
     assert data.statements == ("500 of 3476 returns are over a night, and read as they are, as asked",)
-    assert data.seen is data.bars
+    assert data.model_bars is data.bars
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +99,8 @@ def test_the_account_trades_true_prices_and_the_forecast_is_scored_on_what_was_r
     np.testing.assert_array_equal(honoured.history["benchmark"], fed.history["benchmark"])
     fills = honoured.orders.set_index("date")["price"] / BARS["open"].reindex(honoured.orders["date"])
     assert fills.sub(1).abs().max() < 1.01e-4
-    outcome = log_returns(honoured.read).shift(-1).reindex(honoured.forecasts.index)
-    assert honoured.metrics["forecast"]["ic"] == pytest.approx(honoured.forecasts.corr(outcome), rel=1e-9)
+    outcome = log_returns(honoured.model_bars).shift(-1).reindex(honoured.forecast.index)
+    assert honoured.metrics["forecast"]["ic"] == pytest.approx(honoured.forecast.corr(outcome), rel=1e-9)
 
 
 def test_the_price_forecast_after_a_night_starts_from_the_open(runs):
@@ -107,9 +108,9 @@ def test_the_price_forecast_after_a_night_starts_from_the_open(runs):
 
     result = runs[False]
     after = BARS.index[nights(BARS)][300]
-    before = result.forecasts.shift(1)[after]
+    before = result.forecast.shift(1)[after]
     assert price_forecast(result)[after] == pytest.approx(BARS["open"][after] * np.exp(before), rel=1e-9)
-    at = result.forecasts.index.get_loc(after) - 1
+    at = result.forecast.index.get_loc(after) - 1
     told = BARS["close"].shift(1)[after] * np.exp(chart_data(result)["f"][at] / 1e6)
     assert told == pytest.approx(price_forecast(result)[after], rel=1e-6)
 

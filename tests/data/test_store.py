@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollcast.backtests import atomic
 from rollcast.backtests.data import store
 from rollcast.backtests.data.bundled import bundled
 from rollcast.backtests.data.load import load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.store import append, checksum, locked, path_of, read, remove, stored_symbols, stored_table
 
 ROWS = bundled()["SPY"].drop(columns="adj_close").assign(split=0.0).astype(float)[store.STORED]
@@ -36,13 +38,13 @@ def test_the_store_is_asked_before_the_bundle():
     assert load("SPY").pin["source"] == "bundled"
     keep(ROWS[:-5])
     assert load("SPY").pin["source"] == "store"
-    assert load("SPY", source="bundled").pin["source"] == "bundled"
+    assert load("SPY", DataOptions(source="bundled")).pin["source"] == "bundled"
     assert len(load("SPY").bars) == len(ROWS) - 5
     assert load("SPY").origin == (f"Yahoo SPY, downloaded 2021-08-19 12:00:00 UTC, sha256 {checksum(ROWS[:-5])[:12]}")
     with pytest.raises(LookupError, match=r"the store holds no 'SPX'\. Did you mean 'SPY'\? Known: SPY"):
-        load("SPX", source="store")
+        load("SPX", DataOptions(source="store"))
     with pytest.raises(LookupError, match=r"unknown source 'stoer'\. Did you mean 'store'\?"):
-        load("SPY", source="stoer")
+        load("SPY", DataOptions(source="stoer"))
 
 
 @pytest.mark.parametrize("place", [0.01, 0.2, 0.5, 0.9, 0.99])
@@ -73,7 +75,7 @@ def test_every_snapshot_is_the_first_rows_of_what_follows(steps):
         keep(ROWS[max(end - step - 7, 0) : end], when=f"2021-08-19 12:00:0{number} UTC")
         past.append((load("SPY"), end))
     for loaded, rows in past:
-        again = load("SPY", snapshot=loaded.pin["snapshot"])
+        again = load("SPY", DataOptions(snapshot=loaded.pin["snapshot"]))
         assert len(again.bars) == rows
         pd.testing.assert_frame_equal(again.bars, loaded.bars, check_exact=True)
     assert checksum(read("SPY").rows) == checksum(ROWS[:end])
@@ -82,10 +84,10 @@ def test_every_snapshot_is_the_first_rows_of_what_follows(steps):
 def test_a_run_with_an_end_does_not_change_when_a_dividend_is_paid_later():
     keep(ROWS[:6000])
     end = str(ROWS.index[5900].date())
-    before = load("SPY", "2005", end).bars
+    before = load("SPY", DataOptions(start="2005", end=end)).bars
     keep()
-    pd.testing.assert_frame_equal(load("SPY", "2005", end).bars, before, check_exact=True)
-    raw = load("SPY", "2005", end, adjust="none")
+    pd.testing.assert_frame_equal(load("SPY", DataOptions(start="2005", end=end)).bars, before, check_exact=True)
+    raw = load("SPY", DataOptions(start="2005", end=end, adjust="none"))
     assert before["close"].iloc[-1] == raw.bars["close"].iloc[-1]
 
 
@@ -125,11 +127,19 @@ def test_what_interrupts_a_write_leaves_the_old_file(home, monkeypatch):
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(atomic.os, "fsync", full)
     with pytest.raises(OSError, match="no space left"):
         keep()
     assert path_of("SPY").read_bytes() == content
-    assert not list(home.glob("*.part")) + list(home.glob(".*.part"))
+    assert not list(home.glob(f"{atomic.DRAFT}*"))
+
+
+def test_the_draft_of_a_download_that_was_killed_is_removed_by_the_next(home):
+    keep(ROWS[:100])
+    draft = home / f"{atomic.DRAFT}{'0' * 12}-SPY.parquet"
+    draft.write_bytes(b"half")
+    keep()
+    assert not draft.exists()
 
 
 def test_a_lock_that_is_held_is_waited_for_and_then_said():
@@ -137,6 +147,7 @@ def test_a_lock_that_is_held_is_waited_for_and_then_said():
         pass
 
 
+@pytest.mark.timed
 def test_one_symbol_loads_in_twenty_milliseconds():
     keep()
     load("SPY")
@@ -150,7 +161,7 @@ def test_one_symbol_loads_in_twenty_milliseconds():
 
 def test_our_adjustment_is_the_bundle_s():
     keep()
-    mine, theirs = load("SPY").bars, load("SPY", source="bundled").bars
+    mine, theirs = load("SPY").bars, load("SPY", DataOptions(source="bundled")).bars
     np.testing.assert_allclose(
         mine["close"].pct_change().iloc[1:], theirs["close"].pct_change().iloc[1:], rtol=0, atol=3e-6
     )

@@ -13,11 +13,13 @@ from cli import main
 from rollcast.backtests.data import fetch as fetching
 from rollcast.backtests.data import store
 from rollcast.backtests.data.bundled import bundled
-from rollcast.backtests.data.fetch import canonical, findings, split_symbol
+from rollcast.backtests.data.doctor import compare_calendar
+from rollcast.backtests.data.fetch import canonical, split_symbol
 from rollcast.backtests.data.load import load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.yahoo_rows import YahooError
-from rollcast.backtests.pipeline.panel_result import load_result
 from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.result import Result
 from tests.data.loopback import connector, serve
 from tests.data.market import AAPL, PRICES, SPY, get
 
@@ -42,7 +44,7 @@ def test_the_adjusted_close_of_a_download_is_that_of_the_bundle(yahoo):
 
 def test_a_split_moves_neither_adjusted_prices_nor_dollar_volume(yahoo):
     get(yahoo, "AAPL")
-    full, raw = load("AAPL", "2005"), load("AAPL", "2005", adjust="none")
+    full, raw = load("AAPL", DataOptions(start="2005")), load("AAPL", DataOptions(start="2005", adjust="none"))
     assert raw.bars["close"].pct_change()["2005-02-28"] < -0.45
     assert abs(full.bars["close"].pct_change()["2005-02-28"]) < 0.05
     np.testing.assert_allclose(
@@ -56,7 +58,7 @@ def test_an_account_as_of_then_goes_through_a_split_as_the_adjusted_one_does(yah
     get(yahoo, "AAPL")
     full, asof = (Request("ema", symbol="AAPL", start="2000", adjust=adjust).run() for adjust in ("full", "asof"))
     assert asof.payments["split"].max() == 2
-    pd.testing.assert_series_equal(asof.forecasts, full.forecasts, check_exact=True)
+    pd.testing.assert_series_equal(asof.forecast, full.forecast, check_exact=True)
     apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
     assert (apart < 0.001).all(), apart
 
@@ -78,7 +80,7 @@ def test_a_portfolio_of_stored_symbols_as_of_then_is_run_verified_and_reported(y
         (runs[adjust],) = (path for path in out.iterdir() if path.is_dir())
     assert said("verify", str(runs["asof"])).count("identical") == 3
     said("report", str(runs["asof"]))
-    full, asof = (load_result(run) for run in runs.values())
+    full, asof = (Result.load(run) for run in runs.values())
     pd.testing.assert_frame_equal(asof.table, full.table, check_exact=True)
     assert asof.metrics["panel"]["rank_ic"] == full.metrics["panel"]["rank_ic"]
     assert asof.metrics["stress"]["engine"] == "fast"
@@ -106,7 +108,9 @@ def test_only_what_is_lacking_is_downloaded(yahoo):
     assert got.added == 10
     asked = pd.to_datetime(int(yahoo.queries[-1][1]["period1"]), unit="s")
     assert AAPL.index[999] - pd.Timedelta(days=12) < asked < AAPL.index[999]
-    pd.testing.assert_frame_equal(load("GROW", end=str(AAPL.index[999].date())).bars, first, check_exact=True)
+    pd.testing.assert_frame_equal(
+        load("GROW", DataOptions(end=str(AAPL.index[999].date()))).bars, first, check_exact=True
+    )
 
 
 def test_a_later_split_leaves_what_was_stored_and_a_past_run_to_the_bit(yahoo):
@@ -119,7 +123,7 @@ def test_a_later_split_leaves_what_was_stored_and_a_past_run_to_the_bit(yahoo):
     got = get(yahoo, "TWICE")
     assert got.added == len(after) - len(before)
     np.testing.assert_allclose(got.stored.rows["close"], AAPL["close"][: len(got.stored.rows)], rtol=1e-12)
-    again = load("TWICE", snapshot=past.pin["snapshot"])
+    again = load("TWICE", DataOptions(snapshot=past.pin["snapshot"]))
     pd.testing.assert_frame_equal(again.bars, past.bars, check_exact=True)
     assert (again.origin, again.pin) == (past.origin, past.pin)
     assert not np.allclose(load("TWICE").bars["close"].iloc[0], past.bars["close"].iloc[0])
@@ -148,7 +152,10 @@ def test_holes_are_left_out_and_said_and_what_was_paid_in_one_is_kept(yahoo):
     assert got.added == 199
     assert any(f"no prices for 1 bars, left out: {day:%Y-%m-%d}" in sentence for sentence in got.statements)
     assert got.stored.rows["dividend"].sum() == pytest.approx(0.5)
-    assert any(f"1 sessions of XNYS have no bar: {day:%Y-%m-%d}" in sentence for sentence in findings(got.stored))
+    assert any(
+        f"1 sessions of XNYS have no bar: {day:%Y-%m-%d}" in sentence
+        for sentence in compare_calendar(store.stored_table("HOLE"))
+    )
 
 
 @pytest.mark.parametrize(("minutes", "kept"), [(60, False), (-1, True)])
@@ -183,20 +190,20 @@ def test_coins_are_days_of_utc_on_a_calendar_that_never_closes(yahoo):
     got = get(yahoo, "BTC-USD")
     assert got.stored.about["exchange"] == "24/7"
     assert (got.stored.rows.index == coins.index).all()
-    assert findings(got.stored) == []
+    assert compare_calendar(store.stored_table("BTC-USD")) == []
 
 
 def test_source_yahoo_downloads_what_the_store_lacks_and_only_that(yahoo, monkeypatch):
     monkeypatch.setattr("yfinance._http.new_session", connector(yahoo.base))
     yahoo.asked.clear()
-    bars = load("AAPL", source="yahoo").bars
+    bars = load("AAPL", DataOptions(source="yahoo")).bars
     asked = yahoo.asked["AAPL"]
     assert asked >= 1
-    pd.testing.assert_frame_equal(load("AAPL", source="yahoo").bars, bars, check_exact=True)
+    pd.testing.assert_frame_equal(load("AAPL", DataOptions(source="yahoo")).bars, bars, check_exact=True)
     pd.testing.assert_frame_equal(load("AAPL").bars, bars, check_exact=True)
     assert yahoo.asked["AAPL"] == asked
     with pytest.raises(YahooError, match="knows no 'NOPE'"):
-        load("nope", source="yahoo")
+        load("nope", DataOptions(source="yahoo"))
 
 
 def test_an_old_download_is_brought_up_to_date_only_where_the_range_asks_for_it(yahoo, monkeypatch):

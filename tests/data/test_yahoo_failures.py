@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from rollcast.backtests.atomic import DRAFT
 from rollcast.backtests.data import store
 from rollcast.backtests.data.fetch import fetch
 from rollcast.backtests.data.load import load
 from rollcast.backtests.data.yahoo_rows import YahooError
-from tests.data.loopback import connector, serve
+from tests.data.loopback import Yahoo, connector, serve
 from tests.data.market import AAPL, get
 
 ROOT = Path(__file__).parents[2]
@@ -36,14 +37,24 @@ def test_every_failure_names_its_cause_and_stores_nothing(ticker, yahoo, home):
         get(yahoo, ticker, pause=0.002)
     assert "\n" not in str(failed.value)
     assert store.stored_symbols() == []
-    assert not list(home.glob("*.part"))
+    assert not list(home.glob(f"{DRAFT}*"))
 
 
-def test_a_hung_socket_ends_at_the_deadline(yahoo):
+def hung(yahoo: Yahoo) -> float:
+    """Fetches what the server never answers; returns the seconds until that was said."""
     start = time.monotonic()
     with pytest.raises(YahooError, match=r"did not answer for HANG-1 within 1 s after \d tr"):
         get(yahoo, "HANG-1", deadline=1.0, timeout=0.3)
-    assert time.monotonic() - start < 3
+    return time.monotonic() - start
+
+
+def test_a_hung_socket_ends_at_the_deadline(yahoo):
+    hung(yahoo)
+
+
+@pytest.mark.timed
+def test_a_hung_socket_ends_within_two_seconds_of_the_deadline(yahoo):
+    assert hung(yahoo) < 3
 
 
 def test_a_server_that_is_not_there_cannot_be_reached():
@@ -83,7 +94,7 @@ def test_an_interrupt_leaves_what_the_store_held(yahoo, home, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setenv(store.HOME, str(home))
     assert store.path_of("STOP").read_bytes() == content
-    assert not list(home.glob("*.part"))
+    assert not list(home.glob(f"{DRAFT}*"))
     assert get(yahoo, "STOP").added == 10  # the lock is free again
 
 
@@ -110,9 +121,9 @@ def test_processes_that_fetch_one_symbol_at_once_leave_it_whole(yahoo, home):
     running = [
         subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
-    added = sorted(int(process.communicate(timeout=60)[0]) for process in running)
+    added = sorted(int(process.communicate(timeout=600)[0]) for process in running)
     assert added == [0, len(AAPL)]
     held = store.read("AAPL")
     assert len(held.rows) == len(AAPL)
     assert [path.name for path in home.glob("*.parquet")] == ["AAPL.parquet"]
-    assert not list(home.glob("*.part"))
+    assert not list(home.glob(f"{DRAFT}*"))

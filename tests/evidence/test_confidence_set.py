@@ -7,10 +7,8 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from arch.bootstrap import MCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.multitest import multipletests
 
 from rollcast import load
 from rollcast.backtests.data.bars import load_bars
@@ -38,6 +36,8 @@ def made_up(seed: int, *means: float, n: int = 300) -> pd.DataFrame:
 
 @pytest.mark.parametrize("symbol", ["SPY", "BTC-USD", "AAPL.1h"])
 def test_on_the_same_draws_the_p_values_are_archs(symbol, monkeypatch):
+    from arch.bootstrap import MCS
+
     losses = errors(symbol) ** 2
     theirs = MCS(losses, 0.1, reps=500, block_size=10, method="max", seed=1)
     theirs.compute()
@@ -50,6 +50,8 @@ def test_on_the_same_draws_the_p_values_are_archs(symbol, monkeypatch):
 
 @pytest.mark.parametrize("seed", [0, 2, 4, 6, 9])  # those whose p-values lie clear of the level
 def test_on_other_draws_the_set_is_archs_and_the_p_values_are_near(seed):
+    from arch.bootstrap import MCS
+
     losses = made_up(seed, 0, 0.02, 0.04, 0.5, 1)
     theirs = MCS(losses, 0.1, reps=1000, block_size=6, method="max", seed=seed)
     theirs.compute()
@@ -102,6 +104,8 @@ def test_the_same_seed_is_the_same_set():
 
 
 def test_pairs_are_diebold_and_marianos_and_adjusted_by_holm():
+    from statsmodels.stats.multitest import multipletests
+
     of = errors()
     table = pairwise(of**2)
     assert len(table) == 15

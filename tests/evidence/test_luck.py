@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from rollcast import load
 from rollcast.backtests.evidence.luck import (
@@ -99,6 +98,8 @@ def test_no_track_record_proves_a_sharpe_ratio_below_its_threshold():
 
 
 def test_expected_maximum_is_the_published_number_and_near_the_integral():
+    from scipy import stats
+
     assert expected_maximum(100) == pytest.approx(2.5306028932, abs=1e-10)
     for n in (2, 5, 10, 100, 1000):
         x = np.linspace(-8, 8, 20_001)
@@ -214,6 +215,11 @@ def test_the_silhouettes_are_those_of_their_definition():
     assert clusters == 2
 
 
+def test_two_thousand_trials_are_grouped_as_planted():
+    assert effective_trials(planted(100, 20, 250, 0.6)).count == 100
+
+
+@pytest.mark.timed
 def test_two_thousand_trials_are_grouped_in_seconds():
     trials = planted(100, 20, 250, 0.6)
     begun = time.process_time()

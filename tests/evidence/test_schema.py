@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 
 from rollcast.backtests.evidence.evidence import with_evidence
+from rollcast.backtests.json_values import plain
 from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.result import plain
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "backtests" / "metrics.schema.json").read_text())

@@ -8,10 +8,8 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
 
 from rollcast import load
 from rollcast.backtests.account.scores import forecast_scores
@@ -52,6 +50,9 @@ def numbers(scores: dict) -> dict[str, float]:
 
 @pytest.mark.parametrize("symbol", ["SPY", "BTC-USD", "AAPL.1h"])
 def test_information_coefficients_equal_statsmodels_and_scipys(symbol):
+    import statsmodels.api as sm
+    from scipy import stats
+
     forecast, close, f, y = traded(symbol)
     ours = skill(forecast, close)
     lags = int(4 * (len(f) / 100) ** (2 / 9))
@@ -75,6 +76,8 @@ def test_skill_agrees_with_the_scores_of_a_run(symbol):
 
 @pytest.mark.parametrize("symbol", ["SPY", "AAPL.1h"])
 def test_measures_equal_their_plain_formulas(symbol):
+    from scipy import stats
+
     forecast, close, f, y = traded(symbol)
     ours = skill(forecast, close)
     opinion = (f != 0) & (y != 0)
@@ -113,6 +116,8 @@ def test_the_price_forecast_of_an_average_looks_accurate_and_so_does_yesterdays_
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 3000), st.floats(0, 1))
 def test_wilson_equals_scipys(n, share):
+    from scipy import stats
+
     hits = round(share * n)
     interval = stats.binomtest(hits, n).proportion_ci(method="wilson")
     assert wilson(hits, n) == pytest.approx((interval.low, interval.high), abs=1e-12)
@@ -121,6 +126,8 @@ def test_wilson_equals_scipys(n, share):
 @settings(max_examples=30, deadline=None)
 @given(SEEDS, st.integers(10, 400))
 def test_hac_slope_equals_statsmodels(seed, n):
+    import statsmodels.api as sm
+
     rng = np.random.default_rng(seed)
     x = np.cumsum(rng.normal(size=n)) * 0.1
     y = 0.3 * x + np.convolve(rng.standard_t(4, n + 4), np.ones(5), "valid")
@@ -133,6 +140,8 @@ def test_hac_slope_equals_statsmodels(seed, n):
 
 
 def test_diebold_mariano_at_a_longer_horizon_is_the_corrected_formula():
+    from scipy import stats
+
     rng = np.random.default_rng(3)
     a, b = np.convolve(rng.normal(size=103), np.ones(4), "valid"), rng.normal(1, 1, 100)
     d, n, h = a**2 - b**2, 100, 4
@@ -344,6 +353,7 @@ def test_clark_and_west_find_knowledge_that_the_squared_error_hides():
     assert ours["cw_p"] < 0.01
 
 
+@pytest.mark.timed
 def test_skill_of_six_thousand_bars_takes_a_twentieth_of_a_second(spy):
     forecast = load("ema", span=50).predict(spy)
     skill(forecast, spy["close"])

@@ -55,7 +55,7 @@ def decade() -> pd.DataFrame:
 @pytest.mark.parametrize("strategy", [LongFlat, LongShort, Proportional])
 def test_net_and_no_delay_are_the_run_itself_to_the_last_bit(decade, strategy):
     result = rollcast.run(decade, EMA(span=20), strategy, {}, ACCOUNT)
-    told = stress(decade, result.forecasts.reindex(decade.index), strategy, {}, ACCOUNT, draws=3)
+    told = stress(decade, result.forecast.reindex(decade.index), strategy, {}, ACCOUNT, draws=3)
     assert same(result.metrics["strategy"], told["net"])
     assert told["delay"][0] == {"bars": 0} | told["net"]
     assert told["engine"] == "fast"

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from rollcast import Predictor
-from rollcast.backtests.placebo import SCORES, Trial, placebo
+from rollcast.backtests.placebo import SCORES, Pipeline, placebo
 from rollcast.predictors.bars import random_walk
 from rollcast.strategies.long_flat import LongFlat
 
@@ -41,7 +41,7 @@ def p_values(
     rows = []
     for seed in range(first, first + count):
         found = placebo(
-            Trial(market(seed, momentum=momentum), predictor, LongFlat), markets=markets, null=null, seed=seed
+            Pipeline(market(seed, momentum=momentum), predictor, LongFlat), markets=markets, null=null, seed=seed
         )
         rows.append([found.chance(name).p for name in SCORES])
     return pd.DataFrame(rows, columns=list(SCORES))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, nbinom
 
 from rollcast.backtests.placebo.p_value import chance, decided, enough
 
@@ -14,6 +13,8 @@ from rollcast.backtests.placebo.p_value import chance, decided, enough
 @settings(deadline=None)
 @given(st.integers(1, 200), st.data())
 def test_p_and_its_interval_are_those_of_phipson_and_smyth_and_of_clopper_and_pearson(n, data):
+    from scipy.stats import binomtest
+
     k = data.draw(st.integers(0, n))
     found = chance(0.0, np.r_[np.ones(k), -np.ones(n - k)])
     assert found.p == (1 + k) / (1 + n)
@@ -66,6 +67,8 @@ def test_where_there_is_no_edge_p_is_at_most_u_with_a_probability_of_at_most_u(l
 @pytest.mark.parametrize("share", [0.02, 0.05, 0.2, 0.5, 0.9])
 def test_the_interval_of_a_stopped_p_covers_the_share_of_markets_as_good(share):
     # The draw that completes h of them comes at n with the negative binomial law.
+    from scipy.stats import nbinom
+
     h, covered, total = 5, 0.0, 0.0
     for n in range(h, 3000):
         mass = nbinom.pmf(n - h, h, share)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from arch import arch_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import check_grad
 
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.placebo.garch import PERSISTENCE, Garch, _loss, fitted
@@ -20,6 +18,8 @@ def returns_of(symbol: str) -> np.ndarray:
 
 @pytest.mark.parametrize("symbol", ["SPY", "BTC-USD", "AAPL"])
 def test_the_fit_is_archs(symbol):
+    from arch import arch_model
+
     returns = returns_of(symbol)
     e = returns - returns.mean()
     scale = e.std()
@@ -34,6 +34,8 @@ def test_the_fit_is_archs(symbol):
 @settings(max_examples=50, deadline=None)
 @given(omega=st.floats(0.001, 1), alpha=st.floats(0.001, 0.5), beta=st.floats(0.0, 0.499))
 def test_the_gradient_is_that_of_the_loss(omega, alpha, beta):
+    from scipy.optimize import check_grad
+
     squares = returns_of("SPY")[:500] ** 2 / 1e-4
     point = np.array([omega, alpha, beta])
     size = np.linalg.norm(_loss(point, squares)[1])

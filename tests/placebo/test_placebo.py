@@ -16,14 +16,14 @@ from rollcast import Predictor, WalkForward
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.placebo import SCORES, SURROGATES, Trial, placebo, score
+from rollcast.backtests.placebo import SCORES, SURROGATES, Pipeline, placebo, score
 from rollcast.backtests.placebo.placebo import market_seed
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.kalman import KalmanMLE
 from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.recurrent.learners import LSTM
 from rollcast.predictors.sma import SMA
-from rollcast.predictors.walk_forward import Window
+from rollcast.predictors.window import Window
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
@@ -85,31 +85,31 @@ class Down(Predictor):
 @pytest.mark.parametrize("predictor", [SMA(window=20), SLOW], ids=["sma", "ols-features"])
 def test_the_real_row_is_the_run_to_the_last_bit(years, predictor, strategy):
     result = rollcast.run(years, predictor, strategy, {"tolerance": 0.2}, ACCOUNT)
-    real = score(Trial(years, predictor, strategy, {"tolerance": 0.2}, ACCOUNT), "flipped", [None]).iloc[0]
+    real = score(Pipeline(years, predictor, strategy, {"tolerance": 0.2}, ACCOUNT), "flipped", [None]).iloc[0]
     ours, held, forecast = (result.metrics[key] for key in ("strategy", "benchmark", "forecast"))
     assert list(real) == [ours["sharpe"], ours["cagr"], ours["cagr"] - held["cagr"], forecast["ic"], forecast["r2"]]
 
 
 def test_a_request_is_tried_with_its_bars_strategy_costs_and_first_date():
-    request = Request("ema", "long_short", "BTC-USD", "2019", "2020", since="2019-09-02", account=ACCOUNT)
-    trial, result = Trial.of(request), request.run()
-    real = score(trial, "flipped", [None]).iloc[0]
+    request = Request("ema", "long_short", "BTC-USD", start="2019", end="2020", since="2019-09-02", account=ACCOUNT)
+    pipeline, result = Pipeline.of(request), request.run()
+    real = score(pipeline, "flipped", [None]).iloc[0]
     assert real["sharpe"] == result.metrics["strategy"]["sharpe"]
     assert real["r2"] == result.metrics["forecast"]["r2"]
-    assert trial.since == result.history.index[0]
+    assert pipeline.since == result.history.index[0]
 
 
 @pytest.mark.parametrize("overnight", [False, True])
 def test_the_real_row_of_bars_with_sessions_is_the_run(overnight):
     request = Request("ema", symbol="AAPL.1h", start="2026", overnight=overnight)
-    real, result = score(Trial.of(request), "flipped", [None]).iloc[0], request.run()
+    real, result = score(Pipeline.of(request), "flipped", [None]).iloc[0], request.run()
     assert real["sharpe"] == result.metrics["strategy"]["sharpe"]
     assert real["r2"] == result.metrics["forecast"]["r2"]
 
 
 def test_a_run_as_of_then_is_repeated_on_adjusted_prices():
     request = Request("sma", start="2019", adjust="asof")
-    real, result = score(Trial.of(request), "flipped", [None]).iloc[0], request.run()
+    real, result = score(Pipeline.of(request), "flipped", [None]).iloc[0], request.run()
     assert real["ic"] == pytest.approx(result.metrics["forecast"]["ic"], abs=1e-6)
     assert real["cagr"] == pytest.approx(result.metrics["strategy"]["cagr"], abs=2e-3)
 
@@ -128,69 +128,69 @@ def test_a_run_as_of_then_is_repeated_on_adjusted_prices():
     ids=["sma", "ols-features", "kalman-mle", "lstm"],
 )
 def test_sharing_out_the_markets_changes_no_bit(years, predictor):
-    trial = Trial(years, predictor, Proportional, account=ACCOUNT)
-    whole = placebo(trial, markets=5, seed=7)
+    pipeline = Pipeline(years, predictor, Proportional, account=ACCOUNT)
+    whole = placebo(pipeline, markets=5, seed=7)
     for at_once in (1, 2, 4):
         pd.testing.assert_frame_equal(
-            placebo(trial, markets=5, seed=7, at_once=at_once).table, whole.table, check_exact=True
+            placebo(pipeline, markets=5, seed=7, at_once=at_once).table, whole.table, check_exact=True
         )
     seeds = [market_seed(7, k) for k in range(5)]
     assert list(whole.table["seed"]) == seeds
-    backwards = score(pickle.loads(pickle.dumps(trial)), "flipped", seeds[::-1])
+    backwards = score(pickle.loads(pickle.dumps(pipeline)), "flipped", seeds[::-1])
     pd.testing.assert_frame_equal(backwards[::-1].reset_index(drop=True), whole.table[list(SCORES)], check_exact=True)
-    pd.testing.assert_frame_equal(placebo(trial, markets=3, seed=7).table, whole.table.iloc[:3], check_exact=True)
+    pd.testing.assert_frame_equal(placebo(pipeline, markets=3, seed=7).table, whole.table.iloc[:3], check_exact=True)
 
 
 def test_the_windows_of_all_markets_are_trained_together(years):
     learner = Counting(lags=2)
-    trial = Trial(years, WalkForward(learner, train=300, every=60), LongFlat)
-    placebo(trial, markets=6, at_once=3)
-    assert learner.calls[0] == [trial.refits, 3 * trial.refits, 3 * trial.refits]
+    pipeline = Pipeline(years, WalkForward(learner, train=300, every=60), LongFlat)
+    placebo(pipeline, markets=6, at_once=3)
+    assert learner.calls[0] == [pipeline.refits, 3 * pipeline.refits, 3 * pipeline.refits]
 
 
 def test_no_more_markets_are_held_at_once_than_fit_in_memory(years):
-    trial = Trial(years, SMA(), LongFlat)
-    assert trial.at_once > 100
-    assert replace(trial, bars=load_bars("SPY")).at_once < trial.at_once / 5
-    assert replace(trial, predictor=WalkForward(OLSFeatures(), train=300, every=1)).at_once < 14
+    pipeline = Pipeline(years, SMA(), LongFlat)
+    assert pipeline.at_once > 100
+    assert replace(pipeline, bars=load_bars("SPY")).at_once < pipeline.at_once / 5
+    assert replace(pipeline, predictor=WalkForward(OLSFeatures(), train=300, every=1)).at_once < 14
 
 
 @pytest.mark.parametrize("null", SURROGATES)
 def test_backtrader_and_the_fast_accounts_score_every_market_alike(years, null):
     fast, slow = (
-        score(Trial(years, SMA(window=10), strategy, account=ACCOUNT), null, [1, 2]) for strategy in (LongFlat, Mine)
+        score(Pipeline(years, SMA(window=10), strategy, account=ACCOUNT), null, [1, 2]) for strategy in (LongFlat, Mine)
     )
     pd.testing.assert_frame_equal(fast, slow, check_exact=True)
 
 
 def test_progress_counts_the_refits_of_all_markets(years):
     said: list[tuple[int, int]] = []
-    trial = Trial(years, SLOW, LongFlat)
-    placebo(trial, markets=4, at_once=3, progress=lambda done, total: said.append((done, total)))
+    pipeline = Pipeline(years, SLOW, LongFlat)
+    placebo(pipeline, markets=4, at_once=3, progress=lambda done, total: said.append((done, total)))
     assert [done for done, _ in said] == sorted(done for done, _ in said)
-    assert {done for done, _ in said} == set(range(4 * trial.refits + 1))
-    assert {total for _, total in said} == {4 * trial.refits}
+    assert {done for done, _ in said} == set(range(4 * pipeline.refits + 1))
+    assert {total for _, total in said} == {4 * pipeline.refits}
 
 
 # --- where the real run stands ---
 
 
 def test_knowing_the_future_of_the_real_market_is_no_use_on_others(years):
-    found = placebo(Trial(years, Told(tuple(years["close"])), LongFlat), markets=39)
+    found = placebo(Pipeline(years, Told(tuple(years["close"])), LongFlat), markets=39)
     assert {name: found.chance(name).p for name in SCORES} == dict.fromkeys(SCORES, 1 / 40)
     assert found.table["ic"].abs().max() < 0.5 < found.real["ic"]
 
 
 def test_buying_and_holding_has_no_excess_on_any_market(years):
-    found = placebo(Trial(years, SMA(window=20), BuyAndHold), markets=9)
+    found = placebo(Pipeline(years, SMA(window=20), BuyAndHold), markets=9)
     assert (found.table["excess"] == 0).all()
     assert found.chance("excess").p == 1
 
 
 def test_holding_what_ends_where_the_market_ended_earns_the_same_on_every_market():
     bars = load_bars("BTC-USD", "2017", "2017")
-    table = placebo(Trial(bars, SMA(window=2), BuyAndHold, account=Account(fractional=True)), markets=9).table
-    held = placebo(Trial(bars, SMA(window=2), BuyAndHold, account=Account(fractional=True)), markets=1).real["cagr"]
+    table = placebo(Pipeline(bars, SMA(window=2), BuyAndHold, account=Account(fractional=True)), markets=9).table
+    held = placebo(Pipeline(bars, SMA(window=2), BuyAndHold, account=Account(fractional=True)), markets=1).real["cagr"]
     # All but the first bars, before anything was bought, and what the signs do not balance.
     assert np.abs(np.log1p(table["cagr"]) - np.log1p(held)).max() < 0.4 < np.log1p(held)
 
@@ -199,7 +199,7 @@ def test_holding_what_ends_where_the_market_ended_earns_the_same_on_every_market
 def test_a_market_that_wipes_the_account_out_ranks_below_all_that_do_not(strategy):
     bars = random_walk(60, seed=3, volatility=0.005)
     bars.iloc[40:, :4] *= 3.0
-    found = placebo(Trial(bars, Down(), strategy), markets=19)
+    found = placebo(Pipeline(bars, Down(), strategy), markets=19)
     # Of a jump mirrored or not, one half ruins who is short.
     ruined = found.table["cagr"] == -1
     assert 4 < ruined.sum() < 15
@@ -216,9 +216,9 @@ def test_a_market_that_wipes_the_account_out_ranks_below_all_that_do_not(strateg
 
 @pytest.mark.parametrize(("window", "most"), [(20, 40), (100, 99)])
 def test_until_it_is_decided_fewer_markets_say_the_same(years, window, most):
-    trial = Trial(years, SMA(window=window), LongFlat)
-    all_of_them = placebo(trial, markets=99)
-    stopped = placebo(trial, markets=99, until=0.05)
+    pipeline = Pipeline(years, SMA(window=window), LongFlat)
+    all_of_them = placebo(pipeline, markets=99)
+    stopped = placebo(pipeline, markets=99, until=0.05)
     # What has an edge at this level takes them all.
     assert len(stopped.table) <= most
     assert (all_of_them.chance("sharpe").p <= 0.05) == (most == 99)
@@ -226,12 +226,12 @@ def test_until_it_is_decided_fewer_markets_say_the_same(years, window, most):
     for name in SCORES:
         assert (stopped.chance(name).p <= 0.05) == (all_of_them.chance(name).p <= 0.05)
     for at_once in (1, 50):
-        other = placebo(trial, markets=99, until=0.05, at_once=at_once)
+        other = placebo(pipeline, markets=99, until=0.05, at_once=at_once)
         assert other.metrics() == stopped.metrics()
 
 
 def test_what_is_saved_is_plain_json_and_a_table(years, tmp_path):
-    found = placebo(Trial(years, SMA(window=20), LongFlat), markets=5, null="garch", seed=3)
+    found = placebo(Pipeline(years, SMA(window=20), LongFlat), markets=5, null="garch", seed=3)
     found = replace(found, real=found.real.copy())
     found.real["ic"] = np.nan  # a forecast without a view
     found.save(tmp_path)
@@ -245,16 +245,16 @@ def test_what_is_saved_is_plain_json_and_a_table(years, tmp_path):
 
 
 def test_what_cannot_be_tried_is_one_clear_line(years):
-    trial = Trial(years, SMA(), LongFlat)
+    pipeline = Pipeline(years, SMA(), LongFlat)
     with pytest.raises(LookupError, match=r"unknown null 'fliped'\. Did you mean 'flipped'\?"):
-        placebo(trial, markets=1, null="fliped")
+        placebo(pipeline, markets=1, null="fliped")
     with pytest.raises(ValueError, match="markets must be at least 1; got 0"):
-        placebo(trial, markets=0)
+        placebo(pipeline, markets=0)
     with pytest.raises(ValueError, match=r"10 markets cannot show p ≤ 0.05"):
-        placebo(trial, markets=10, until=0.05)
+        placebo(pipeline, markets=10, until=0.05)
     with pytest.raises(TypeError, match=r"is a Learner, which is traded as WalkForward\(learner\)"):
-        Trial(years, OLSFeatures(), LongFlat)
+        Pipeline(years, OLSFeatures(), LongFlat)
     with pytest.raises(ValueError, match="tolerance"):
-        Trial(years, SMA(), LongFlat, {"tolerance": 2.0})
+        Pipeline(years, SMA(), LongFlat, {"tolerance": 2.0})
     with pytest.raises(ValueError, match="needs at least train=1000 bars"):
-        placebo(replace(trial, predictor=WalkForward(OLSFeatures())), markets=1)
+        placebo(replace(pipeline, predictor=WalkForward(OLSFeatures())), markets=1)

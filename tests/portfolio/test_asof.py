@@ -12,12 +12,13 @@ from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.account.panel_scores import contribution
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.data.load import given as as_given
-from rollcast.backtests.data.load import load
+from rollcast.backtests.data.load import from_bars, load
+from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.evidence.panel_stress import stress_panel
-from rollcast.backtests.pipeline.panel_result import load_result
+from rollcast.backtests.market.panel import Panel, load_panel
+from rollcast.backtests.pipeline.backtest import run
 from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.portfolio import Panel, load_panel, run_panel
+from rollcast.backtests.pipeline.result import Result
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.registry import load as predictor
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
@@ -101,7 +102,7 @@ def test_a_split_changes_no_value_and_no_rule_sees_it_as_a_return(splits, rule):
 def real() -> dict[str, Panel]:
     """SPY, which pays every quarter, beside names of which no dividend is on record: adjusted, and as of then."""
     beside = {name: load_bars(name, "2005", "2012") for name in ("IBM", "AAPL")}
-    pairs = {adjust: load("SPY", "2005", "2012", adjust=adjust) for adjust in ("full", "asof")}
+    pairs = {adjust: load("SPY", DataOptions(start="2005", end="2012", adjust=adjust)) for adjust in ("full", "asof")}
     return {adjust: Panel("three", {"SPY": one.bars, **beside}) for adjust, one in pairs.items()}
 
 
@@ -109,12 +110,12 @@ def real() -> dict[str, Panel]:
 def both(real):
     words = {"strategy": TopK, "parameters": {"k": 2}, "account": Account(interest_bps=100)}
     model = predictor("ema", span=50)
-    return {adjust: run_panel(panel, model, seen=real["full"], **words) for adjust, panel in real.items()}
+    return {adjust: run(panel, model, model_bars=real["full"], **words) for adjust, panel in real.items()}
 
 
 def test_forecasts_and_their_scores_are_of_what_was_read_and_equity_that_of_adjusted_prices_but_for_a_little(both):
     full, asof = both["full"], both["asof"]
-    pd.testing.assert_frame_equal(asof.table, full.table, check_exact=True)
+    pd.testing.assert_frame_equal(asof.forecasts, full.forecasts, check_exact=True)
     pd.testing.assert_frame_equal(asof.bars, full.bars, check_exact=True)
     assert asof.metrics["forecast"] == full.metrics["forecast"]
     for key in ("rank_ic", "quantile_spread"):
@@ -153,14 +154,14 @@ def test_a_portfolio_is_stressed_by_its_replay(both):
 
 def test_what_is_saved_is_read_back_with_what_was_seen_and_paid(real, tmp_path):
     result = Request("ema", "top_k", "SPY,IBM,AAPL", strategy_params={"k": "1"}).run(real["asof"])
-    assert result.read_panel.bars["SPY"].equals(as_given(real["asof"].bars["SPY"]).seen)
+    assert result.market.model_panel.bars["SPY"].equals(from_bars(real["asof"].bars["SPY"]).model_bars)
     result.save(tmp_path)
-    saved = load_result(tmp_path)
-    for name in ("payments", "positions", "table", "orders", "bars"):
+    saved = Result.load(tmp_path)
+    for name in ("payments", "positions", "forecasts", "orders", "bars"):
         pd.testing.assert_frame_equal(getattr(saved, name), getattr(result, name), check_freq=False, check_exact=True)
-    assert list(saved.panel.bars["SPY"]) == [*real["full"].bars["SPY"], "dividend", "split"]
-    assert "dividend" not in saved.panel.bars["IBM"]
-    assert saved.read_panel.bars["IBM"] is saved.panel.bars["IBM"]
+    assert list(saved.market.panel.bars["SPY"]) == [*real["full"].bars["SPY"], "dividend", "split"]
+    assert "dividend" not in saved.market.panel.bars["IBM"]
+    assert saved.market.model_panel.bars["IBM"] is saved.market.panel.bars["IBM"]
 
 
 def test_a_panel_without_actions_pays_nothing():

@@ -11,17 +11,12 @@ import pytest
 from rollcast import Learner, Predictor, WalkForward, load
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.gate.gate import LookAheadError
-from rollcast.backtests.pipeline import backtest
-from rollcast.backtests.portfolio import (
-    Panel,
-    PanelResult,
-    forecasts,
-    load_panel,
-    predict_panel,
-    run_panel,
-    trade_panel,
-)
+from rollcast.backtests.gate.verdict import LookAheadError
+from rollcast.backtests.market.panel import Panel, load_panel
+from rollcast.backtests.pipeline import backtest, forecasts
+from rollcast.backtests.pipeline.backtest import run, trade
+from rollcast.backtests.pipeline.forecasts import predict
+from rollcast.backtests.pipeline.result import Result
 from rollcast.predictors import BUILT_IN
 from rollcast.predictors.bars import check_bars
 from rollcast.predictors.ols import OLSFeatures
@@ -50,7 +45,7 @@ def predictor_named(name: str) -> Predictor:
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_predictor_trades_the_bundled_panel(name):
     panel = load_panel("sp20", "2006", "2007-03")
-    result = run_panel(panel, predictor_named(name), TopK)
+    result = run(panel, predictor_named(name), TopK)
     assert result.metrics["panel"]["forecast_names"] == 20
     assert result.recipe["look_ahead"]["passed"]
     assert result.metrics["strategy"]["rejected"] == 0
@@ -65,7 +60,7 @@ def test_a_symbols_forecasts_are_those_of_a_run_of_its_own_to_the_last_bit(learn
     spans = {"SPY": ("2014", "2016"), "BTC-USD": ("2014-09", "2016"), "KO.sp20": ("2013", "2015")}
     panel = Panel("mixed", {symbol: load_bars(symbol, *span) for symbol, span in spans.items()})
     model = WalkForward(learner, train=300, every=50)
-    table = predict_panel(panel, model).table
+    table = predict(panel, model).table
     for symbol, bars in panel.bars.items():
         alone = backtest.predict(bars, model).series
         pd.testing.assert_series_equal(table[symbol].reindex(bars.index), alone, check_exact=True, check_names=False)
@@ -73,49 +68,49 @@ def test_a_symbols_forecasts_are_those_of_a_run_of_its_own_to_the_last_bit(learn
 
 
 @pytest.fixture(scope="module")
-def five() -> PanelResult:
+def five() -> Result:
     account = Account(interest_bps=100)
-    return run_panel(load_panel("us5", "2007"), load("ema", span=50), TopK, {"k": 2, "short": True}, account)
+    return run(load_panel("us5", "2007"), load("ema", span=50), TopK, {"k": 2, "short": True}, account)
 
 
 def test_a_result_of_a_panel_is_a_result(five):
-    assert five.history.index[0] == five.table.notna().any(axis=1).idxmax()
+    assert five.history.index[0] == five.forecasts.notna().any(axis=1).idxmax()
     check_bars(five.bars)
     assert five.bars.index[0] < five.history.index[0]
-    assert five.forecasts.index.equals(five.history.index)
-    assert five.forecasts.notna().all()
+    assert five.forecast.index.equals(five.history.index)
+    assert five.forecast.notna().all()
     for key in ("strategy", "benchmark", "forecast", "panel", "bars_per_year", "unreachable_targets"):
         assert key in five.metrics
     assert set(five.metrics["strategy"]) == set(five.metrics["benchmark"])
-    worth = (five.positions * five.panel.table("close").ffill().loc[five.history.index[0] :]).sum(axis=1)
+    worth = (five.positions * five.market.panel.table("close").ffill().loc[five.history.index[0] :]).sum(axis=1)
     np.testing.assert_allclose(worth + five.history["cash"], five.equity, rtol=1e-12)
-    assert (five.history["units"] == (five.positions != 0).sum(axis=1)).all()
+    assert set(five.history) == {"equity", "cash", "benchmark"}
 
 
 def test_trades_are_round_trips_of_one_symbol_each(five):
     gains = five.trades.groupby("symbol")["pnl"].sum()
     parts = five.metrics["panel"]["contribution"]
-    for symbol in five.panel.symbols:
+    for symbol in five.market.panel.symbols:
         assert gains.get(symbol, 0.0) / 100_000 == pytest.approx(parts[symbol], abs=1e-9)
     assert sum(parts.values()) == pytest.approx(five.metrics["strategy"]["total_return"], abs=1e-9)
 
 
 def test_a_saved_result_is_loaded_as_it_was(five, tmp_path):
     five.save(tmp_path)
-    again = PanelResult.load(tmp_path)
-    for name in ("bars", "history", "table", "positions"):
+    again = Result.load(tmp_path)
+    for name in ("bars", "history", "forecasts", "positions"):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(five, name), check_freq=False)
-    for symbol, bars in five.panel.bars.items():
-        pd.testing.assert_frame_equal(again.panel.bars[symbol], bars, check_freq=False)
+    for symbol, bars in five.market.panel.bars.items():
+        pd.testing.assert_frame_equal(again.market.panel.bars[symbol], bars, check_freq=False)
     assert again.metrics["panel"]["rank_ic"] == five.metrics["panel"]["rank_ic"]
     assert json.loads((tmp_path / "recipe.json").read_text())["bars"]["symbols"]["FB"]["count"] == 196
 
 
 def test_the_same_forecasts_can_be_traded_again_by_another_rule_and_from_a_later_date(five):
-    found = predict_panel(five.panel, load("ema", span=50))
-    again = trade_panel(found, TopK, {"k": 2, "short": True}, Account(interest_bps=100))
+    found = predict(five.market.panel, load("ema", span=50))
+    again = trade(found, TopK, {"k": 2, "short": True}, Account(interest_bps=100))
     pd.testing.assert_frame_equal(again.history, five.history, check_exact=True)
-    later = trade_panel(found.since(pd.Timestamp("2009-06-01")), LongFlat)
+    later = trade(found.since(pd.Timestamp("2009-06-01")), LongFlat)
     assert later.history.index[0] == pd.Timestamp("2009-06-01")
     assert later.history["equity"].iloc[0] == 100_000
     with pytest.raises(ValueError, match="no forecast for any name"):
@@ -123,12 +118,12 @@ def test_the_same_forecasts_can_be_traded_again_by_another_rule_and_from_a_later
 
 
 def test_a_symbol_too_short_to_train_on_has_no_forecast_and_is_never_held():
-    result = run_panel(load_panel("us5", "2011"), WalkForward(OLSFeatures(), train=250), LongShort)
-    assert result.table["FB"].isna().all()
+    result = run(load_panel("us5", "2011"), WalkForward(OLSFeatures(), train=250), LongShort)
+    assert result.forecasts["FB"].isna().all()
     assert (result.positions["FB"] == 0).all()
     assert result.metrics["panel"]["forecast_names"] == 4
     with pytest.raises(ValueError, match="no symbol has more than train=5000 bars"):
-        run_panel(load_panel("us5"), WalkForward(OLSFeatures(), train=5000), TopK)
+        run(load_panel("us5"), WalkForward(OLSFeatures(), train=5000), TopK)
 
 
 def test_a_predictor_that_looks_ahead_is_stopped_at_the_gate():
@@ -138,18 +133,18 @@ def test_a_predictor_that_looks_ahead_is_stopped_at_the_gate():
 
     panel = load_panel("us5", "2011")
     with pytest.raises(LookAheadError, match="looks ahead"):
-        run_panel(panel, Tomorrow(), TopK)
+        run(panel, Tomorrow(), TopK)
 
 
 def test_what_cannot_be_traded_is_refused():
     with pytest.raises(TypeError, match="expected a Predictor"):
-        predict_panel(load_panel("us5"), OLSFeatures())
+        predict(load_panel("us5"), OLSFeatures())
 
 
 @pytest.mark.slow
 def test_a_pooled_net_trades_the_whole_panel():
     panel = load_panel("sp20", "2000", "2008")
-    result = run_panel(panel, WalkForward(LSTM(), train=750, every=125), TopK, {"short": True}, pooled=True)
+    result = run(panel, WalkForward(LSTM(), train=750, every=125), TopK, {"short": True}, pooled=True)
     assert result.recipe["predictor"]["class"] == "Pooled"
     assert result.recipe["look_ahead"]["passed"]
     assert result.training is not None

@@ -1,21 +1,22 @@
 """Portfolios on the command line: click's own runner in this process, real prices, real files."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from click.testing import Result as Invocation
 
 from cli import main
 from rollcast import Learner, load_bars
-from rollcast.backtests.pipeline.panel_result import PanelResult, load_result
+from rollcast.backtests.market.panel import load_panel
+from rollcast.backtests.pipeline import forecasts
 from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.universe import called, names_many, universe_of
-from rollcast.backtests.portfolio import forecasts, load_panel
+from rollcast.backtests.pipeline.result import Result
+from rollcast.backtests.pipeline.universe import names_portfolio, symbol_label, universe_of
 from rollcast.backtests.sheet.recipe import facts
 from rollcast.predictors import BUILT_IN
 from rollcast.predictors.registry import PREDICTORS
@@ -26,7 +27,7 @@ TINY = [word for pair in ("epochs=1", "seeds=1", "hidden=4", "lookback=5") for w
 SHORT = ["--start", "2006", "--end", "2007-03"]
 
 
-def asked(*words: str) -> Result:
+def asked(*words: str) -> Invocation:
     return CliRunner().invoke(main, list(words))
 
 
@@ -66,16 +67,16 @@ def test_every_predictor_trades_the_bundled_panel_and_is_made_again_to_the_bit(n
     good("backtest", "-P", name, *tiny, *trained, "--symbol", "sp20", "-S", "top_k", *SHORT, "--out", str(tmp_path))
     (run,) = runs_in(tmp_path)
     assert run.name.endswith(f"-{name}-sp20")
-    result = load_result(run)
-    assert isinstance(result, PanelResult)
+    result = Result.load(run)
+    assert isinstance(result, Result)
     assert result.metrics["panel"]["forecast_names"] == 20
     assert result.metrics["strategy"]["rejected"] == 0
     conserved(result)
     assert good("verify", str(run)).count("identical") == 3
 
 
-def conserved(result: PanelResult) -> None:
-    worth = (result.positions * result.panel.table("close").ffill().loc[result.history.index[0] :]).sum(axis=1)
+def conserved(result: Result) -> None:
+    worth = (result.positions * result.market.panel.table("close").ffill().loc[result.history.index[0] :]).sum(axis=1)
     np.testing.assert_allclose(worth + result.history["cash"], result.equity, rtol=1e-12)
 
 
@@ -86,9 +87,9 @@ def test_a_portfolio_leaves_one_whole_folder_whose_files_agree(five):
         *("panel.parquet", "panel_forecasts.parquet", "positions.parquet", "tearsheet.html"),
         *("bars.parquet", "equity.parquet", "forecasts.parquet", "orders.csv", "trades.csv", "metrics.json"),
     }
-    result = load_result(run)
+    result = Result.load(run)
     conserved(result)
-    assert set(result.orders["symbol"]) == set(result.panel.symbols)
+    assert set(result.orders["symbol"]) == set(result.market.panel.symbols)
     recipe = json.loads((run / "recipe.json").read_text())
     assert {one["pin"]["source"] for one in recipe["data"]["symbols"].values()} == {"bundled"}
     assert recipe["command"].startswith("rollcast backtest --predictor ema --strategy top_k --symbol us5")
@@ -137,8 +138,8 @@ def test_the_same_portfolio_can_be_asked_for_by_its_recipe_and_counts_as_another
     good("backtest", "--config", str(run / "recipe.json"), "--out", str(run.parent))
     again = runs_in(run.parent)[-1]
     assert again != run
-    pd.testing.assert_frame_equal(load_result(again).history, load_result(run).history, check_exact=True)
-    assert load_result(again).metrics["luck"]["trials"] == 1
+    pd.testing.assert_frame_equal(Result.load(again).history, Result.load(run).history, check_exact=True)
+    assert Result.load(again).metrics["luck"]["trials"] == 1
 
 
 def test_a_universe_is_a_file_of_symbols_whatever_its_ending_and_a_txt_of_words_is_one_by_itself(tmp_path):
@@ -146,13 +147,13 @@ def test_a_universe_is_a_file_of_symbols_whatever_its_ending_and_a_txt_of_words_
         (tmp_path / name).write_text("# two\nAAPL\nIBM  # old\n\n")
     words, out = ("-P", "sma", "--start", "2011"), tmp_path / "runs"
     good("backtest", *words, "--universe", str(tmp_path / "tech.list"), "--out", str(out))
-    result = load_result(runs_in(out)[0])
+    result = Result.load(runs_in(out)[0])
     assert result.recipe["symbol"] == "tech"
     assert result.recipe["strategy"]["class"] == "LongFlat"
     assert universe_of(str(tmp_path / "tech.txt")) == f"@{tmp_path / 'tech.txt'}"
     made = json.loads(good("predict", str(tmp_path / "tech.txt"), *words, "--json"))["forecasts"]
     assert [one["symbol"] for one in made] == ["AAPL", "IBM"]
-    assert [one["forecast"] for one in made] == result.table.iloc[-1].tolist()
+    assert [one["forecast"] for one in made] == result.forecasts.iloc[-1].tolist()
 
 
 def test_prices_in_a_txt_file_are_no_universe(tmp_path):
@@ -169,7 +170,7 @@ def test_each_name_is_loaded_and_doubted_as_it_would_be_alone(tmp_path):
     result = Request("sma", symbol=",".join(files)).run()
     data = result.recipe["data"]["symbols"]
     for file in files:
-        assert data[file] == Request("sma", symbol=file).load().told()
+        assert data[file] == Request("sma", symbol=file).load().as_dict()
     (missing,) = data[files[1]]["findings"]
     assert facts(result)["Doubtful"] == f"{files[1]}: {missing}"
     assert facts(result)["Data"] == "2 file"
@@ -179,7 +180,7 @@ def test_pooled_trains_one_model_for_all(tmp_path):
     words = ("-P", "ols-features", "--train", "250", "--every", "125", "--symbol", "AAPL,MSFT,IBM", "--start", "2010")
     good("backtest", *words, "--pooled", "-S", "top_k", "-s", "k=1", "--out", str(tmp_path))
     (run,) = runs_in(tmp_path)
-    assert load_result(run).recipe["predictor"]["class"] == "Pooled"
+    assert Result.load(run).recipe["predictor"]["class"] == "Pooled"
     assert "one for all names" in (run / "tearsheet.html").read_text()
     assert good("verify", str(run)).count("identical") == 3
 
@@ -188,7 +189,7 @@ def test_compare_judges_portfolios_on_the_errors_of_the_same_names(tmp_path):
     words = ("--symbol", "us5", "--start", "2010", "-S", "top_k", "-s", "k=2", "--train", "300", "--every", "125")
     printed = good("compare", "ema", "ols-features", *words, "--out", str(tmp_path))
     assert "Rank IC" in printed
-    runs = [load_result(run) for run in runs_in(tmp_path) if "compare" not in run.name]
+    runs = [Result.load(run) for run in runs_in(tmp_path) if "compare" not in run.name]
     assert len({run.history.index[0] for run in runs}) == 1
     (page,) = tmp_path.glob("*-compare-us5/comparison.html")
     assert "Rank IC" in page.read_text()
@@ -200,8 +201,8 @@ def test_predict_gives_every_name_that_still_trades_its_forecast_and_its_place_i
     assert [one["symbol"] for one in made] == ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
     weights = [one["position"]["next_weight"] for one in made]
     assert sum(weight > 0.4 for weight in weights) == 2
-    result = Request("ema", "top_k", "us5", "2011", "2012-12", strategy_params={"k": "2"}).run()
-    assert [one["forecast"] for one in made] == result.table.iloc[-1].tolist()
+    result = Request("ema", "top_k", "us5", start="2011", end="2012-12", strategy_params={"k": "2"}).run()
+    assert [one["forecast"] for one in made] == result.forecasts.iloc[-1].tolist()
     assert [one["position"]["units"] for one in made] == result.positions.iloc[-1].tolist()
     alone = json.loads(good("predict", "us5", *words, "--no-skill", "--json"))["forecasts"]
     assert [one["forecast"] for one in alone] == [one["forecast"] for one in made]
@@ -265,23 +266,22 @@ def test_a_rule_for_many_names_from_a_file_trades_a_portfolio_and_no_single_name
         "from rollcast.strategies.portfolio.equal_weight import EqualWeight\nclass All(EqualWeight):\n    '''All.'''\n"
     )
     rule = str(tmp_path / "all.py")
-    result = Request("sma", rule, "AAPL,IBM", "2012").run()
-    assert (result.history["units"].iloc[2:] == 2).all()
+    result = Request("sma", rule, "AAPL,IBM", start="2012").run()
+    assert ((result.positions != 0).sum(axis=1).iloc[2:] == 2).all()
     with pytest.raises(ValueError, match="trades many names"):
         Request("sma", rule, "AAPL").run()
 
 
 def test_a_folder_is_called_after_its_symbols_but_not_after_a_hundred():
-    name: Callable[[str], str] = str.lower
-    assert called("sp20", name) == "sp20"
-    assert called("@lists/tech.txt", name) == "tech"
-    assert called("A,B", name) == "a,b"
-    assert called(",".join(f"NAME{k}" for k in range(100)), name) == "name0-and-99"
+    assert symbol_label("sp20") == "sp20"
+    assert symbol_label("@lists/tech.txt") == "tech"
+    assert symbol_label("A,prices/b.csv") == "A,b"
+    assert symbol_label(",".join(f"NAME{k}" for k in range(100))) == "NAME0-and-99"
 
 
 def test_a_file_with_a_comma_in_its_name_is_one_symbol(tmp_path):
     path = tmp_path / "prices, daily.csv"
     load_bars("SPY", "2020").to_csv(path, index_label="date")
-    assert not names_many(str(path))
-    assert names_many("AAPL,MSFT")
+    assert not names_portfolio(str(path))
+    assert names_portfolio("AAPL,MSFT")
     assert load_panel("AAPL, MSFT", "2012").name == "AAPL,MSFT"

@@ -16,9 +16,9 @@ from rollcast import load
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.portfolio import Panel, load_panel
+from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.predictors.bars import COLUMNS, random_walk
-from rollcast.predictors.checks.lookahead import changed, truncated
+from rollcast.predictors.checks.perturbations import changed, truncated
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
 from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt

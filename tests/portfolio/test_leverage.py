@@ -12,7 +12,7 @@ import pytest
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.panel_engine import simulate_panel
 from rollcast.backtests.account.replay import Stage, replay
-from rollcast.backtests.portfolio import Panel
+from rollcast.backtests.market.panel import Panel
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.ema import EMA
 from rollcast.strategies.base import ForecastStrategy

@@ -11,14 +11,17 @@ import pytest
 
 from rollcast import Learner, WalkForward, load
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.gate.gate import LookAheadError
-from rollcast.backtests.portfolio import Panel, load_panel, predict_panel
+from rollcast.backtests.gate.verdict import LookAheadError
+from rollcast.backtests.market.panel import Panel, load_panel
+from rollcast.backtests.pipeline.forecasts import predict
 from rollcast.predictors.features import Scale, features, lookbacks, next_returns
 from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.pooled import Pooled, fit_many
 from rollcast.predictors.recurrent import kernel, pooled
 from rollcast.predictors.recurrent.learner import Recurrent
 from rollcast.predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM
+from rollcast.predictors.recurrent.window_jobs import Inputs, window_jobs
+from rollcast.predictors.window import Window
 
 NETS = [
     LSTM(seeds=2, epochs=4),
@@ -37,11 +40,10 @@ def five() -> dict[str, pd.DataFrame]:
 
 
 def jobs_of(learner: Recurrent, slices: list[pd.DataFrame]) -> list[tuple]:
-    from rollcast.predictors.recurrent.learner import _inputs
-
     date = max(bars.index[-1] for bars in slices)
-    each = [learner._window_jobs(*_inputs(b, learner.features), 0, len(b), len(b), date) for b in slices]
-    return list(zip(*each, strict=True))
+    windows = [Window(bars, 0, len(bars), len(bars)) for bars in slices]
+    jobs = [window_jobs(learner, Inputs.of(w.bars, learner.features), w, date) for w in windows]
+    return list(zip(*jobs, strict=True))
 
 
 @pytest.mark.parametrize("learner", [OLSFeatures(lags=3), *NETS], ids=lambda learner: type(learner).__name__)
@@ -55,7 +57,7 @@ def test_pooling_one_symbol_is_walk_forward(spy, learner):
 
 @needs_kernel
 @pytest.mark.parametrize("learner", NETS, ids=lambda learner: type(learner).__name__)
-def test_the_kernel_trains_pooled_nets_as_the_twin_does(five, learner):
+def test_the_kernel_trains_pooled_nets_as_the_reference_does(five, learner):
     slices = [bars.iloc[i : 250 + 20 * i] for i, bars in enumerate(list(five.values())[:3])]
     for jobs in jobs_of(learner, slices):
         fast, slow = pooled.by_kernel(learner.plan(), jobs), pooled.by_torch(learner.plan(), jobs)
@@ -71,12 +73,12 @@ def test_no_sample_straddles_two_symbols(five):
     one, samples = pooled.stacked(learner.plan(), jobs)
     steps = learner.lookback - 1 + samples.stride
     first, last = (
-        samples.starts // 200,
-        (samples.starts + steps) // 200,
+        samples.training // 200,
+        (samples.training + steps) // 200,
     )  # the last target is the bar after the last row
     assert (first == last).all()
     assert set(first) == {0, 1, 2}
-    rows = samples.starts[:, None] + np.arange(steps)
+    rows = samples.training[:, None] + np.arange(steps)
     assert np.isfinite(one.rows[rows]).all()
     assert np.isfinite(one.returns[rows + 1]).all()
 
@@ -152,17 +154,17 @@ class Peeking(Learner):
 def test_the_gate_finds_a_pooled_learner_that_looks_ahead(five):
     panel = Panel("five", five)
     with pytest.raises(LookAheadError, match="looked 1 bar ahead"):
-        predict_panel(panel, WalkForward(Peeking(), 200, 21), pooled=True)
-    marked = predict_panel(panel, WalkForward(Peeking(), 200, 21), pooled=True, allow_lookahead=True)
+        predict(panel, WalkForward(Peeking(), 200, 21), pooled=True)
+    marked = predict(panel, WalkForward(Peeking(), 200, 21), pooled=True, allow_lookahead=True)
     assert marked.verdict.leak
-    assert predict_panel(panel, WalkForward(OLSFeatures(), 200, 21), pooled=True).verdict.leak is None
+    assert predict(panel, WalkForward(OLSFeatures(), 200, 21), pooled=True).verdict.leak is None
 
 
 def test_what_cannot_be_pooled_is_refused(five):
     with pytest.raises(TypeError, match="KalmanMLE cannot be trained on several symbols"):
         Pooled(load("kalman-mle"))
     with pytest.raises(TypeError, match="SMA is never trained"):
-        predict_panel(Panel("five", five), load("sma"), pooled=True)
+        predict(Panel("five", five), load("sma"), pooled=True)
     with pytest.raises(ValueError, match="set validation=0"):
         Pooled(LSTM(validation=0.2), 200).predict(five)
     with pytest.raises(ValueError, match="set warm=0"):

@@ -16,7 +16,9 @@ from rollcast.backtests.account.replay import Stage, replay
 from rollcast.backtests.account.scores import return_scores
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.evidence.panel_stress import GRID, late, stress_panel, turned
-from rollcast.backtests.portfolio import Panel, PanelResult, load_panel, run_panel
+from rollcast.backtests.market.panel import Panel, load_panel
+from rollcast.backtests.pipeline.backtest import run
+from rollcast.backtests.pipeline.result import Result
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.ema import EMA
 from rollcast.strategies.long_short import LongShort
@@ -125,14 +127,14 @@ def scored(panel: Panel, table: pd.DataFrame, first: pd.Timestamp, account: Acco
 
 
 @pytest.fixture(scope="module")
-def five() -> PanelResult:
-    return run_panel(load_panel("us5", "2011", "2012"), EMA(50), TopK, {"k": 2, "short": True}, DEAR)
+def five() -> Result:
+    return run(load_panel("us5", "2011", "2012"), EMA(50), TopK, {"k": 2, "short": True}, DEAR)
 
 
 def test_every_figure_of_the_stress_is_a_run_of_its_own(five):
     told = stress_panel(five, TopK, {"k": 2, "short": True}, DEAR)
-    panel, first = five.panel, five.table.index[0]
-    table = five.table.reindex(panel.calendar)
+    panel, first = five.market.panel, five.forecasts.index[0]
+    table = five.forecasts.reindex(panel.calendar)
 
     def again(forecasts: np.ndarray, **changes: float) -> dict[str, float]:
         return scored(panel, pd.DataFrame(forecasts, panel.calendar, panel.symbols), first, replace(DEAR, **changes))
@@ -150,20 +152,3 @@ def test_every_figure_of_the_stress_is_a_run_of_its_own(five):
     assert told["random"]["draws"] == 19
     assert told["random"]["turnover_ratio"] == pytest.approx(1, abs=0.2)
     assert "naive" not in told
-
-
-def test_a_rule_of_ones_own_is_stressed_on_its_replay_and_what_it_is_told_is_the_account():
-    class Careful(TopK):
-        """Looks at the account, which must be what the replay says of it."""
-
-        def decide(self, state):
-            assert state.equity > 0
-            assert state.cash >= 0
-            np.testing.assert_allclose(state.weights.sum() + state.cash / state.equity, 1.0)
-            return super().decide(state)
-
-    panel = load_panel("AAPL,IBM", "2012-06", "2013")
-    result = run_panel(panel, EMA(50), Careful, {"k": 1})
-    own, built_in = (stress_panel(result, rule, {"k": 1}, draws=3) for rule in (Careful, TopK))
-    assert own == built_in
-    assert own["net"] == {key: result.metrics["strategy"][key] for key in own["net"]}

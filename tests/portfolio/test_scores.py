@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
-from scipy.stats import spearmanr
 
 from rollcast import load
 from rollcast.backtests.account.engine import Account
@@ -19,7 +17,7 @@ from rollcast.backtests.account.panel_scores import (
     quantile_spread,
     rank_ic,
 )
-from rollcast.backtests.portfolio import Panel, load_panel
+from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.strategies.portfolio.top_k import TopK
 
 
@@ -35,6 +33,8 @@ def table(panel) -> pd.DataFrame:
 
 
 def test_rank_ic_is_spearmans_correlation_of_each_date(panel, table):
+    from scipy.stats import spearmanr
+
     f, y = aligned(panel, table)
     ic = rank_ic(f, y)
     for date in ic.index[::37]:
@@ -68,6 +68,8 @@ def test_a_forecast_without_a_view_has_no_rank_ic(panel):
 
 
 def test_hac_t_is_that_of_statsmodels(panel, table):
+    import statsmodels.api as sm
+
     x = rank_ic(*aligned(panel, table)).to_numpy()
     lags = int(4 * (len(x) / 100) ** (2 / 9))
     fit = sm.OLS(x, np.ones(len(x))).fit(cov_type="HAC", cov_kwds={"maxlags": lags})

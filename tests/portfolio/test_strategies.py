@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.covariance import ledoit_wolf
 
 from rollcast import load
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.panel_engine import simulate_panel
-from rollcast.backtests.pipeline.panel_backtest import check_rule
-from rollcast.backtests.portfolio import PORTFOLIO_STRATEGIES, Panel, load_panel
+from rollcast.backtests.market.panel import Panel, load_panel
+from rollcast.backtests.pipeline.strategies import PORTFOLIO_STRATEGIES, check_strategy
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt, shrunk, tilted
 from rollcast.strategies.portfolio.per_name import PerName
@@ -115,17 +114,19 @@ def test_ties_go_to_the_name_that_comes_first(panel):
 )
 def test_a_parameter_outside_its_limits_is_refused_before_anything_is_run(strategy, parameters, message):
     with pytest.raises(ValueError, match=message):
-        check_rule(strategy, parameters)
+        check_strategy(strategy, parameters, portfolio=True)
 
 
 def test_only_rules_can_trade_a_panel(panel, table):
     with pytest.raises(TypeError, match="cannot trade a panel"):
-        check_rule(__import__("backtrader").Strategy, {})
+        check_strategy(__import__("backtrader").Strategy, {}, portfolio=True)
     with pytest.raises(TypeError, match="PerName needs rule="):
         simulate_panel(panel, table, PerName, {"rule": TopK()})
 
 
 def test_shrinkage_is_that_of_ledoit_and_wolf(panel):
+    from sklearn.covariance import ledoit_wolf
+
     x = np.diff(np.log(panel.table("close").to_numpy()), axis=0)
     for rows in (30, 250):
         np.testing.assert_allclose(shrunk(x[-rows:]), ledoit_wolf(x[-rows:])[0], rtol=1e-10, atol=1e-18)

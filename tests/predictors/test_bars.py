@@ -17,7 +17,7 @@ def test_a_synthetic_market_is_valid_bars(bars):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("corrupt", "message"),
     [
         (lambda b: b.drop(columns="open"), "missing column 'open'"),
         (lambda b: b.reset_index(drop=True), "expected a DatetimeIndex"),
@@ -36,9 +36,9 @@ def test_a_synthetic_market_is_valid_bars(bars):
         (lambda b: b.assign(low=b["high"]), "low is above another price"),
     ],
 )
-def test_bad_bars_are_refused_with_the_reason(bars, spoil, message):
+def test_bad_bars_are_refused_with_the_reason(bars, corrupt, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        check_bars(spoil(bars), "prices.csv")
+        check_bars(corrupt(bars), "prices.csv")
 
 
 def test_bars_must_be_a_frame():

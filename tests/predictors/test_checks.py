@@ -14,7 +14,8 @@ import pytest
 
 from rollcast import Learner, Predictor, WalkForward, load
 from rollcast.predictors.bars import log_returns
-from rollcast.predictors.checks.conformance import ALL, LEARNER_ONLY, edge
+from rollcast.predictors.checks.conformance import ALL, edge
+from rollcast.predictors.checks.learner_conformance import LEARNER_ONLY
 from rollcast.predictors.checks.subject import EVERY
 from rollcast.predictors.checks.suite import CheckFailed, Subject, check_predictor, start_sensitivity, yield_checks
 
@@ -58,8 +59,8 @@ def a_learner(**methods):
 
 
 def outcome(model, check):
-    (one,) = (one for one in yield_checks(model) if one.name == check)
-    return one.outcome()
+    (selected,) = (c for c in yield_checks(model) if c.name == check)
+    return selected.outcome()
 
 
 def test_an_honest_predictor_and_an_honest_learner_pass():
@@ -139,10 +140,10 @@ def refuses_short(bars):
     )
 
 
-def remembers(kept=[]):  # noqa: B006
+def divided_by_first_risk(risks=[]):  # noqa: B006
     def predict(bars):
-        kept.append(float(log_returns(bars).std()))
-        return momentum(bars) / kept[0] * 0.01
+        risks.append(float(log_returns(bars).std()))
+        return momentum(bars) / risks[0] * 0.01
 
     return predict
 
@@ -185,14 +186,14 @@ def forecast_together(self, windows):
     """All windows share one mean."""
     mean = float(np.mean([log_returns(w.training).mean() for w in windows]))
     for k, w in enumerate(windows):
-        yield k, mean + 0.1 * log_returns(w.seen).iloc[-w.block :]
+        yield k, mean + 0.1 * log_returns(w.model_bars).iloc[-w.block :]
 
 
 def forecast_from_the_end(self, windows):
     """The number of windows decides."""
     for k, w in enumerate(windows):
         self.fit(w.training)
-        yield k, self.predict(w.seen).iloc[-w.block :] * len(windows)
+        yield k, self.predict(w.model_bars).iloc[-w.block :] * len(windows)
 
 
 OFFENDERS = [
@@ -239,29 +240,29 @@ OFFENDERS = [
     ("check", "model", "sentence"), OFFENDERS, ids=[f"{o[0]}-{k}" for k, o in enumerate(OFFENDERS)]
 )
 def test_a_check_fails_on_its_offender_and_says_why(check, model, sentence):
-    (one,) = (one for one in yield_checks(model) if one.name == check)
+    (selected,) = (c for c in yield_checks(model) if c.name == check)
     with pytest.raises(CheckFailed, match=sentence):
-        one()
+        selected()
 
 
-def test_state_kept_between_calls_is_found_even_where_every_call_agrees():
-    finding = outcome(a_predictor(remembers()), "order_of_calls").finding
+def test_state_between_calls_is_found_even_where_every_call_agrees():
+    finding = outcome(a_predictor(divided_by_first_risk()), "order_of_calls").finding
     assert "state is kept" in finding or finding == ""  # a closure has no file to run again
 
 
-def test_state_kept_in_a_module_is_found_by_running_the_module_again(tmp_path):
-    plugin = tmp_path / "kept.py"
+def test_state_in_a_module_is_found_by_running_the_module_again(tmp_path):
+    plugin = tmp_path / "stateful.py"
     plugin.write_text(
         "from dataclasses import dataclass\n"
         "from rollcast.predictors import Predictor\n"
         "from rollcast.predictors.bars import log_returns\n"
-        "KEPT = []\n"
+        "RISKS = []\n"
         "@dataclass(frozen=True)\n"
-        "class Kept(Predictor):\n"
+        "class Stateful(Predictor):\n"
         '    """Momentum over the risk of the first bars it saw."""\n'
         "    def predict(self, bars):\n"
-        "        KEPT.append(log_returns(bars).std())\n"
-        "        return log_returns(bars).rolling(5).mean() / KEPT[0]\n"
+        "        RISKS.append(log_returns(bars).std())\n"
+        "        return log_returns(bars).rolling(5).mean() / RISKS[0]\n"
     )
     failed = [o.check.name for o in check_predictor(load(str(plugin))) if o.status == "failed"]
     assert failed == ["order_of_calls"]
@@ -277,7 +278,7 @@ def test_every_check_is_one_plain_sentence():
         assert str(check) == f"Mean:{check.name}"
 
 
-# --- what is asked ---
+# --- the subject of the checks ---
 
 
 def test_a_learner_is_checked_in_its_small_form_and_through_its_loop():
@@ -335,10 +336,10 @@ class RoundNumbers(Predictor):
 
 
 def test_a_declared_failure_is_expected_and_its_check_may_be_called():
-    done = {o.check.name: o for o in check_predictor(RoundNumbers())}
-    assert done["scale_free"].status == "expected"
-    assert done["scale_free"].check.expected == "reads round numbers"
-    assert {o.status for name, o in done.items() if name != "scale_free"} == {"passed"}
+    outcomes = {o.check.name: o for o in check_predictor(RoundNumbers())}
+    assert outcomes["scale_free"].status == "expected"
+    assert outcomes["scale_free"].check.expected == "reads round numbers"
+    assert {o.status for name, o in outcomes.items() if name != "scale_free"} == {"passed"}
     for check in yield_checks(RoundNumbers()):
         check()
 
@@ -350,8 +351,8 @@ def test_a_declared_failure_that_passes_is_a_failure():
         def predict(self, bars):
             return momentum(bars)
 
-    found = outcome(Reformed(), "scale_free")
-    assert (found.status, found.finding) == ("failed", "passes, though it was declared to fail: reads round numbers")
+    result = outcome(Reformed(), "scale_free")
+    assert (result.status, result.finding) == ("failed", "passes, though it was declared to fail: reads round numbers")
 
 
 def test_a_declared_failure_of_an_unknown_check_is_refused():
@@ -410,8 +411,8 @@ def test_the_reproduction_prints_two_different_numbers(tmp_path, kind, after):
     expression = f"load({str(plugin)!r})"
     script = outcome(load(str(plugin)), "prefix").script(expression)
     assert len(script.splitlines()) == 5
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    first, second = map(float, done.stdout.split())
+    process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    first, second = map(float, process.stdout.split())
     assert first != second
 
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.regression.rolling import RollingOLS
 
 from rollcast.predictors.bars import log_returns, random_walk
 from rollcast.predictors.ema import EMA
@@ -52,6 +51,8 @@ def test_ols_is_a_parabola_over_the_last_returns(spy, n):
 
 @pytest.mark.parametrize("n", [3, 20, 200])
 def test_ols_is_the_least_squares_slope_on_time(spy, n):
+    from statsmodels.regression.rolling import RollingOLS
+
     log_price = np.log(spy["close"].iloc[-600:])
     time = np.column_stack([np.ones(600), np.arange(600.0)])
     slope = RollingOLS(log_price.to_numpy(), time, window=n).fit().params[:, 1]

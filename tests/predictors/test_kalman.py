@@ -1,25 +1,27 @@
-"""Kalman filters: against statsmodels, against the textbook recursion, and against their own slow twin."""
+"""Kalman filters: against statsmodels, against the textbook recursion, and against the reference implementation."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.tools.sm_exceptions import ConvergenceWarning
-from statsmodels.tsa.statespace.structural import UnobservedComponents
 
-from rollcast.predictors import kalman
+from rollcast.predictors import kalman, state_space
 from rollcast.predictors.bars import log_returns, random_walk
 from rollcast.predictors.base import Learner
 from rollcast.predictors.ema import EMA
 from rollcast.predictors.kalman import KalmanMLE, LocalLevel, LocalLinearTrend
 from rollcast.predictors.walk_forward import WalkForward, Window
+
+if TYPE_CHECKING:
+    from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 PRICES = Path(__file__).parents[2] / "backtests" / "prices"
 MODELS = ["level", "trend"]
@@ -47,6 +49,8 @@ SPY = market("spy")
 
 def structural(model: str, bars: pd.DataFrame) -> UnobservedComponents:
     """statsmodels' model of the same data, in percent so that its optimiser is comfortable."""
+    from statsmodels.tsa.statespace.structural import UnobservedComponents
+
     log_price = 100 * np.log(bars["close"].to_numpy())
     if model == "level":
         return UnobservedComponents(np.diff(log_price), "llevel", use_exact_diffuse=True)
@@ -55,7 +59,7 @@ def structural(model: str, bars: pd.DataFrame) -> UnobservedComponents:
 
 def concentrated(model: str, bars: pd.DataFrame, ratios) -> tuple[float, float]:
     """The most likely var(ε), in percent squared, and the log likelihood there."""
-    recursion, diffuse = kalman._MODELS[model]
+    recursion, diffuse = state_space.MODELS[model]
     v, F, _ = np.array(list(recursion(100 * log_returns(bars).to_numpy()[1:], *ratios)))[1:].T
     variance = np.mean(v**2 / F)
     constant = -0.5 * diffuse * math.log(2 * math.pi)
@@ -170,6 +174,8 @@ def test_likelihood_is_the_diffuse_likelihood_of_statsmodels(model):
 @pytest.mark.parametrize("start", [0, 2300, 6591])
 @pytest.mark.parametrize("model", MODELS)
 def test_estimate_is_as_likely_as_that_of_statsmodels(model, start):
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning
+
     bars = SPY.iloc[start : start + 600]
     theirs = structural(model, bars)
     with warnings.catch_warnings():
@@ -183,7 +189,7 @@ def test_estimate_is_as_likely_as_that_of_statsmodels(model, start):
 @pytest.mark.parametrize("model", MODELS)
 def test_no_ratio_on_a_dense_grid_is_more_likely(model):
     bars = SPY.iloc[2300:2550]
-    recursion, count = kalman._MODELS[model]
+    recursion, count = state_space.MODELS[model]
     dense = np.meshgrid(*[10 ** np.arange(-12, 6.01, 0.02 if count == 1 else 0.2)] * count)
     v, F = zip(*[(v, F) for v, F, _ in recursion(100 * log_returns(bars).to_numpy()[1:], *dense)][1:], strict=True)
     variance = np.mean([a**2 / b for a, b in zip(v, F, strict=True)], axis=0)

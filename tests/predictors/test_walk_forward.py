@@ -16,11 +16,11 @@ from rollcast.predictors.ols import OLSFeatures
 
 
 @dataclass
-class Diary(Learner):
-    """Forecasts the number of the last bar it was fitted on, and so shows who forecast what."""
+class LastVolume(Learner):
+    """Forecasts the volume of the last bar it was fitted on; where volume numbers the bars, that tells the fit."""
 
     def fit(self, bars):
-        self.seen_ = len(bars)
+        self.length_ = len(bars)
         self.last_ = float(bars["volume"].iloc[-1])
         return self
 
@@ -33,7 +33,7 @@ def numbered(n: int) -> pd.DataFrame:
 
 
 def test_each_block_is_forecast_by_the_fit_that_ends_where_it_begins():
-    forecast = WalkForward(Diary(), train=10, every=4).predict(numbered(20))
+    forecast = WalkForward(LastVolume(), train=10, every=4).predict(numbered(20))
     assert forecast.isna().sum() == 9
     assert forecast.dropna().tolist() == [9.0] * 4 + [13.0] * 4 + [17.0] * 3
 
@@ -41,7 +41,7 @@ def test_each_block_is_forecast_by_the_fit_that_ends_where_it_begins():
 @settings(deadline=None)
 @given(n=st.integers(10, 80), train=st.integers(2, 10), every=st.integers(1, 12), extra=st.integers(1, 30))
 def test_appending_bars_moves_no_earlier_refit(n, train, every, extra):
-    learner = WalkForward(Diary(), train=train, every=every)
+    learner = WalkForward(LastVolume(), train=train, every=every)
     now, later = learner.predict(numbered(n)), learner.predict(numbered(n + extra))
     pd.testing.assert_series_equal(later.iloc[:n], now, check_freq=False)
 
@@ -49,7 +49,7 @@ def test_appending_bars_moves_no_earlier_refit(n, train, every, extra):
 @settings(deadline=None)
 @given(n=st.integers(10, 80), train=st.integers(2, 10), every=st.integers(1, 12))
 def test_windows_cover_every_bar_from_the_first_forecast_once(n, train, every):
-    windows = WalkForward(Diary(), train=train, every=every).windows(numbered(n))
+    windows = WalkForward(LastVolume(), train=train, every=every).windows(numbered(n))
     covered = [t for w in windows for t in range(w.split - 1, w.stop)]
     assert covered == list(range(train - 1, n))
     assert all(len(w.training) == train and w.date == w.training.index[-1] for w in windows)
@@ -68,9 +68,9 @@ def test_a_refit_equals_a_fresh_fit(spy):
 
 
 def test_progress_counts_the_refits(spy):
-    seen = []
-    WalkForward(OLSFeatures(), train=300, every=50).predict(spy.iloc[:500], lambda *at: seen.append(at))
-    assert seen == [(k, 5) for k in range(6)]
+    calls = []
+    WalkForward(OLSFeatures(), train=300, every=50).predict(spy.iloc[:500], lambda *at: calls.append(at))
+    assert calls == [(k, 5) for k in range(6)]
 
 
 def test_too_few_bars_says_how_many_are_needed(spy):
@@ -85,7 +85,7 @@ def test_a_predictor_needs_no_wrapping():
 
 def test_a_learner_that_forecasts_nan_is_stopped_with_its_date():
     @dataclass
-    class Silent(Diary):
+    class Silent(LastVolume):
         def predict(self, bars):
             return pd.Series(np.nan, index=bars.index)
 

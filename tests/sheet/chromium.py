@@ -41,7 +41,7 @@ class Tab:
         number = next(self._ids)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
-            message = json.loads(self._socket.recv(timeout=60))
+            message = json.loads(self._socket.recv(timeout=300))
             if message.get("id") == number:
                 assert "error" not in message, message
                 return message["result"]
@@ -61,7 +61,7 @@ class Tab:
         self._events.clear()
         self.call("Page.navigate", url=page.as_uri())
         while "Page.loadEventFired" not in self._events:
-            self._note(json.loads(self._socket.recv(timeout=60)))
+            self._note(json.loads(self._socket.recv(timeout=300)))
         self.call("Emulation.setScriptExecutionDisabled", value=False)
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
         return self
@@ -109,17 +109,17 @@ def browser(folder: Path) -> Iterator[Tab]:
     process = subprocess.Popen([str(CHROMIUM), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port = profile / "DevToolsActivePort"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while not (port.exists() and port.read_text().strip()):
             assert process.poll() is None, "Chromium ended"
             assert time.monotonic() < deadline, "Chromium did not open its port"
             time.sleep(0.05)
         number = port.read_text().splitlines()[0]
-        with urllib.request.urlopen(f"http://127.0.0.1:{number}/json/list", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{number}/json/list", timeout=300) as answer:
             targets = json.load(answer)
         address = next(t["webSocketDebuggerUrl"] for t in targets if t["type"] == "page")
         with connect(address, max_size=None, ping_interval=None) as socket:
             yield Tab(socket)
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=300)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import empyrical
 import numpy as np
 import pytest
 
@@ -24,6 +23,8 @@ def noted(made, rows, kind="winning", **changed):
 
 
 def test_our_figures_are_those_of_empyrical(made):
+    import empyrical
+
     result = made("winning")
     r, b, yearly = result.returns, result.benchmark_returns, result.metrics["bars_per_year"]
     ours, _ = figures(result.metrics, r, b)

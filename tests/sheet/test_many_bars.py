@@ -47,7 +47,7 @@ def test_trades_and_positions_are_on_the_candles_of_their_bars(joined):
     entries = [last[i] for i, kind in data["m"] if kind]
     assert len(entries) == len(result.trades)
     assert (pd.DatetimeIndex(entries) >= pd.DatetimeIndex(result.trades["entry_date"])).all()
-    side = np.sign(result.history["units"])
+    side = np.sign(result.positions.iloc[:, 0])
     held = pd.Series(0.0, last)
     for start, sign in data["p"]:
         held.iloc[start:] = sign

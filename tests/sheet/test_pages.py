@@ -12,9 +12,10 @@ from urllib.parse import unquote
 import pytest
 
 from rollcast import Request
-from rollcast.backtests.comparison import compare, entrants_of
+from rollcast.backtests.comparison import entrants_of
 from rollcast.backtests.sheet.comparison import save_comparison
 from rollcast.backtests.sheet.index import write_index
+from rollcast.backtests.workspace.comparison import compare
 from rollcast.backtests.workspace.workspace import backtest, ledger_of
 from tests.sheet.chromium import CHROMIUM, Tab, browser
 from tests.sheet.test_browser import SPILLS
@@ -115,7 +116,7 @@ def test_the_index_says_which_folders_are_gone_and_keeps_their_rows(tmp_path: Pa
 
 
 def test_a_comparison_that_fails_half_way_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import rollcast.backtests.comparison as module
+    import rollcast.backtests.workspace.comparison as module
 
     written = []
 

@@ -36,7 +36,7 @@ def test_the_data_hold_every_bar_to_a_thousandth_and_every_forecast(made, kind):
     assert (shown.index == result.bars.index).all()
     np.testing.assert_allclose(shown, result.bars[["open", "high", "low", "close"]], rtol=1e-3)
     f = np.array(data["f"]) / 1e6
-    np.testing.assert_allclose(f, result.forecasts, atol=5.1e-7)
+    np.testing.assert_allclose(f, result.forecast, atol=5.1e-7)
     expected = shown["close"].shift(1).to_numpy()[data["first"] + 1 :] * np.exp(f[:-1])
     np.testing.assert_allclose(expected, price_forecast(result).iloc[data["first"] + 1 :], rtol=1e-3)
 
@@ -47,7 +47,7 @@ def test_positions_and_markers_are_those_of_the_trades(made):
     side = pd.Series(0.0, result.bars.index)
     for start, sign in data["p"]:
         side.iloc[start:] = sign
-    held = np.sign(result.history["units"]).reindex(side.index).fillna(0)
+    held = np.sign(result.positions.iloc[:, 0]).reindex(side.index).fillna(0)
     assert side.tolist() == held.tolist()
     assert {sign for _, sign in data["p"]} >= {1, -1}
     entries = [i for i, kind in data["m"] if kind]

@@ -17,8 +17,8 @@ import rollcast
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.panel_engine import simulate_panel
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.pipeline.backtest import STRATEGIES
-from rollcast.backtests.portfolio import load_panel
+from rollcast.backtests.market.panel import load_panel
+from rollcast.backtests.pipeline.strategies import STRATEGIES
 from rollcast.predictors.ema import EMA
 from rollcast.strategies.base import ForecastStrategy
 from rollcast.strategies.feed import date_numbers, date_of

@@ -13,7 +13,8 @@ from rollcast.backtests.sheet.sweep import write_sweep
 from rollcast.backtests.sweep import worklist
 from rollcast.backtests.sweep.live import Progress
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.sweep.run import Swept, sweep
+from rollcast.backtests.sweep.result import SweepResult
+from rollcast.backtests.workspace.sweep import sweep
 
 REQUEST = Request("sma", start="2008")
 WORDS, RULE_WORDS = ["window=10:200:10"], ["dead_band_bps=0|1|2"]
@@ -26,7 +27,7 @@ class Story:
     out: Path
     stopped: pd.DataFrame
     reports: list[Progress]
-    swept: Swept
+    swept: SweepResult
     page: Path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sheet.index import SHEET
-from rollcast.backtests.sweep.winner_process import aside, here
+from rollcast.backtests.workspace.winner_process import aside, here
 
 REQUEST = Request("sma", start="2019", params={"window": "20"})
 
@@ -30,13 +31,17 @@ def test_a_run_made_aside_is_the_run_made_here_and_what_it_raises_is_raised(tmp_
     assert [path for path in (tmp_path / "aside").iterdir() if path.is_dir()] == [folder]
 
 
-def test_nothing_is_left_of_a_run_aside_that_is_given_up(tmp_path):
+# A shell's background job ignores Ctrl-C, and so does all that it starts.
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["foreground", "background"])
+def test_nothing_is_left_of_a_run_aside_that_is_given_up(tmp_path, handler):
     def given_up() -> None:
+        before = signal.signal(signal.SIGINT, handler)
         with aside() as begin:
+            signal.signal(signal.SIGINT, before)
             begin(Request("ols-features"), tmp_path)
-            until = time.monotonic() + 60
+            until = time.monotonic() + 600
             while not list(tmp_path.glob(".unfinished-*")) and time.monotonic() < until:
-                time.sleep(0.01)
+                time.sleep(0.001)
             assert list(tmp_path.glob(".unfinished-*")), "it had begun"
             raise KeyboardInterrupt
 

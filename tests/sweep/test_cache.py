@@ -16,16 +16,17 @@ import pytest
 
 from rollcast import WalkForward, load
 from rollcast.backtests.data.bars import digest
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
+from rollcast.backtests.pipeline import cache_key
+from rollcast.backtests.pipeline.cache_key import code_of, folder_key, key_of
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sweep import cache_key
-from rollcast.backtests.sweep.cache_key import code_of, folder_key, key_of
-from rollcast.backtests.sweep.forecast_cache import ForecastCache, Kept, write_whole
+from rollcast.backtests.sweep.forecast_cache import ForecastCache, Kept
 from rollcast.backtests.sweep.forecasts import Forecaster
 from rollcast.backtests.sweep.points import Maker, sweep_of
-from rollcast.backtests.sweep.run import sweep
 from rollcast.backtests.sweep.trial_rows import date_of
+from rollcast.backtests.workspace.sweep import sweep
 from rollcast.strategies.long_flat import LongFlat
 
 ROOT = Path(__file__).parents[2]
@@ -92,13 +93,6 @@ def test_the_longest_unused_make_room(tmp_path):
     assert cache.get("a") is not None  # used now
     cache.put("d", Kept(np.zeros(300)))
     assert {path.name for path in tmp_path.iterdir()} == {"a", "c", "d"}
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    write_whole(tmp_path / "sub" / "file", b"one")
-    with pytest.raises(TypeError):
-        write_whole(tmp_path / "sub" / "file", "no bytes")  # type: ignore[arg-type]
-    assert [(p.name, p.read_bytes()) for p in (tmp_path / "sub").iterdir()] == [("file", b"one")]
 
 
 def test_the_key_is_of_every_parameter_the_bars_and_the_code(spy):

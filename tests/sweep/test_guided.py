@@ -10,7 +10,7 @@ import pytest
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sweep.guided import propose
 from rollcast.backtests.sweep.points import Point, Sweep, sweep_of
-from rollcast.backtests.sweep.run import sweep
+from rollcast.backtests.workspace.sweep import sweep
 
 OPTUNA = importlib.util.find_spec("optuna") is not None
 

@@ -17,32 +17,55 @@ import pytest
 from rollcast.backtests.sweep.store import Store
 
 ROOT = Path(__file__).parents[2]
-# Small chunks, so that there is much to be killed between.
+# Small chunks, so that there is much to be killed between. Who is to be killed does it alone, some calls of functions
+# after keeping a number of parts or beginning a run: it depends on nobody's speed.
 SCRIPT = """
+import os
+import signal
 import sys
 from contextlib import nullcontext
 from pathlib import Path
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sheet.sweep import write_sweep
-from rollcast.backtests.sweep import run, winner_process, worklist
+from rollcast.backtests.sweep import worklist
+from rollcast.backtests.workspace import sweep, winner_process
 from rollcast.backtests.sweep.points import sweep_of
 worklist.CHUNK = 2
+parts, calls = int(sys.argv[3]), int(sys.argv[4])
+
+def count(*_):
+    global calls
+    calls -= 1
+    if calls < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def look(event, arguments):
+    global parts
+    parts -= event == "os.rename" and os.path.basename(os.path.dirname(arguments[1])) == "parts"
+    begun = event == "os.mkdir" and ".unfinished-" in str(arguments[0])
+    if parts == 0 or (parts > 0 and begun):
+        parts = -1
+        sys.setprofile(count)
+
+if parts:
+    sys.addaudithook(look)
 asked = sweep_of(Request("sma", start="2015"), ["window=5:124:1"], [])
 with winner_process.aside() if sys.argv[2] == "aside" else nullcontext(winner_process.here) as begin:
-    write_sweep(run.sweep(asked, Path(sys.argv[1]), begin=begin))
+    write_sweep(sweep.sweep(asked, Path(sys.argv[1]), begin=begin))
 """
 POINTS = 120
+CALLS = 500_000  # of functions, after which a sweep is killed at the latest: some parts are made within
 
 
-def started(out: Path, where: str = "here") -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(out), where], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    )
+def started(out: Path, where: str = "here", parts: int = 0, calls: int = 0) -> subprocess.Popen:
+    """A sweep, which kills itself where parts is not 0."""
+    words = [str(out), where, str(parts), str(calls)]
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
 def finished(out: Path, where: str = "here") -> None:
     process = started(out, where)
-    _, error = process.communicate(timeout=300)
+    _, error = process.communicate()
     assert process.returncode == 0, error
 
 
@@ -70,23 +93,19 @@ def check_whole(out: Path) -> pd.DataFrame:
     return rows.drop(columns="created")
 
 
-def killed(out: Path, kills: int, reached: object, seed: int = 0, where: str = "here") -> int:
-    """Kills the sweep at random moments after `reached(folder)` holds; returns how often it was alive to be killed."""
-    rng, alive = random.Random(seed), 0
-    for _ in range(kills):
-        process = started(out, where)
-        until = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < until and not reached(out):  # type: ignore[operator]
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.3))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            alive += 1
-        process.communicate()
-        parts = [pd.read_parquet(part, columns=["key"]) for part in out.glob("sweep-*/parts/*.parquet")]
-        if parts:
-            assert pd.concat(parts)["key"].is_unique
-    return alive
+def check_parts(out: Path) -> None:
+    """No point is in two parts."""
+    parts = [pd.read_parquet(part, columns=["key"]) for part in out.glob("sweep-*/parts/*.parquet")]
+    if parts:
+        assert pd.concat(parts)["key"].is_unique
+
+
+def killed(out: Path, parts: int, seed: int = 0) -> None:
+    """Runs the sweep until it is killed, at random, after keeping so many more parts or beginning the winner's run."""
+    process = started(out, "here", parts, random.Random(seed).randrange(100, CALLS))
+    _, error = process.communicate()
+    assert process.returncode == -signal.SIGKILL, error
+    check_parts(out)
 
 
 @pytest.mark.slow
@@ -100,15 +119,12 @@ def test_a_sweep_killed_twenty_times_loses_nothing_and_repeats_nothing(tmp_path)
         """Runs of the winner that were begun: each leaves its hidden folder when it is killed."""
         return len(list(disturbed.glob(".unfinished-*")))
 
-    alive, among_points = 0, 0
+    among_points = 0
     for seed in range(12):
-        before = parts()
-        alive += killed(disturbed, 1, lambda _, before=before: parts() > before or winners() > 0, seed)
+        killed(disturbed, 1, seed)
         among_points += 0 < parts() < POINTS // 2
     for seed in range(12, 20):
-        begun = winners()
-        alive += killed(disturbed, 1, lambda _, begun=begun: winners() > begun, seed)
-    assert alive >= 15
+        killed(disturbed, POINTS, seed)
     assert among_points >= 3
     assert parts() == POINTS // 2
     assert winners() >= 3
@@ -120,7 +136,7 @@ def test_a_sweep_killed_twenty_times_loses_nothing_and_repeats_nothing(tmp_path)
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_and_a_finished_one_is_not_run_again(tmp_path):
     parts = "sweep-*/parts/*.parquet"
-    assert killed(tmp_path, 1, lambda out: len(list(out.glob(parts))) >= 3) == 1
+    killed(tmp_path, 3)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob(parts)}
     assert 3 <= len(before) < POINTS // 2
     finished(tmp_path)
@@ -136,16 +152,24 @@ def test_a_killed_sweep_goes_on_and_a_finished_one_is_not_run_again(tmp_path):
 
 @pytest.mark.slow
 def test_a_second_process_at_the_winners_run_ends_with_the_killed_sweep_and_leaves_no_half(tmp_path):
-    def begun(out: Path) -> list[Path]:
-        return list(out.glob(".unfinished-*"))
+    def begun() -> list[Path]:
+        return list(tmp_path.glob(".unfinished-*"))
 
-    alive = 0
-    for seed in range(6):
-        alive += killed(tmp_path, 1, begun, seed, "aside")
-        until = time.monotonic() + 15
-        while begun(tmp_path) and time.monotonic() < until:
+    rng, alive = random.Random(0), 0
+    for _ in range(6):
+        process = started(tmp_path, "aside")
+        while process.poll() is None and not begun():
             time.sleep(0.01)
-        assert not begun(tmp_path)
+        time.sleep(rng.uniform(0, 0.3))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            alive += 1
+        process.communicate()
+        check_parts(tmp_path)
+        until = time.monotonic() + 300
+        while begun() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert not begun()
     assert alive >= 3
     finished(tmp_path, "aside")
     check_whole(tmp_path)

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sheet.surface import HeatMap, _levels, surfaces
 from rollcast.backtests.sheet.sweep import conclusion, write_sweep
 from rollcast.backtests.sheet.words import number, percent
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.sweep.run import sweep
+from rollcast.backtests.workspace.sweep import sweep
 from tests.sheet.chromium import CHROMIUM, browser
 from tests.sheet.test_browser import SPILLS
 from tests.sweep.conftest import Story

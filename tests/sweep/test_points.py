@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollcast.backtests.pipeline.backtest import STRATEGIES
 from rollcast.backtests.pipeline.request import Request
+from rollcast.backtests.pipeline.strategies import STRATEGIES
 from rollcast.backtests.sweep.axes import Axis, _listed, axes_of
 from rollcast.backtests.sweep.points import Maker, sweep_of
 from rollcast.predictors.registry import PREDICTORS

@@ -14,16 +14,17 @@ import pytest
 
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.scores import return_scores
-from rollcast.backtests.ledger.ledger import NAME, Ledger
-from rollcast.backtests.ledger.trial_key import trial_key
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
+from rollcast.backtests.ledger.trial_key import Row, trial_key
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sweep.live import Progress, best_lines, duration, lines
 from rollcast.backtests.sweep.points import Point, sweep_of
-from rollcast.backtests.sweep.run import sweep
 from rollcast.backtests.sweep.store import Store
 from rollcast.backtests.sweep.trade import return_columns, returns_of, sharpe_columns, trade
 from rollcast.backtests.sweep.trial_rows import date_of
+from rollcast.backtests.workspace.sweep import sweep
 from rollcast.strategies.long_short import LongShort
 from rollcast.strategies.proportional import Proportional
 from tests.sweep.conftest import REQUEST, RULE_WORDS, WORDS, Story
@@ -212,11 +213,11 @@ def test_a_folder_is_named_after_a_plugin_file(tmp_path):
 
 
 def test_a_trial_that_is_recorded_again_is_left_out_and_a_new_one_is_added(story: Story, tmp_path):
-    results = [Result.load(story.swept.winner.folder)] * 2
-    other = replace(results[0], recipe={**results[0].recipe, "symbol": "QQQ"})
+    result = Result.load(story.swept.winner.folder)
+    row, other = Row.of(result), Row.of(result.with_recipe(symbol="QQQ"))
     ledger = Ledger(tmp_path / NAME)
-    assert ledger.record_many([results[0], other]) == 2
-    assert ledger.record_many([other, results[1]]) == 0
-    later = replace(other, recipe={**other.recipe, "created": "2099-01-01T00:00:00+00:00"})
+    assert ledger.record_many([row, other]) == 2
+    assert ledger.record_many([other, row]) == 0
+    later = Row.of(result.with_recipe(symbol="QQQ", created="2099-01-01T00:00:00+00:00"))
     assert ledger.record_many([later]) == 1
     assert ledger.runs()["symbol"].to_list() == ["QQQ", "QQQ", "SPY"]

@@ -1,4 +1,4 @@
-"""What the checks make of the zoo: run once in a process, for the tests and for the page in docs/."""
+"""The outcomes of the checks on the zoo, computed once in a process, for the tests and for the page in docs/."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from rollcast.strategies.long_flat import LongFlat
 from tests.zoo.honest import honest, missing
 from tests.zoo.leaks import Planted
 
-# The checks that a leak may fail; the others are about manners. The last three are asked only where they are named.
+# The checks that a leak may fail. The last three are run only on the leaks that are planted for them.
 ALWAYS = tuple(check.__name__ for check in LOOK_AHEAD)
 TELLING = (*ALWAYS, "repeatable", "order_of_calls", "no_edge_on_noise")
 
 
-_done: dict[str, Outcome] = {}
+_outcomes: dict[str, Outcome] = {}
 
 
 def outcome_of(name: str, check: Check) -> Outcome:
-    """How this check of the zoo's predictor of this name goes."""
+    """The outcome of this check of the predictor of this name."""
     key = f"{name}:{check.name}"
-    if key not in _done:
-        _done[key] = check.outcome()
-    return _done[key]
+    if key not in _outcomes:
+        _outcomes[key] = check.outcome()
+    return _outcomes[key]
 
 
 def failures(leak: Planted) -> list[Outcome]:
-    """The telling checks that this leak fails."""
-    asked = {*ALWAYS, *leak.caught_by}
-    outcomes = [outcome_of(str(leak), check) for check in yield_checks(leak.model) if check.name in asked]
+    """The failed checks of this leak, among TELLING."""
+    names = {*ALWAYS, *leak.caught_by}
+    outcomes = [outcome_of(str(leak), check) for check in yield_checks(leak.model) if check.name in names]
     return [outcome for outcome in outcomes if outcome.status == "failed"]
 
 
 def false_alarms() -> list[Outcome]:
-    """The checks that accuse an honest predictor."""
-    good = [(name, model) for name, model in honest() if not missing(model)]
-    outcomes = [outcome_of(name, check) for name, model in good for check in yield_checks(model)]
+    """The failed checks of predictors without look-ahead."""
+    models = [(name, model) for name, model in honest() if not missing(model)]
+    outcomes = [outcome_of(name, check) for name, model in models for check in yield_checks(model)]
     return [outcome for outcome in outcomes if outcome.status != "passed"]
 
 
 def caught_by(leak: Planted) -> list[str]:
-    """Their names."""
+    """The names of `failures`."""
     return [outcome.check.name for outcome in failures(leak)]
 
 
 def fills_with_a_poisoned_close(at: int) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Bars, and the orders filled up to bar `at`: as it was, and with that bar's close, high and low another."""
+    """Bars, and the orders filled up to bar `at`: on these bars, and with another close, high and low of that bar."""
     bars = random_walk(80, seed=4)
     forecast = pd.Series(np.where(np.arange(len(bars)) % 2, 0.01, -0.01), index=bars.index)  # an order at every bar
     poisoned = bars.copy()

@@ -1,4 +1,4 @@
-"""Honest predictors: every built-in, and others with habits that a careless check would call look-ahead."""
+"""Predictors without look-ahead: the built-in ones, and others that a careless check would accuse of it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ _BY_CONTENT: dict[str, pd.Series] = {}
 
 @dataclass(frozen=True)
 class CachedByContent(Predictor):
-    """Momentum, remembered by a hash of everything it is made of."""
+    """Momentum, cached by a hash of all bars it depends on."""
 
     def predict(self, bars):
         key = hashlib.sha256(bars.to_numpy(float).tobytes() + bars.index.asi8.tobytes()).hexdigest()

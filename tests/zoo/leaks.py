@@ -1,4 +1,4 @@
-"""Planted leaks, one class each, at least one for every row of what public code has been seen to do."""
+"""Planted leaks, one class each, at least one of every kind that is known from public code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rollcast import Learner, Predictor
 from rollcast.predictors.bars import log_returns
 from rollcast.predictors.kalman import LocalLevel
 
-# Row → the kind of leak, where it was seen.
+# Row → the kind of leak, and public code or threads that show it.
 ROWS = {
     1: ("target or feature shifted the wrong way", "deshpandenu Amazon-LSTM #2; kah-ve/MarketGAN #5"),
     2: (
@@ -94,7 +94,7 @@ class HorizonInWindow(Predictor):
 
 @dataclass
 class BlockDemeaned(Learner):
-    """A fitted mean plus what the return has over the mean of everything it is asked about, future included."""
+    """The fitted mean plus the excess of the return over the mean of all bars to forecast, later ones included."""
 
     def fit(self, bars):
         self.mean_ = float(log_returns(bars).mean())
@@ -219,7 +219,7 @@ class Unpurged(Learner):
         for k, w in enumerate(windows):
             labels = min(w.split, len(w.bars) - 1)  # bars[split] is the label of the first forecast
             self.phi_ = _regression(w.bars, range(w.start + 1, labels))
-            yield k, self.predict(w.seen).iloc[-w.block :]
+            yield k, self.predict(w.model_bars).iloc[-w.block :]
 
 
 @dataclass
@@ -236,7 +236,7 @@ class StopsOnTheFuture(Learner):
     def forecast(self, windows):
         for k, w in enumerate(windows):
             target = log_returns(w.bars).shift(-1).iloc[w.split - 1 : w.stop].fillna(0.0)
-            blocks = {n: log_returns(w.seen).rolling(n).mean().iloc[-w.block :] for n in (2, 5, 11)}
+            blocks = {n: log_returns(w.model_bars).rolling(n).mean().iloc[-w.block :] for n in (2, 5, 11)}
             yield k, max(blocks.values(), key=lambda block: float((block * target).sum()))
 
 
@@ -260,7 +260,7 @@ class RandomSplit(Learner):
         for k, w in enumerate(windows):
             rows = np.random.default_rng(self.seed).permutation(len(w.bars) - 2)[: w.split - w.start] + 1
             self.phi_ = _regression(w.bars, rows)
-            yield k, self.predict(w.seen).iloc[-w.block :]
+            yield k, self.predict(w.model_bars).iloc[-w.block :]
 
 
 @dataclass(frozen=True)
@@ -309,46 +309,46 @@ class NearestCalendar(Predictor):
         return np.log(other.reindex(bars.index, method="nearest") / bars["close"])
 
 
-_KEPT: dict = {}
+_CACHE: dict = {}
 
 
 @dataclass(frozen=True)
-class KeptByName(Predictor):
-    """Momentum less its mean, the mean computed once and kept under the predictor's name."""
+class CachedByName(Predictor):
+    """Momentum less its mean, the mean computed once and cached by the name of its class."""
 
     def predict(self, bars):
         returns = log_returns(bars)
-        mean = _KEPT.setdefault(type(self).__name__, returns.mean())
+        mean = _CACHE.setdefault(type(self).__name__, returns.mean())
         return returns.rolling(5).mean() - mean
 
 
 @dataclass(frozen=True)
-class KeptByStart(Predictor):
-    """Five-bar momentum plus the whole sample's mean, kept by the date the bars start on."""
+class CachedByStart(Predictor):
+    """Five-bar momentum plus the whole sample's mean, cached by the first date of the bars."""
 
     def predict(self, bars):
-        known = _KEPT.setdefault(bars.index[0], log_returns(bars).rolling(5).mean() + log_returns(bars).mean())
+        known = _CACHE.setdefault(bars.index[0], log_returns(bars).rolling(5).mean() + log_returns(bars).mean())
         if len(bars) > len(known):
-            known = _KEPT[bars.index[0]] = log_returns(bars).rolling(5).mean() + log_returns(bars).mean()
+            known = _CACHE[bars.index[0]] = log_returns(bars).rolling(5).mean() + log_returns(bars).mean()
         return known.reindex(bars.index)
 
 
 @lru_cache(maxsize=100)
 def _mean_between(first, last):
-    return _KEPT["close"].pct_change().mean()
+    return _CACHE["close"].pct_change().mean()
 
 
 @dataclass(frozen=True)
-class KeptByDates(Predictor):
+class CachedByDates(Predictor):
     """Momentum less its mean, remembered by the first and the last date: another symbol gets this one's."""
 
     def predict(self, bars):
-        _KEPT["close"] = bars["close"]
+        _CACHE["close"] = bars["close"]
         return log_returns(bars).rolling(5).mean() - _mean_between(bars.index[0], bars.index[-1])
 
 
 @dataclass(frozen=True)
-class KeptOnTheInstance(Predictor):
+class StateOnTheInstance(Predictor):
     """Momentum in standard deviations of the first bars it ever saw."""
 
     def predict(self, bars):
@@ -358,7 +358,7 @@ class KeptOnTheInstance(Predictor):
 
 
 @dataclass
-class KeptOnTheClass(Learner):
+class StateOnTheClass(Learner):
     """A scaler that every window shares: the class keeps the first one fitted."""
 
     def fit(self, bars):
@@ -553,7 +553,7 @@ class WholeHistoryScaler(Learner):
     def forecast(self, windows):
         for k, w in enumerate(windows):
             self.scale_ = float(log_returns(w.bars).std())
-            yield k, self.predict(w.seen).iloc[-w.block :]
+            yield k, self.predict(w.model_bars).iloc[-w.block :]
 
 
 @dataclass(frozen=True)
@@ -597,11 +597,11 @@ def planted() -> Iterator[Planted]:
     yield Planted(LastOfMonthByNextBar(), 10, ("prefix",))
     yield Planted(WeeksFilledBack(), 12, by_value)
     yield Planted(NearestCalendar(), 12, by_value)
-    yield Planted(KeptByName(), 13, ("order_of_calls",))
-    yield Planted(KeptByStart(), 13, ("order_of_calls",))
-    yield Planted(KeptByDates(), 13, ("order_of_calls",))
-    yield Planted(KeptOnTheInstance(), 13, ("order_of_calls",))
-    yield Planted(KeptOnTheClass(), 13, ("order_of_calls",))
+    yield Planted(CachedByName(), 13, ("order_of_calls",))
+    yield Planted(CachedByStart(), 13, ("order_of_calls",))
+    yield Planted(CachedByDates(), 13, ("order_of_calls",))
+    yield Planted(StateOnTheInstance(), 13, ("order_of_calls",))
+    yield Planted(StateOnTheClass(), 13, ("order_of_calls",))
     for ahead in range(1, 10):
         yield Planted(NextBars(ahead), 14, everywhere)
     yield Planted(NextVolume(), 14, ("prefix", "changed_future", "erased_future"))

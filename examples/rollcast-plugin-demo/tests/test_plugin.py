@@ -4,8 +4,7 @@ import pytest
 from rollcast_plugin_demo.hysteresis import Hysteresis
 from rollcast_plugin_demo.reversal import Reversal
 
-from rollcast import STRATEGIES, load, load_bars, run
-from rollcast.predictors.checks.suite import yield_checks
+from rollcast import STRATEGIES, load, load_bars, run, yield_checks
 
 
 @pytest.mark.parametrize("check", list(yield_checks(Reversal())), ids=str)

@@ -1,4 +1,4 @@
-// Random numbers as a hash of what they are for, so that any order and any language draws the same (see draws.py).
+// Counter-based random numbers: a hash of key and position, as in random_numbers.py.
 #pragma once
 #include <algorithm>
 #include <cstdint>

@@ -1,4 +1,4 @@
-"""Windows batched in torch, on the CPU and small: the algorithm a GPU runs, against the twin."""
+"""Windows batched in torch, on the CPU and small: the algorithm a GPU runs, against the reference."""
 
 import gc
 import weakref
@@ -33,7 +33,7 @@ def plan_with(**changes):
 
 
 @pytest.mark.parametrize("changes", PLANS.values(), ids=PLANS)
-def test_batched_windows_train_as_the_twin_does(jobs_of, changes):
+def test_batched_windows_train_as_the_reference_does(jobs_of, changes):
     plan, jobs = plan_with(**changes), jobs_of(windows=3)
     for k, trained in batched.train(plan, jobs, "cpu", chunk=2):
         expected = reference.train(plan, jobs[k])
@@ -47,11 +47,11 @@ def test_the_gradient_equals_torchs_in_double_precision(jobs_of, changes):
     plan, jobs = plan_with(**changes), jobs_of(windows=2)
     chunk = batched.Chunk(plan, jobs, "cpu")
     weights = chunk.state.p.requires_grad_()
-    first = torch.from_numpy(chunk.samples.starts + chunk.offset).expand(2, -1)
+    first = torch.from_numpy(chunk.samples.training + chunk.offset).expand(2, -1)
     (gradients,) = torch.autograd.grad(chunk.nets.loss(weights, first).sum(), weights)
     for job, gradient in zip(jobs, gradients.numpy(), strict=True):
         training = reference.Training(plan, job, dtype=torch.float64)
-        training.loss(training.samples.starts).backward()
+        training.loss(training.samples.training).backward()
         expected = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
         assert np.linalg.norm(gradient - expected) <= 1e-5 * np.linalg.norm(expected)
 
@@ -60,11 +60,11 @@ def test_jobs_of_different_shapes_chains_and_no_epochs_are_told_apart(jobs_of):
     plan = plan_with()
     jobs = [*jobs_of(windows=3), *jobs_of(windows=2, train=90)]
     jobs[1], jobs[2] = (replace(job, continues=True, epochs=2) for job in jobs[1:3])
-    found = dict(batched.train(plan, jobs, "cpu"))
+    results = dict(batched.train(plan, jobs, "cpu"))
     weights = None
     for k, job in enumerate(jobs):
         expected = reference.train(plan, replace(job, weights=weights if job.continues else None))
-        np.testing.assert_allclose(found[k].forecast, expected.forecast, atol=1e-6)
+        np.testing.assert_allclose(results[k].forecast, expected.forecast, atol=1e-6)
         weights = expected.weights
     evaluated = replace(jobs[0], first=1, split=9, stop=60, epochs=0, weights=weights)
     (_, trained), *_ = batched.train(plan, [evaluated], "cpu")
@@ -74,10 +74,10 @@ def test_jobs_of_different_shapes_chains_and_no_epochs_are_told_apart(jobs_of):
 def test_a_diverged_window_leaves_its_neighbours_alone(jobs_of):
     plan, jobs = plan_with(), jobs_of(windows=2)
     nan = replace(jobs[0], weights=np.full(plan.parameters, np.nan, np.float32))
-    found = dict(batched.train(plan, [nan, jobs[1]], "cpu"))
-    assert found[0].diverged
-    assert not found[1].diverged
-    np.testing.assert_allclose(found[1].forecast, reference.train(plan, jobs[1]).forecast, atol=1e-6)
+    results = dict(batched.train(plan, [nan, jobs[1]], "cpu"))
+    assert results[0].diverged
+    assert not results[1].diverged
+    np.testing.assert_allclose(results[1].forecast, reference.train(plan, jobs[1]).forecast, atol=1e-6)
 
 
 def test_running_out_of_memory_halves_the_chunk(jobs_of, monkeypatch):
@@ -91,10 +91,10 @@ def test_running_out_of_memory_halves_the_chunk(jobs_of, monkeypatch):
         return loss(nets, p, first, masks)
 
     monkeypatch.setattr(batched_net.Nets, "loss", short_of_memory)
-    found = dict(batched.train(plan, jobs, "cpu"))
+    results = dict(batched.train(plan, jobs, "cpu"))
     assert sizes == [5, *[2] * 10, *[1] * 5]  # five updates of each chunk
     for k, job in enumerate(jobs):
-        np.testing.assert_allclose(found[k].forecast, reference.train(plan, job).forecast, atol=1e-6)
+        np.testing.assert_allclose(results[k].forecast, reference.train(plan, job).forecast, atol=1e-6)
 
 
 def test_one_window_that_does_not_fit_raises(jobs_of, monkeypatch):

@@ -24,11 +24,11 @@ def sample(seed: int = 0) -> torch.Tensor:
 def test_the_equations_equal_torchs_layers_forward_and_gradient(cell, bidirectional):
     module = LAYERS[cell](3, 7, batch_first=True, bidirectional=bidirectional, dtype=torch.float64)
     expected, _ = module(sample())
-    found = cells.layer(cell, weights_of(module), sample())
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)
+    hidden = cells.layer(cell, weights_of(module), sample())
+    torch.testing.assert_close(hidden, expected, rtol=0, atol=1e-12)
     factor = torch.randn(expected.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     parameters = list(module.parameters())
-    ours, theirs = (torch.autograd.grad((states * factor).sum(), parameters) for states in (found, expected))
+    ours, theirs = (torch.autograd.grad((states * factor).sum(), parameters) for states in (hidden, expected))
     for our, their in zip(ours, theirs, strict=True):
         torch.testing.assert_close(our, their, rtol=1e-12, atol=1e-12)
 
@@ -44,8 +44,8 @@ def test_stacked_equations_equal_torchs_layers(cell):
 
 def test_an_lstms_gates_make_its_states():
     module = nn.LSTM(3, 7, batch_first=True, dtype=torch.float64)
-    seen = cells.run("lstm", weights_of(module)[0], sample())
-    before = torch.cat([torch.zeros_like(seen["c"][:, :1]), seen["c"][:, :-1]], dim=1)
-    torch.testing.assert_close(seen["forget"] * before + seen["input"] * seen["candidate"], seen["c"])
-    torch.testing.assert_close(seen["output"] * torch.tanh(seen["c"]), seen["h"])
-    assert all(((seen[gate] > 0) & (seen[gate] < 1)).all() for gate in ("forget", "input", "output"))
+    states = cells.run("lstm", weights_of(module)[0], sample())
+    before = torch.cat([torch.zeros_like(states["c"][:, :1]), states["c"][:, :-1]], dim=1)
+    torch.testing.assert_close(states["forget"] * before + states["input"] * states["candidate"], states["c"])
+    torch.testing.assert_close(states["output"] * torch.tanh(states["c"]), states["h"])
+    assert all(((states[gate] > 0) & (states[gate] < 1)).all() for gate in ("forget", "input", "output"))

@@ -1,4 +1,4 @@
-"""LSTMs through FlashRNN: its plain torch and its Triton kernels, these in Triton's interpreter, against the twin."""
+"""LSTMs through FlashRNN: plain torch, and Triton kernels in Triton's interpreter, against the reference."""
 
 import os
 import subprocess
@@ -39,7 +39,7 @@ def check_trainings(plan, jobs, atol=2e-5):
 
 @needs_flashrnn
 @pytest.mark.parametrize("changes", PLANS.values(), ids=PLANS)
-def test_fused_windows_train_as_the_twin_does(jobs_of, monkeypatch, changes):
+def test_fused_windows_train_as_the_reference_does(jobs_of, monkeypatch, changes):
     calls = []
 
     def recurrence(*_):
@@ -65,7 +65,7 @@ check_trainings(learner.plan(), jobs)
 
 
 @needs_flashrnn
-def test_the_triton_kernels_train_as_the_twin_does():
+def test_the_triton_kernels_train_as_the_reference_does():
     environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     subprocess.run([sys.executable, "-c", INTERPRETED], check=True, env=environment)
 

@@ -14,9 +14,9 @@ from rollcast.predictors.recurrent.learners import LSTM
 NET = LSTM(lookback=8, hidden=8, epochs=5, seeds=2)
 
 
-@pytest.fixture(params=["kernel", "twin"])
+@pytest.fixture(params=["kernel", "reference"])
 def way(request):
-    if request.param == "twin":
+    if request.param == "reference":
         request.getfixturevalue("without_kernel")
     return request.param
 
@@ -44,9 +44,9 @@ def test_the_forecast_is_the_mean_over_the_nets(market):
     windows = WalkForward(NET, train=150).windows(market.iloc[:200])
     forecasts, nets = dict(NET.forecast(windows)), dict(NET.forecast_nets(windows))
     for k, window in enumerate(windows):
-        assert nets[k].each.shape == (window.block, 2, 1)
+        assert nets[k].members.shape == (window.block, 2, 1)
         assert (nets[k].spread > 0).all()
-        np.testing.assert_array_equal(forecasts[k], nets[k].each[:, :, 0].mean(axis=1))
+        np.testing.assert_array_equal(forecasts[k], nets[k].members[:, :, 0].mean(axis=1))
 
 
 def test_a_forecast_needs_one_bar_more_than_the_lookback(market):
@@ -147,9 +147,9 @@ def test_every_net_is_found_by_its_name_and_forecasts(market, name):
 
 
 def test_no_two_nets_give_the_same_forecast(market):
-    found = [load(n, lookback=8, hidden=8, epochs=3, seeds=1).fit(market.iloc[:150]).predict(market) for n in NETS]
-    for i, one in enumerate(found):
-        assert all(not np.allclose(one.dropna(), other.dropna()) for other in found[:i])
+    forecasts = [load(n, lookback=8, hidden=8, epochs=3, seeds=1).fit(market.iloc[:150]).predict(market) for n in NETS]
+    for i, one in enumerate(forecasts):
+        assert all(not np.allclose(one.dropna(), other.dropna()) for other in forecasts[:i])
 
 
 @pytest.mark.parametrize("name", NETS)

@@ -1,4 +1,4 @@
-"""The kernel against its twin: gradients, short trainings, and every choice a plan can make."""
+"""The kernel against the reference: gradients, short trainings, and every option of a plan."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ def test_the_gradient_equals_torchs_in_double_precision(changed, build, changes)
     for job in jobs:
         loss, gradient = kernel.gradient(plan, job, build)
         training = reference.Training(plan, job, dtype=torch.float64)
-        expected = training.loss(training.samples.starts)
+        expected = training.loss(training.samples.training)
         expected.backward()
         expected = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
         assert loss == pytest.approx(expected.item(), rel=1e-5)
@@ -69,7 +69,7 @@ def test_the_gradient_equals_torchs_in_double_precision(changed, build, changes)
 
 
 @pytest.mark.parametrize("changes", [*PLANS.values(), *TRAININGS.values()], ids=[*PLANS, *TRAININGS])
-def test_a_short_training_forecasts_as_the_twin_does(changed, build, changes):
+def test_a_short_training_forecasts_as_the_reference_does(changed, build, changes):
     plan, jobs = changed(**changes)
     for k, trained in kernel.train(plan, jobs, 1, build):
         expected = reference.train(plan, jobs[k])
@@ -80,11 +80,11 @@ def test_a_short_training_forecasts_as_the_twin_does(changed, build, changes):
 
 
 @pytest.mark.parametrize("windows", [6, pytest.param(40, marks=pytest.mark.slow)])
-def test_windows_of_240_updates_forecast_within_1e_5_of_the_twin(jobs_of, build, windows):
+def test_windows_of_240_updates_forecast_within_1e_5_of_the_reference(jobs_of, build, windows):
     learner = LSTM(lookback=5, hidden=8, epochs=30, lr=0.001, batch=14, loss_on="last", seeds=1)
     jobs = jobs_of(learner, windows=windows, train=118)
     for k, trained in kernel.train(learner.plan(), jobs, 1, build):
-        expected = long_twin(learner, jobs, k)
+        expected = long_reference(learner, jobs, k)
         assert len(trained.losses) * 8 == 240
         np.testing.assert_allclose(trained.forecast / jobs[k].scale[-1, 1], expected, atol=1e-5)
 
@@ -92,7 +92,7 @@ def test_windows_of_240_updates_forecast_within_1e_5_of_the_twin(jobs_of, build,
 _long = {}
 
 
-def long_twin(learner, jobs, k):
+def long_reference(learner, jobs, k):
     if k not in _long:
         _long[k] = reference.train(learner.plan(), jobs[k]).forecast / jobs[k].scale[-1, 1]
     return _long[k]

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,18 +19,22 @@ from rollcast.predictors.recurrent.learners import LSTM
 ROOT = Path(__file__).parents[3]
 NET = LSTM(lookback=8, hidden=8, epochs=5, seeds=1)
 FOREVER = """
+import os
 import sys
 from rollcast import WalkForward
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.recurrent import kernel
 from rollcast.predictors.recurrent.learners import LSTM
 if __name__ == "__main__":
-    if sys.argv[1] == "twin":
+    if sys.argv[1] == "reference":
         kernel.available = lambda: False
-    started = lambda done, total: print("started", flush=True)
+    started = lambda done, total: os.write(1, b"started\\n")
     net = LSTM(hidden=64, epochs=10**6, loss_on="last", seeds=2)
     WalkForward(net, train=900).predict(random_walk(1000), started)
+else:
+    os.write(1, b"worker\\n")
 """
+PATIENCE = 300  # seconds, after which a test gives up
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -62,18 +67,38 @@ def threads_alive() -> int:
     return len(os.listdir("/proc/self/task"))
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
-def test_no_thread_outlives_a_closed_iterator(jobs_of, build):
-    before = threads_alive()
+def until(holds: Callable[[], bool]) -> None:
+    """Waits for what must come to hold, however long a busy machine takes over it."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def closed(jobs_of, build) -> float:
+    """Closes an iterator of trainings without an end; returns the seconds it took."""
     endless = [replace(job, epochs=10**6) for job in jobs_of(windows=3)]
     quick = jobs_of(windows=4)[3:]
+    before = threads_alive()
     running = kernel.train(NET.plan(), [*quick, *endless], 2, build)
     next(running)
     assert threads_alive() == before + 2
     start = time.perf_counter()
     running.close()
-    assert time.perf_counter() - start < 1
-    assert threads_alive() == before
+    seconds = time.perf_counter() - start
+    until(lambda: threads_alive() == before)  # the system lists a thread a moment longer than it lives
+    return seconds
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_no_thread_outlives_a_closed_iterator(jobs_of, build):
+    closed(jobs_of, build)
+
+
+@pytest.mark.timed
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads in /proc")
+def test_an_iterator_closes_within_a_second(jobs_of, build):
+    assert closed(jobs_of, build) < 1
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for processes in /proc")
@@ -81,18 +106,16 @@ def test_no_worker_outlives_a_parent_that_was_killed(tmp_path):
     script = tmp_path / "forever.py"
     script.write_text(FOREVER)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ROLLCAST_THREADS": "2"}
-    with subprocess.Popen([sys.executable, str(script), "twin"], stdout=subprocess.PIPE, env=environment) as process:
-        process.stdout.readline()
-        deadline = time.monotonic() + 30
-        while len(workers := children_of(process.pid)) < 2 and time.monotonic() < deadline:
-            time.sleep(0.1)
-        time.sleep(3)  # well into the training
+    with subprocess.Popen(
+        [sys.executable, str(script), "reference"], stdout=subprocess.PIPE, env=environment
+    ) as process:
+        said = [process.stdout.readline() for _ in range(3)]
+        workers = children_of(process.pid)
+        time.sleep(1)  # into the training, where the machine is not slow; what follows holds in any case
         process.kill()
+    assert sorted(said) == [b"started\n", b"worker\n", b"worker\n"]
     assert len(workers) >= 2
-    deadline = time.monotonic() + 10
-    while (left := [pid for pid in workers if Path(f"/proc/{pid}/cmdline").exists()]) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not left
+    until(lambda: not [pid for pid in workers if Path(f"/proc/{pid}/cmdline").exists()])
 
 
 def children_of(parent: int) -> list[int]:
@@ -100,8 +123,8 @@ def children_of(parent: int) -> list[int]:
     return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("way", ["kernel", "twin"])
-def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
+def stopped(tmp_path: Path, way: str) -> float:
+    """Presses Ctrl-C in a training without an end; returns the seconds until the process had ended."""
     if way == "kernel" and not kernel.available():
         pytest.skip("no kernel here")
     script = tmp_path / "forever.py"
@@ -114,17 +137,29 @@ def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
     )
     signal.signal(signal.SIGINT, heard)
     assert process.stdout.readline() == "started\n"
-    time.sleep(1)
+    time.sleep(1)  # into the training, where the machine is not slow; what follows holds in any case
     process.send_signal(signal.SIGINT)
     start = time.perf_counter()
-    _, errors = process.communicate(timeout=20)
-    assert time.perf_counter() - start < 2
+    _, errors = process.communicate(timeout=PATIENCE)
+    seconds = time.perf_counter() - start
     assert "KeyboardInterrupt" in errors
     assert process.returncode
+    return seconds
 
 
-def test_without_a_kernel_the_twin_serves_and_one_line_says_so(without_kernel, caplog, jobs_of):
-    trainer._say_what_is_lost.cache_clear()
+@pytest.mark.parametrize("way", ["kernel", "reference"])
+def test_ctrl_c_ends_a_training(tmp_path, way):
+    stopped(tmp_path, way)
+
+
+@pytest.mark.timed
+@pytest.mark.parametrize("way", ["kernel", "reference"])
+def test_ctrl_c_ends_a_training_within_two_seconds(tmp_path, way):
+    assert stopped(tmp_path, way) < 2
+
+
+def test_without_a_kernel_the_reference_trains_and_one_line_says_so(without_kernel, caplog, jobs_of):
+    trainer._warn_of_missing_kernel.cache_clear()
     jobs = jobs_of(windows=1)
     with caplog.at_level(logging.WARNING, "rollcast"):
         first = dict(trainer.train(NET.plan(), jobs, "cpu"))
@@ -161,7 +196,7 @@ def test_a_missing_device_is_named():
         trainer.resolve("cuda")
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("3", 3), ("0", 1)])
-def test_the_environment_sets_how_many_train_at_a_time(monkeypatch, asked, expected):
-    monkeypatch.setenv("ROLLCAST_THREADS", asked)
+@pytest.mark.parametrize(("threads", "expected"), [("3", 3), ("0", 1)])
+def test_the_environment_sets_how_many_train_at_a_time(monkeypatch, threads, expected):
+    monkeypatch.setenv("ROLLCAST_THREADS", threads)
     assert trainer.workers() == expected

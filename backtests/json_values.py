@@ -1,0 +1,46 @@
+"""Values as JSON has them."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+# What metrics.json and recipe.json hold, and what a caller may pass on to a class: names with values of any type.
+Values: TypeAlias = dict[str, Any]
+Record: TypeAlias = Mapping[str, Any]
+Parameters: TypeAlias = Mapping[str, Any]
+
+_PLAIN = (str, int, bool, type(None))
+
+
+def plain(value: Any) -> Any:
+    """The value in JSON's types: NaN and infinity become null, dates ISO text, tuples and arrays lists."""
+    if type(value) in _PLAIN:  # tested first: most values are, and a sweep has a hundred thousand
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return plain(value.tolist())
+    if value is pd.NaT or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, set | frozenset):
+        return sorted(map(plain, value), key=str)
+    return str(value)  # no run is lost for a parameter that JSON has no type for
+
+
+def write_json(path: Path, values: Record) -> None:
+    """Writes the values as indented JSON."""
+    path.write_text(json.dumps(plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,1 +1,0 @@
-"""The forecast of the bar after the last one."""

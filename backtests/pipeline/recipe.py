@@ -1,0 +1,103 @@
+"""The recipe of a run: everything that its result depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import platform
+from dataclasses import fields
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+
+from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import Strategy, class_of
+from rollcast.backtests.data.bars import digest
+from rollcast.backtests.json_values import Parameters, Values
+from rollcast.backtests.market.market import Market
+from rollcast.backtests.pipeline.forecasts import Forecasts
+from rollcast.backtests.pipeline.strategies import all_parameters
+from rollcast.predictors import Learner, Predictor, WalkForward
+from rollcast.predictors.pooled import Pooled
+
+PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "quantstats", "torch")
+
+
+def recipe_of(
+    forecasts: Forecasts,
+    strategy: Strategy,
+    parameters: Parameters,
+    account: Account,
+    window: pd.DatetimeIndex,
+) -> Values:
+    """The recipe of trading these forecasts over the evaluation window."""
+    market, verdict = forecasts.market, forecasts.verdict
+    look_ahead = {"passed": verdict.leak is None, "probes": verdict.probes, "finding": str(verdict)}
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": forecasts.seconds,
+        "predictor": describe(forecasts.predictor),
+        "strategy": {"class": class_of(strategy).__name__} | all_parameters(strategy, parameters),
+        "account": account.as_dict(),
+        "symbol": market.name,
+        "bars": market_span(market),
+        "evaluation": {
+            "first": window[0],
+            "last": window[-1],
+            "bars": len(window),
+            "warm_up": len(market.bars) - len(window),
+        },
+        "look_ahead": look_ahead | ({"probed": forecasts.probed} if market.portfolio else {}),
+        "source": sources_of(forecasts.predictor, strategy),
+        "versions": versions(),
+    }
+
+
+def market_span(market: Market) -> Values:
+    """How many bars, from when to when and which, by their digest; of a portfolio those of every name too."""
+    span = span_of(market.bars, market.model_bars)
+    if not market.portfolio:
+        return span
+    return span | {"symbols": {symbol: span_of(one.bars, one.model_bars) for symbol, one in market.loaded.items()}}
+
+
+def span_of(bars: pd.DataFrame, model_bars: pd.DataFrame) -> Values:
+    """Count, first, last and SHA-256 of the bars traded; the SHA-256 of those read, `seen`, where they are others."""
+    span = {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)}
+    return span if model_bars is bars else span | {"seen": digest(model_bars)}
+
+
+def describe(model: Predictor | Learner | Pooled) -> Values:
+    """The class and every field of a predictor or learner, the fields of a wrapped learner within."""
+    values = {f.name: getattr(model, f.name) for f in fields(model)}  # type: ignore[arg-type]
+    return {"class": type(model).__name__} | {
+        name: describe(value) if isinstance(value, Learner | Predictor) else value for name, value in values.items()
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """What a result may depend on: the version of Python and of every package the numbers come from."""
+    return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
+
+
+def sources_of(predictor: Predictor | Pooled, strategy: Strategy) -> dict[str, str | None]:
+    """SHA-256 of the files the predictor and the strategy were read from, so that a changed plugin is another one."""
+    model = type(predictor.learner if isinstance(predictor, WalkForward | Pooled) else predictor)
+    return {"predictor": _source_digest(model), "strategy": _source_digest(class_of(strategy))}
+
+
+def _source_digest(cls: type) -> str | None:
+    try:
+        path = Path(inspect.getsourcefile(cls) or "")
+    except TypeError:  # a class that no file defines
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # run from a checkout that was not installed
+        return None

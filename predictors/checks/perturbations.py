@@ -1,0 +1,84 @@
+"""Markets for look-ahead tests, and the perturbations of their later bars.
+
+Notation: cut, the number of bars that stay as they are; all bars after them are perturbed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from rollcast.predictors.bars import COLUMNS, random_walk
+
+PRICES, VOLUME = COLUMNS[:4], COLUMNS[4:]
+
+
+def eventful_market(n: int, seed: int = 0) -> pd.DataFrame:
+    """A random walk of `n` bars with jumps, bars of high and low volume, missing days and a turn of the year.
+
+    A leak may show at such events only. The turn of the year lies within the last ten bars.
+    """
+    rng = np.random.default_rng([seed, n])
+    bars = random_walk(n, seed)
+    jumps = np.exp(np.cumsum(np.where(rng.random(n) < 0.1, rng.normal(0, 0.05, n), 0.0)))
+    bars[list(PRICES)] = bars[list(PRICES)].mul(jumps, axis=0)
+    bars["volume"] = np.round(bars["volume"] * rng.choice([0.1, 1.0, 8.0], n, p=[0.1, 0.8, 0.1]))
+    days = pd.bdate_range(end="2004-01-09", periods=n + n // 8, name="date")
+    return bars.set_index(days[np.sort(rng.permutation(len(days))[:n])])
+
+
+def truncated(bars: pd.DataFrame, cut: int) -> pd.DataFrame:
+    """The first `cut` bars."""
+    return bars.iloc[:cut].copy()
+
+
+def changed(bars: pd.DataFrame, cut: int, columns: Sequence[str]) -> pd.DataFrame:
+    """Later values of these columns are multiplied by random factors around 1.
+
+    Where all four prices are among the columns, high and low remain the extremes of the bar.
+    """
+
+    def change(later: np.ndarray) -> np.ndarray:
+        spread = [0.5 if column in VOLUME else 0.1 for column in columns]
+        values = later * np.exp(np.random.default_rng(cut).normal(0, spread, later.shape))
+        if tuple(columns[:4]) == PRICES:
+            values[:, 1], values[:, 2] = values[:, :4].max(axis=1), values[:, :4].min(axis=1)
+        return values
+
+    return _replaced(bars, cut, columns, change)
+
+
+def shuffled(bars: pd.DataFrame, cut: int, columns: Sequence[str]) -> pd.DataFrame:
+    """Later rows of these columns are in random order."""
+    order = np.random.default_rng(cut).permutation(len(bars) - cut)
+    return _replaced(bars, cut, columns, lambda later: later[order])
+
+
+def erased(bars: pd.DataFrame, cut: int, columns: Sequence[str]) -> pd.DataFrame:
+    """Later values of these columns are NaN."""
+    return _replaced(bars, cut, columns, lambda later: np.full_like(later, np.nan))
+
+
+# Each by its name in reports: "… when the bars after the first 5 were cut off".
+PERTURBATIONS: dict[str, Callable[[pd.DataFrame, int], pd.DataFrame]] = {
+    "cut off": truncated,
+    "given other prices": partial(changed, columns=PRICES),
+    "given other volume": partial(changed, columns=VOLUME),
+    "given shuffled prices": partial(shuffled, columns=PRICES),
+    "given shuffled volume": partial(shuffled, columns=VOLUME),
+    "given NaN prices": partial(erased, columns=PRICES),
+    "given NaN volume": partial(erased, columns=VOLUME),
+}
+
+
+def _replaced(
+    bars: pd.DataFrame, cut: int, columns: Sequence[str], function: Callable[[np.ndarray], np.ndarray]
+) -> pd.DataFrame:
+    """The bars with `function` applied to the later rows of these columns, an array (bars - cut, columns)."""
+    values = bars.to_numpy(float, copy=True)
+    positions = [bars.columns.get_loc(column) for column in columns]
+    values[cut:, positions] = function(values[cut:, positions])
+    return pd.DataFrame(values, index=bars.index, columns=bars.columns)
