@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import backtrader as bt
 
 from rollcast.backtests.account.hosts import Strategy, StrategyClass, class_of, is_rule, rule_of
@@ -16,7 +18,8 @@ from rollcast.strategies.rule import BaseRule, NameRule, Rule
 def strategy_parameters(cls: type) -> list[Parameter]:
     """A rule's fields, or a backtrader strategy's parameters, typed by their defaults."""
     if issubclass(cls, bt.Strategy):
-        defaults = dict(cls.params._getitems())
+        hosted: Any = cls  # whose params backtrader's metaclass makes
+        defaults = dict(hosted.params._getitems())
         return [Parameter(name, type(default), default) for name, default in defaults.items()]
     return dataclass_parameters(cls)
 
