@@ -19,7 +19,7 @@ from rollcast.backtests.pipeline.forecasts import Forecasts, Progress
 from rollcast.backtests.pipeline.request import Request
 from rollcast.predictors import Predictor, WalkForward
 from rollcast.predictors.bars import check_bars
-from rollcast.strategies.feed import NO_ACTION
+from rollcast.strategies.actions import NO_ACTION
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from rollcast.predictors.registry import PREDICTORS
 
 TEMPLATES = Path(__file__).parent / "templates"
 GROUPS = {"predictor": PREDICTORS, "learner": PREDICTORS, "strategy": STRATEGIES}
-BASES = ("Predictor", "Learner", "ForecastStrategy")  # what the templates import
+BASES = ("Predictor", "Learner", "NameRule")  # what the templates import
 
 
 def write_plugin(kind: str, name: str, folder: Path, *, package: bool = False) -> list[Path]:

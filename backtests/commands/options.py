@@ -111,6 +111,8 @@ ACCOUNT_OPTIONS = (
     click.option("--borrow-bps", type=float, default=50.0, show_default=True, help="A year, on short positions."),
     click.option("--interest-bps", type=float, default=0.0, show_default=True, help="A year, earned on cash."),
     click.option("--fractional", is_flag=True, help="Hold fractions of a unit."),
+    click.option("--leverage", type=float, default=1.0, show_default=True, help="The most that |weights| add up to."),
+    click.option("--loan-bps", type=float, default=200.0, show_default=True, help="A year, paid on borrowed cash."),
 )
 # All options of a backtest but the predictor's, the symbol's, and where the run is written to.
 BACKTEST_OPTIONS = (

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import backtrader as bt
-
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.evidence import luck
 from rollcast.backtests.evidence.bootstrap import difference, intervals
 from rollcast.backtests.evidence.luck import TrialCount
@@ -23,7 +22,7 @@ ALONE = TrialCount(count=1, effective=1, sharpe_variance=0.0, runs=1)
 
 def with_evidence(
     result: Result,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Parameters | None = None,
     account: Account | None = None,
     trials: TrialCount = ALONE,

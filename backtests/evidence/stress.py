@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import backtrader as bt
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account import evaluate, supports
 from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.hosts import Strategy, spelled_out
 from rollcast.backtests.account.scores import return_scores
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.json_values import Parameters, Values
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
+from rollcast.strategies.sizing import Ruined
 
 COSTS = (0, 1, 2, 5, 10, 15, 20, 30, 40, 50)
 LATEST = 5  # bars
@@ -70,7 +71,7 @@ Trade = Callable[[Sequence[Variant]], list[Outcome]]
 def stress(
     bars: pd.DataFrame,
     forecast: pd.Series,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Parameters | None = None,
     account: Account | None = None,
     *,
@@ -93,18 +94,18 @@ def stress(
     Raises ValueError if there is no forecast.
     """
     account, values = account or Account(), forecast.to_numpy(float)
+    strategy, parameters = spelled_out(strategy, parameters)
     known = np.flatnonzero(~np.isnan(values))
     if not len(known):
         raise ValueError("there is no forecast to trade")
     first = int(known[0])
-    # Beyond 100 % the fast accounts are not backtrader's.
-    fast = supports(strategy) and (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
+    fast = supports(strategy) and account.fast
     rotated = rotations(values, first, draws if fast else min(draws, SLOW_DRAWS), seed)
     yearly = bars_per_year(pd.DatetimeIndex(bars.index[first:]))
     late = [_shifted(values, k) for k in range(1, LATEST + 1)]
     return {"engine": "fast" if fast else "backtrader"} | outcomes(
         *(values, late, rotated, account, FINE if fast else COARSE),
-        partial(_fast if fast else _slow, bars, first, yearly, strategy, dict(parameters or {})),
+        partial(_fast if fast else _slow, bars, first, yearly, strategy, parameters),
         partial(_fast, bars, first, yearly, BuyAndHold, holding(bars)),
     )
 
@@ -210,7 +211,7 @@ def _fast(
     bars: pd.DataFrame,
     first: int,
     yearly: int,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Parameters,
     variants: Sequence[Variant],
 ) -> list[Outcome]:
@@ -231,7 +232,7 @@ def _slow(
     bars: pd.DataFrame,
     first: int,
     yearly: int,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Parameters,
     variants: Sequence[Variant],
 ) -> list[Outcome]:
@@ -251,7 +252,5 @@ def unless_ruined(trade: Callable[[Variant], Outcome], variant: Variant) -> Outc
     """The outcome of a variant, or that it was wiped out."""
     try:
         return trade(variant)
-    except ValueError as error:
-        if "wiped out" not in str(error):
-            raise
+    except Ruined:
         return RUINED

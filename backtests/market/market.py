@@ -11,7 +11,7 @@ import pandas as pd
 from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.json_values import Values
 from rollcast.backtests.market.panel import Panel
-from rollcast.strategies.feed import actions_of
+from rollcast.strategies.actions import actions_of
 
 
 @dataclass(frozen=True, eq=False)

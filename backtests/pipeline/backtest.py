@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account, Simulation, simulate
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.account.panel_scores import contribution, panel_scores
 from rollcast.backtests.account.scores import forecast_scores, return_scores, trading_scores
@@ -17,7 +17,7 @@ from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.forecasts import Forecasts, Progress, predict
 from rollcast.backtests.pipeline.recipe import recipe_of
 from rollcast.backtests.pipeline.result import Result, simple_returns
-from rollcast.backtests.pipeline.strategies import check_strategy, portfolio_rule
+from rollcast.backtests.pipeline.strategies import check_strategy
 from rollcast.predictors import Predictor
 from rollcast.predictors.pooled import Pooled
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
@@ -27,7 +27,7 @@ from rollcast.strategies.portfolio.equal_weight import EqualWeight
 def run(
     bars: Market | Panel | pd.DataFrame,
     predictor: Predictor | Pooled,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Parameters | None = None,
     account: Account | None = None,
     *,
@@ -41,8 +41,8 @@ def run(
 
     bars: what the account trades: the bars of one name, or a `Panel` for a portfolio on one account. Columns `dividend`
         and `split`, where they are there, are booked on their bars.
-    strategy: of a portfolio a `PortfolioStrategy`, or a rule for one name, which then trades each name with an equal
-        share of the account.
+    strategy: a rule, a class of rules or a backtrader strategy; of a portfolio a `Rule`, or a `NameRule`, which then
+        trades each name with an equal share of the account.
     model_bars: what the predictor reads instead, of the same names on the same dates.
     pooled: of a portfolio, train one model for all names, refitted on as many dates, instead of one for each.
     allow_lookahead: trade a predictor that looks ahead all the same; its sheet says so in red.
@@ -60,7 +60,7 @@ def run(
 
 def trade(
     forecasts: Forecasts,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Parameters | None = None,
     account: Account | None = None,
 ) -> Result:
@@ -105,7 +105,7 @@ def trade(
 def simulate_market(
     market: Market,
     table: pd.DataFrame,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Parameters,
     account: Account,
 ) -> tuple[Simulation | PanelSimulation, pd.DataFrame]:
@@ -115,7 +115,7 @@ def simulate_market(
     `simulate` does.
     """
     if market.portfolio:
-        panel = simulate_panel(market.panel, table, *portfolio_rule(strategy, parameters), account)
+        panel = simulate_panel(market.panel, table, strategy, parameters, account)
         return panel, panel.positions
     single = simulate(market.bars, table.iloc[:, 0], strategy, parameters, account)
     return single, single.history[["units"]].set_axis(market.columns, axis=1)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import Strategy, class_of
 from rollcast.backtests.data.bars import digest
 from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.market.market import Market
@@ -27,7 +27,7 @@ PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "quantstats", "torch")
 
 def recipe_of(
     forecasts: Forecasts,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Parameters,
     account: Account,
     window: pd.DatetimeIndex,
@@ -39,8 +39,8 @@ def recipe_of(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": forecasts.seconds,
         "predictor": describe(forecasts.predictor),
-        "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
-        "account": asdict(account),
+        "strategy": {"class": class_of(strategy).__name__} | all_parameters(strategy, parameters),
+        "account": account.as_dict(),
         "symbol": market.name,
         "bars": market_span(market),
         "evaluation": {
@@ -82,10 +82,10 @@ def versions() -> dict[str, str | None]:
     return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
 
 
-def sources_of(predictor: Predictor | Pooled, strategy: type) -> dict[str, str | None]:
+def sources_of(predictor: Predictor | Pooled, strategy: Strategy) -> dict[str, str | None]:
     """SHA-256 of the files the predictor and the strategy were read from, so that a changed plugin is another one."""
     model = type(predictor.learner if isinstance(predictor, WalkForward | Pooled) else predictor)
-    return {"predictor": _source_digest(model), "strategy": _source_digest(strategy)}
+    return {"predictor": _source_digest(model), "strategy": _source_digest(class_of(strategy))}
 
 
 def _source_digest(cls: type) -> str | None:

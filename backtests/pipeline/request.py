@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import StrategyClass
 from rollcast.backtests.data.load import from_bars, load
 from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.table import Loaded
@@ -85,7 +85,7 @@ class Request(DataOptions):
             raise ValueError(f"{self.predictor} is never refitted, so --{next(iter(schedule))} does not apply to it")
         return model
 
-    def rule(self) -> tuple[type[bt.Strategy], Values]:
+    def rule(self) -> tuple[StrategyClass, Values]:
         """The strategy and its parameters. Raises LookupError, TypeError or ValueError."""
         cls, registry = find_strategy(self.strategy, portfolio=self.is_portfolio)
         return cls, registry.coerce(cls, self.strategy_params, self.strategy)

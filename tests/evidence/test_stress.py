@@ -261,7 +261,7 @@ def test_an_error_of_the_strategy_is_not_mistaken_for_ruin():
     bars = random_walk(30)
 
     class Broken(LongFlat):
-        def decide(self, forecast):
+        def decide(self, state):
             raise ValueError("no idea")
 
     with pytest.raises(ValueError, match="no idea"):
