@@ -173,15 +173,14 @@ def read_file(path: Path, dates: list[str] | None = None) -> Any:
 
 
 def _load_market(folder: Path, recipe: Record) -> Market:
-    name, span = recipe["symbol"], recipe["bars"]
+    name, span, bars = recipe["symbol"], recipe["bars"], read_file(folder / "bars.parquet")
     if not (folder / "panel.parquet").exists():
-        bars = read_file(folder / "bars.parquet")
         read = _read_model_bars(folder, "model_bars", "seen") if "seen" in span else bars
         return Market(name, {name: loaded_of(bars, read, "saved")})
     traded = _by_symbol(read_file(folder / "panel.parquet"))
     differ = any("seen" in one for one in span["symbols"].values())
     read = _by_symbol(_read_model_bars(folder, "panel_model_bars", "panel_seen")) if differ else {}
-    names = {symbol: loaded_of(bars, read.get(symbol, bars), "saved") for symbol, bars in traded.items()}
+    names = {symbol: loaded_of(one, read.get(symbol, one), "saved") for symbol, one in traded.items()}
     return Market(name, names, portfolio=True)
 
 
