@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.hosts import Strategy, host_one
+from rollcast.backtests.json_values import Parameters
 from rollcast.predictors.bars import check_bars
 from rollcast.strategies.actions import actions_of
 from rollcast.strategies.broker import Broker
@@ -96,7 +96,7 @@ def simulate(
     bars: pd.DataFrame,
     forecast: pd.Series,
     strategy: Strategy,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     **modes: Any,
 ) -> Simulation:

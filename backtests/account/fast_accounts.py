@@ -16,6 +16,7 @@ from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.fast_book import Book
 from rollcast.backtests.account.fast_rules import RULES, supports
 from rollcast.backtests.account.hosts import Strategy, class_of
+from rollcast.backtests.json_values import Parameters
 from rollcast.predictors.bars import check_bars
 from rollcast.strategies.actions import actions_of
 from rollcast.strategies.rule import NameRule
@@ -86,7 +87,7 @@ def evaluate(
     bars: pd.DataFrame | Prices,
     forecasts: Any,
     strategy: Strategy,
-    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    parameters: Parameters | Sequence[Parameters] | None = None,
     accounts: Account | Sequence[Account] | None = None,
     delays: int | Sequence[int] = 0,
 ) -> Evaluation:

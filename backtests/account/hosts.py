@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import backtrader as bt
 
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.strategies.base import RuleStrategy
 from rollcast.strategies.portfolio.host import PanelStrategy
 from rollcast.strategies.portfolio.per_name import PerName
@@ -22,7 +20,7 @@ def is_rule(strategy: Strategy, kind: type[BaseRule] = BaseRule) -> bool:
     return isinstance(strategy, kind) or (isinstance(strategy, type) and issubclass(strategy, kind))
 
 
-def rule_of(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> BaseRule:
+def rule_of(strategy: Strategy, parameters: Parameters | None = None) -> BaseRule:
     """A rule that has not been run yet, of a rule or a class of rules; parameters take the place of the rule's own.
 
     Raises TypeError for an unknown parameter and for a strategy that is no rule, ValueError for a parameter outside its
@@ -35,7 +33,7 @@ def rule_of(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> 
     return strategy(**(parameters or {}))
 
 
-def host_one(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> tuple[type[bt.Strategy], dict]:
+def host_one(strategy: Strategy, parameters: Parameters | None = None) -> tuple[type[bt.Strategy], dict]:
     """The backtrader strategy that trades one name by it, and that strategy's parameters; raises as `rule_of`.
 
     Raises TypeError for a rule for many names.
@@ -47,7 +45,7 @@ def host_one(strategy: Strategy, parameters: Mapping[str, Any] | None = None) ->
     return strategy, dict(parameters or {})
 
 
-def rule_for_many(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> Rule:
+def rule_for_many(strategy: Strategy, parameters: Parameters | None = None) -> Rule:
     """The rule that trades many names by it, one for a single name wrapped; raises as `rule_of`."""
     rule = rule_of(strategy, parameters)
     if isinstance(rule, NameRule):
@@ -56,14 +54,12 @@ def rule_for_many(strategy: Strategy, parameters: Mapping[str, Any] | None = Non
     return rule
 
 
-def host_many(strategy: Strategy, parameters: Mapping[str, Any] | None = None) -> tuple[type[bt.Strategy], dict]:
+def host_many(strategy: Strategy, parameters: Parameters | None = None) -> tuple[type[bt.Strategy], dict]:
     """The backtrader strategy that trades many names by it, and that strategy's parameters; raises as `rule_of`."""
     return PanelStrategy, {"rule": rule_for_many(strategy, parameters)}
 
 
-def spelled_out(
-    strategy: Strategy, parameters: Mapping[str, Any] | None = None
-) -> tuple[StrategyClass, dict[str, Any]]:
+def spelled_out(strategy: Strategy, parameters: Parameters | None = None) -> tuple[StrategyClass, Values]:
     """Its class and parameters, so that a rule which is handed over made is known for what it is."""
     if isinstance(strategy, BaseRule):
         return type(strategy), strategy.parameters | dict(parameters or {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from rollcast.backtests.account.engine import Account, Orders, broker_for, payments_of, refuse_ruin
 from rollcast.backtests.account.hosts import Strategy, host_many
+from rollcast.backtests.json_values import Parameters
 from rollcast.backtests.market.panel import Panel
 from rollcast.strategies.portfolio.calendar import on_calendar
 from rollcast.strategies.portfolio.feed import NameActionFeed, NameFeed
@@ -39,7 +39,7 @@ def simulate_panel(
     panel: Panel,
     forecasts: pd.DataFrame,
     strategy: Strategy,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     **modes: Any,
 ) -> PanelSimulation:

@@ -7,16 +7,15 @@ every rounding is theirs.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account, refuse_ruin
 from rollcast.backtests.account.hosts import Strategy, rule_for_many
+from rollcast.backtests.json_values import Parameters
 from rollcast.backtests.market.panel import Panel
 from rollcast.strategies.actions import NO_ACTION
 from rollcast.strategies.broker import whole
@@ -73,7 +72,7 @@ def replay(
     stage: Stage,
     values: np.ndarray,
     strategy: Strategy,
-    parameters: Mapping[str, Any] | None = None,
+    parameters: Parameters | None = None,
     account: Account | None = None,
 ) -> Replay:
     """What `simulate_panel` gives for forecasts (T, N): of whole units to the last bit.
@@ -95,16 +94,7 @@ def replay(
             desk.accrue()
             trades = status[t] == BAR
             price = np.where(trades, opens[t], np.nan_to_num(trader.closes))
-            book = Book(
-                desk.units.copy(),
-                price,
-                desk.cash,
-                account.cost_rate,
-                not account.fractional,
-                desk.today,
-                account.leverage,
-            )
-            desk.order(trader.order(status[t], trades, book))
+            desk.order(trader.order(status[t], trades, desk.book(price)))
         desk.fill()
         cash[t], units[t], paid[t] = desk.cash, desk.units, desk.paid
         acted = stage.dividends[t], stage.splits[t]
@@ -123,7 +113,7 @@ class _Desk:
         self._loan = account.loan_bps / 1e4
         slippage, self._commission = account.slippage_bps / 1e4, account.commission_bps / 1e4
         self._dearer, self._cheaper = 1 + slippage, 1 - slippage
-        self._fractional = account.fractional
+        self._account, self._fractional = account, account.fractional
         n = len(stage.panel.bars)
         self.cash, self.units, self.paid = account.cash, np.zeros(n), np.zeros(n)  # paid: average price of the units
         self._short, self._since = 0.0, -1  # value of shorts at the last close; that date, until it is booked
@@ -158,6 +148,12 @@ class _Desk:
         self.cash += held * dividend
         self.cash += (exact - units) * self._stage.lists["open"][i][self.t]
         self.units[i], self.paid[i] = units, self.paid[i] / split if units else 0.0
+
+    def book(self, price: np.ndarray) -> Book:
+        """What is held at these prices, (N,), for the sizing of orders."""
+        account = self._account
+        size = self.units.copy(), price, self.cash, account.cost_rate, not account.fractional
+        return Book(*size, self.today, account.leverage)
 
     def order(self, size: np.ndarray) -> None:
         """As `PanelStrategy._order`: sells, then buys."""

@@ -12,9 +12,9 @@ import numpy as np
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.account.replay import Stage, replay
-from rollcast.backtests.evidence.stress import (
+from rollcast.backtests.evidence.stress import SLOW_DRAWS
+from rollcast.backtests.evidence.variants import (
     LATEST,
-    SLOW_DRAWS,
     Outcome,
     Trade,
     Variant,

@@ -98,7 +98,7 @@ class Ledger:
         return runs.set_index("id")
 
     def run(self, number: int) -> Values:
-        """Everything about one run, its recipe included; LookupError where there is no such run."""
+        """Everything about one run, its recipe included. Raises LookupError where there is no such run."""
         runs = _typed(
             self._database.read("SELECT runs.*, recipe FROM runs JOIN details ON run = id WHERE id = ?", number)
         )
@@ -139,7 +139,10 @@ class Ledger:
         return pd.DataFrame.from_dict(rows, orient="index", columns=["runs", "trials", "effective"])
 
     def export(self, file: Path) -> int:
-        """Writes every run with its recipe to .csv, .json or .parquet; returns how many."""
+        """Writes every run with its recipe to .csv, .json or .parquet; returns how many.
+
+        Raises ValueError for a file with another ending.
+        """
         runs = _typed(self._database.read("SELECT runs.*, recipe FROM runs JOIN details ON run = id ORDER BY id"))
         if file.suffix == ".csv":
             runs.to_csv(file, index=False)

@@ -79,19 +79,15 @@ def trade(
         "strategy": return_scores(returns, yearly) | scores,
         "benchmark": return_scores(benchmark, yearly) | _trading(market, holding, first, yearly)[0],
         "forecast": forecast_scores(forecasts.series.loc[first:], market.model_bars.loc[first:]),
+        **_panel_metrics(forecasts, traded, account, yearly),
         "unreachable_targets": traded.too_small,
     }
-    table = forecasts.table.loc[first:]
-    if isinstance(traded, PanelSimulation):
-        metrics["panel"] = panel_scores(market.model_panel, table, yearly) | {
-            "contribution": contribution(market.panel, traded, account.cash)
-        }
     return Result(
         market=market,
         history=history,
         returns=returns,
         benchmark_returns=benchmark,
-        forecasts=table,
+        forecasts=forecasts.table.loc[first:],
         positions=positions.loc[first:],
         orders=traded.orders,
         trades=trades,
@@ -119,6 +115,15 @@ def simulate_market(
         return panel, panel.positions
     single = simulate(market.bars, table.iloc[:, 0], strategy, parameters, account)
     return single, single.history[["units"]].set_axis(market.columns, axis=1)
+
+
+def _panel_metrics(forecasts: Forecasts, traded: Simulation | PanelSimulation, account: Account, yearly: int) -> Values:
+    """What only a portfolio has: scores across its names, and each name's part in the profit."""
+    if not isinstance(traded, PanelSimulation):
+        return {}
+    market, table = forecasts.market, forecasts.table.loc[forecasts.first :]
+    parts = contribution(market.panel, traded, account.cash)
+    return {"panel": panel_scores(market.model_panel, table, yearly) | {"contribution": parts}}
 
 
 def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulation:

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from backtests.evidence.gather import ALONE, luck_of
 from scipy.stats import norm
 
 from backtests.evidence.bootstrap import difference, intervals
-from backtests.evidence.gather import ALONE, luck_of
 from backtests.ledger import Trials
 
 RETURNS = pd.Series(np.random.default_rng(0).normal(0.001, 0.01, 102))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rollcast.predictors.recurrent import kernel, trainer
+from rollcast.predictors.recurrent import kernel, processes, trainer
 from rollcast.predictors.recurrent.learners import LSTM
 
 ROOT = Path(__file__).parents[3]
