@@ -34,6 +34,10 @@ class Judgement:
     overfitting: Overfitting | None = None
     nested: Nested | None = None
 
+    def coordinates(self, column: str) -> np.ndarray:
+        """The variants' values of one axis as numbers, or as words where one of them is none, (N,)."""
+        return coordinates_of(self.variants[column])
+
     def tested(self) -> Judgement:
         """The same with the probability of overfitting."""
         enough = self.returns.shape[1] >= 2 and len(self.returns) >= 2 * BLOCKS
