@@ -24,6 +24,10 @@ VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versi
 def trial_key(recipe: Record) -> str:
     """SHA-256 of what was tried: the recipe but for when, where and how it was run (VOLATILE)."""
     tried = _canonical({name: value for name, value in recipe.items() if name not in VOLATILE})
+    # By its name before 0.2, so that a run is the trial it was then.
+    for span in (tried["bars"], *tried["bars"].get("symbols", {}).values()) if "bars" in tried else ():
+        if "model_bars" in span:
+            span["seen"] = span.pop("model_bars")
     text = json.dumps(tried, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", text).encode()).hexdigest()  # addresses differ by process
 

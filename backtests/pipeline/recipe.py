@@ -64,9 +64,9 @@ def market_span(market: Market) -> Values:
 
 
 def span_of(bars: pd.DataFrame, model_bars: pd.DataFrame) -> Values:
-    """Count, first, last and SHA-256 of the bars traded; the SHA-256 of those read, `seen`, where they are others."""
+    """Count, first, last and SHA-256 of the bars traded; that of the `model_bars` where they are others."""
     span = {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)}
-    return span if model_bars is bars else span | {"seen": digest(model_bars)}
+    return span if model_bars is bars else span | {"model_bars": digest(model_bars)}
 
 
 def describe(model: Predictor | Learner | Pooled) -> Values:

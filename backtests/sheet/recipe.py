@@ -86,7 +86,7 @@ def provenance(result: Result) -> dict[str, Any]:
         "account": [(key.replace("_", " "), str(value)) for key, value in recipe["account"].items()],
         "hashes": {
             "bars": bars["sha256"],
-            **({"bars read": bars["seen"]} if "seen" in bars else {}),
+            **({"bars read": bars["model_bars"]} if "model_bars" in bars else {}),
             **{role: digest for role, digest in recipe.get("source", {}).items() if digest},
         },
         "versions": [(name, version or "not installed") for name, version in recipe["versions"].items()],

@@ -219,7 +219,7 @@ def test_the_gate_and_the_scores_are_of_what_the_predictor_read():
     found = run(bars.bars, predictor("sma"), LongFlat, model_bars=bars.model_bars)
     alone = run(bars.model_bars, predictor("sma"), LongFlat)
     assert found.metrics["forecast"] == alone.metrics["forecast"]
-    assert found.recipe["bars"]["seen"] == alone.recipe["bars"]["sha256"] != found.recipe["bars"]["sha256"]
+    assert found.recipe["bars"]["model_bars"] == alone.recipe["bars"]["sha256"] != found.recipe["bars"]["sha256"]
 
 
 @pytest.mark.parametrize(

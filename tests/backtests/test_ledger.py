@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -32,6 +33,7 @@ from rollcast.backtests.ledger.database import NAME
 from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.ledger.returns_sketch import _correlations, _lifted, _unpacked, effective, sketch
 from rollcast.backtests.ledger.trial_key import VOLATILE, Row, trial_key
+from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
 from rollcast.predictors import BUILT_IN
 from rollcast.strategies import BUILT_IN as STRATEGIES
@@ -184,6 +186,23 @@ def test_a_plugin_edited_under_the_same_recipe_is_another_trial(ledger, sma):
 
 
 LEAF = st.one_of(st.integers(-1000, 1000), st.text(max_size=5), st.booleans(), st.none(), st.floats(0.01, 0.99))
+
+
+def test_a_ledger_of_an_earlier_version_is_read_and_its_run_counts_as_the_same_trial(tmp_path):
+    shutil.copy(Path(__file__).parent / "saved_0_1_0" / NAME, tmp_path / NAME)
+    ledger = Ledger(tmp_path / NAME)
+    row = Row.of(Request("sma", params={"window": "20"}, start="2018", end="2019").run())
+    assert ledger.runs()["trial"].to_list() == [row.columns["trial"]]
+    assert ledger.record(row) == 2
+    assert ledger.trials(row) == TrialCount(1, 1.0, 0.0, 2)
+
+
+def test_a_run_made_by_an_earlier_version_is_the_same_trial_when_it_is_made_again():
+    text = (Path(__file__).parent / "saved_0_1_0" / "recipe.json").read_text(encoding="utf-8")
+    before = json.loads(text)
+    again = Request.from_recipe(before).run()
+    assert "seen" in before["bars"]
+    assert trial_key(before) == trial_key(again.recipe)
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), LEAF, min_size=1), st.data())
