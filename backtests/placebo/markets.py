@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Self
 
-import backtrader as bt
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account import Prices, evaluate, supports
 from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.account.scores import forecast_scores, return_scores
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.data.load import adjusted, for_model
@@ -28,6 +28,7 @@ from rollcast.predictors.bars import check_bars
 from rollcast.predictors.executor import Work, execute
 from rollcast.predictors.registry import suggest
 from rollcast.strategies.buy_and_hold import BuyAndHold
+from rollcast.strategies.sizing import Ruined
 
 SCORES = ("sharpe", "cagr", "excess", "ic", "r2")
 BYTES_PER_BAR = 400  # of a market: its bars, features and forecasts, and its accounts while they trade
@@ -47,7 +48,7 @@ class Pipeline:
 
     bars: pd.DataFrame
     predictor: Predictor
-    strategy: type[bt.Strategy]
+    strategy: Strategy
     parameters: Mapping[str, Any] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
     since: pd.Timestamp | None = None
@@ -122,16 +123,14 @@ def _since(pipeline: Pipeline, series: pd.Series) -> pd.Series:
 def _equities(
     markets: Sequence[pd.DataFrame],
     forecasts: Sequence[pd.Series],
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Mapping[str, Any],
     account: Account,
 ) -> np.ndarray:
     """The equity at every close, (M, T), NaN from where an account was wiped out."""
     for series, bars in zip(forecasts, markets, strict=True):
         check_forecast(series, bars)
-    # Beyond 100 % the fast accounts are not backtrader's.
-    cheap = (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
-    if not (supports(strategy) and cheap):
+    if not (supports(strategy) and account.fast):
         simulated = partial(_simulated, strategy, parameters, account)
         pairs = list(zip(markets, forecasts, strict=True))
         equities = dict(execute(Work.map(simulated, pairs)))
@@ -143,7 +142,7 @@ def _equities(
 
 
 def _simulated(
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Mapping[str, Any],
     account: Account,
     market: tuple[pd.DataFrame, pd.Series],
@@ -152,9 +151,7 @@ def _simulated(
     bars, forecast = market
     try:
         return simulate(bars, forecast, strategy, parameters, account).history["equity"].to_numpy(float)
-    except ValueError as error:
-        if "wiped out" not in str(error):
-            raise
+    except Ruined:
         return np.full(len(bars), np.nan)
 
 

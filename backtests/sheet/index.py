@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rollcast.backtests.atomic import write_whole
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.sheet.page import render
 from rollcast.backtests.sheet.values import Context
 

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import backtrader as bt
 import numpy as np
 
+from rollcast.backtests.account.hosts import StrategyClass
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.strategies import STRATEGIES, check_strategy
 from rollcast.backtests.sweep.axes import Axis, axes_of, constants
@@ -206,7 +206,7 @@ class Maker:
 
     sweep: Sweep
     template: Predictor
-    strategy: type[bt.Strategy]
+    strategy: StrategyClass
 
     @classmethod
     def of(cls, sweep: Sweep) -> Maker:

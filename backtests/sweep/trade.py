@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import backtrader as bt
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account import Prices, evaluate, supports
 from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.hosts import Strategy
+from rollcast.strategies.sizing import Ruined
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class _Accounts:
 def trade(
     bars: pd.DataFrame,
     forecasts: np.ndarray,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     parameters: Sequence[Mapping[str, Any]],
     account: Account,
     first: int,
@@ -48,10 +49,10 @@ def trade(
 ) -> Traded:
     """Trades forecasts (T, N), NaN before bar `first`, each with its own parameters of one strategy.
 
-    By the fast simulator where it has a rule for the strategy, else by backtrader one after another; an account that is
-    wiped out loses all on that bar, or on the last where backtrader traded it.
+    By the fast accounts where they have a rule for the strategy, else by backtrader one after another; an account that
+    is wiped out loses all on that bar, and where backtrader traded it nothing before.
     """
-    several = _at_once if supports(strategy) else _one_by_one
+    several = _at_once if supports(strategy) and account.fast else _one_by_one
     done = several(bars, forecasts, strategy, parameters, account)
     kept = _Accounts(done.equity[first:], done.units[first:], done.orders, done.traded, done.cost, done.too_small)
     returns = returns_of(kept.equity)
@@ -71,7 +72,7 @@ def trade(
 
 def trade_one(
     bars: pd.DataFrame,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     account: Account,
     first: int,
     bars_per_year: int,
@@ -135,7 +136,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def _at_once(
-    bars: pd.DataFrame, forecasts: np.ndarray, strategy: type[bt.Strategy], parameters: Sequence[Any], account: Account
+    bars: pd.DataFrame, forecasts: np.ndarray, strategy: Strategy, parameters: Sequence[Any], account: Account
 ) -> _Accounts:
     done = evaluate(Prices.of(bars), forecasts, strategy, parameters, account)
     cost = done.commission + done.slippage
@@ -143,17 +144,16 @@ def _at_once(
 
 
 def _one_by_one(
-    bars: pd.DataFrame, forecasts: np.ndarray, strategy: type[bt.Strategy], parameters: Sequence[Any], account: Account
+    bars: pd.DataFrame, forecasts: np.ndarray, strategy: Strategy, parameters: Sequence[Any], account: Account
 ) -> _Accounts:
     shape = (len(bars), len(parameters))
     equity, units, sums = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros((4, shape[1]))
     for k, values in enumerate(parameters):
         try:
             done = simulate(bars, pd.Series(forecasts[:, k], index=bars.index), strategy, values, account)
-        except ValueError as error:
-            if "wiped out" not in str(error):  # the engine has no type of its own for it
-                raise
-            equity[:-1, k] = account.cash  # it does not say when
+        except Ruined as ruined:
+            # Its history is lost, but not the bar on which all was.
+            equity[: bars.index.get_indexer([ruined.date], method="nearest")[0], k] = account.cash
             continue
         filled = done.orders[done.orders["price"].notna()]
         equity[:, k], units[:, k] = done.history["equity"], done.history["units"]

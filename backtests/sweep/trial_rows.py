@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.account.hosts import class_of
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.ledger.trial_key import Row, row_of
@@ -48,7 +49,7 @@ class TrialRows:
         """What all points share of the recipe `Request.trade` writes."""
         base, bars = self.maker.sweep.base, self.data.bars
         return {
-            "account": asdict(base.account),
+            "account": base.account.as_dict(),
             "symbol": base.symbol,
             "bars": span_of(bars, self.data.model_bars),
             "evaluation": {
@@ -68,7 +69,8 @@ class TrialRows:
             "created": row["created"],
             "seconds": 0.0,
             "predictor": describe(maker.predictor(point)),
-            "strategy": {"class": maker.strategy.__name__} | all_parameters(maker.strategy, maker.parameters(point)),
+            "strategy": {"class": class_of(maker.strategy).__name__}
+            | all_parameters(maker.strategy, maker.parameters(point)),
             "look_ahead": {"passed": True, "probes": 0, "finding": finding},
             "command": request.command(),
             "request": asdict(request),
