@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ |= {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 from rollcast import WalkForward, load
-from rollcast.backtests.cluster import engine
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.predictors.bars import random_walk
 
 

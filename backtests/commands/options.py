@@ -206,7 +206,7 @@ def one_name(request: Request, command: str) -> Request:
 @contextmanager
 def training(name: str, out: Path | None = None) -> Iterator[Callable[..., None]]:
     """Trains on the engine of this name, and yields a progress bar over the refits; out: where it keeps its journal."""
-    from rollcast.backtests.cluster import engine
+    from rollcast.backtests.cluster.journalled_executor import engine
 
     with engine(name, out), training_bar() as progress:
         yield progress

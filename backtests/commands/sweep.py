@@ -76,12 +76,12 @@ def sweep(
     schedule = [f"{name}={options[name]}" for name in ("train", "every") if options[name] is not None]
     fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False, "train": None, "every": None}
     bases = [one_name(request_of(options | fixed | {"symbol": symbol}), "sweep") for symbol in dict.fromkeys(symbols)]
-    from rollcast.backtests import cluster
+    from rollcast.backtests.cluster.journalled_executor import engine as run_on
     from rollcast.backtests.sweep.points import sweep_of
 
     sweeps = [sweep_of(base, params, rule_params, schedule, method=method, draws=draws, seeds=seeds) for base in bases]
     pages = []
-    with cluster.engine(engine, out), _winners(sweeps[0]) as begin:
+    with run_on(engine, out), _winners(sweeps[0]) as begin:
         # After the other process has started: they take a second.
         from rollcast.backtests.sheet.index import write_index
         from rollcast.backtests.sheet.sweep import write_sweep

@@ -8,7 +8,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import pandas as pd
 
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import digest
+from rollcast.backtests.installation import version_of
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.pipeline.forecasts import Forecasts
 from rollcast.backtests.pipeline.strategies import all_parameters
@@ -80,7 +80,7 @@ def describe(model: Predictor | Learner | Pooled) -> dict[str, Any]:
 
 def versions() -> dict[str, str | None]:
     """What a result may depend on: the version of Python and of every package the numbers come from."""
-    return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
+    return {"python": platform.python_version(), **{package: version_of(package) for package in PACKAGES}}
 
 
 def sources_of(predictor: Predictor | Pooled, strategy: type) -> dict[str, str | None]:
@@ -95,10 +95,3 @@ def _source_digest(cls: type) -> str | None:
     except TypeError:  # a class that no file defines
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # run from a checkout that was not installed
-        return None

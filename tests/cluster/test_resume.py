@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 
 from rollcast import Learner, WalkForward, load
-from rollcast.backtests.cluster import engine, journal
+from rollcast.backtests.cluster import journal
 from rollcast.backtests.cluster.chunks import Chunks
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.backtests.data.bars import load_bars
 from rollcast.predictors import training_log
 from rollcast.predictors.bars import random_walk
@@ -28,7 +29,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from rollcast.backtests.workspace import workspace
-from rollcast.backtests.cluster import engine, journal, journalled_executor
+from rollcast.backtests.cluster import journal, journalled_executor
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.backtests.pipeline.request import Request
 journal.SECONDS, journalled_executor.SECONDS = 0.2, 0.1
 out = Path(sys.argv[1])
@@ -158,9 +160,9 @@ def works(seconds: float, start: float, pace: float, units: int, **more: object)
     """The sizes of the chunks of work whose chunks of n units take start + n · pace seconds."""
     chunks = Chunks.of(Work(iter, range(units), **more), set(), seconds)
     sizes = []
-    while chunks.left:
+    while chunks:
         sizes.append(len(chunks.take()))
-        chunks.timed(sizes[-1], start + sizes[-1] * pace)
+        chunks.record(sizes[-1], start + sizes[-1] * pace)
     return sizes
 
 
@@ -179,7 +181,7 @@ def test_chunks_cut_no_chain_and_leave_no_unit_out():
     chains = [k // 7 for k in range(70)]
     chunks = Chunks.of(Work(iter, range(70), chains), {k for k in range(70) if k // 7 == 3}, 1.0, parts=4)
     taken: deque[list[int]] = deque()
-    while chunks.left:
+    while chunks:
         taken.append(chunks.take())
     assert sorted(k for chunk in taken for k in chunk) == [k for k in range(70) if k // 7 != 3]
     owner = {k: number for number, chunk in enumerate(taken) for k in chunk}
