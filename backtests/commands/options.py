@@ -196,10 +196,10 @@ def _symbol(options: Mapping[str, object]) -> str:
     return symbol
 
 
-def one_name(request: Request, command: str) -> Request:
-    """The request itself. Raises click.UsageError where it is for a portfolio, which the command does not take."""
+def one_name(request: Request, command: str, reason: str) -> Request:
+    """The request itself. Raises click.UsageError for a portfolio, with the reason why the command takes one name."""
     if request.is_portfolio:
-        raise click.UsageError(f"{command} takes one name, and {request.symbol} is a portfolio")
+        raise click.UsageError(f"{command} takes one name, and {request.symbol} is a portfolio: {reason}")
     return request
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rollcast.backtests.workspace.winner_process import Begin
 
 SECONDS = 10.0  # between two lines where the output is no terminal
+ONE_NAME = (
+    "its variants are traded at once by the fast accounts, which trade one name; repeat --symbol for several sweeps"
+)
 
 
 def shared_options(command: Command) -> Command:
@@ -75,7 +78,8 @@ def sweep(
     """
     schedule = [f"{name}={options[name]}" for name in ("train", "every") if options[name] is not None]
     fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False, "train": None, "every": None}
-    bases = [one_name(request_of(options | fixed | {"symbol": symbol}), "sweep") for symbol in dict.fromkeys(symbols)]
+    requests = [request_of(options | fixed | {"symbol": symbol}) for symbol in dict.fromkeys(symbols)]
+    bases = [one_name(request, "sweep", ONE_NAME) for request in requests]
     from rollcast.backtests.cluster.journalled_executor import engine as run_on
     from rollcast.backtests.sweep.points import sweep_of
 
