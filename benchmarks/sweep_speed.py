@@ -35,7 +35,7 @@ from rollcast import Account, LongFlat, Request, simulate
 from rollcast.backtests.sheet.sweep import write_sweep
 from rollcast.backtests.sweep.live import Progress
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 
 CLI = Path(__file__).resolve().parents[1] / "cli.py"
 TARGET_SECONDS, TARGET_RATIO = 10, 100
@@ -105,7 +105,7 @@ def steps(request: Request, points: int) -> dict[str, np.ndarray]:
             ended = "begun" if progress.done == 0 else "done"
             marks[f"{progress.stage} {ended}"] = clock.spent()
 
-        write_sweep(sweep(sweep_of(request, [f"window=2:{points + 1}:1"], []), Path(folder), note))
+        write_sweep(run_sweep(sweep_of(request, [f"window=2:{points + 1}:1"], []), Path(folder), note))
         marks["all"] = clock.spent()
     return marks
 

@@ -58,8 +58,8 @@ class Chunks:
     def record(self, units: int, seconds: float) -> None:
         """Sets the size of the next chunks from the time that a chunk took.
 
-        The model is t = c + n·p: a chunk of n units takes the time t, of which c is the start, and p the time of a unit.
-        c and p follow from the last two chunks.
+        The model is t = c + n·p: t is the time of a chunk of n units, c of its start and p of one unit. c and p follow
+        from the last two chunks.
         """
         if math.isinf(self.seconds):
             return

@@ -38,7 +38,7 @@ def local_workers(work: Work, finished: set[int], logged: bool) -> Iterator[tupl
 
 @dataclass(frozen=True)
 class JournalledExecutor:
-    """A `predictors.executor.Executor` that has workers run the units, except those whose results are in the journal."""
+    """A `predictors.executor.Executor`: workers run the units, except those whose results are in the journal."""
 
     workers: Workers
     journal: Journal | None = None

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -45,7 +46,7 @@ def cluster() -> Iterator[Workers]:
         yield ray_workers
         return
     address = os.environ.get("RAY_ADDRESS") or "local"
-    local = {"num_cpus": trainer.workers(), "include_dashboard": False} if address == "local" else {}
+    local = address == "local"
     host, _, port = address.rpartition(":")
     if host and port.isdigit():  # Ray itself would try for minutes to reach an address where no cluster is
         try:
@@ -53,7 +54,13 @@ def cluster() -> Iterator[Workers]:
         except OSError as error:
             raise ConnectionError(f"no Ray cluster could be joined at {address}: {error}") from error
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
+        ray.init(
+            address,
+            num_cpus=trainer.workers() if local else None,
+            include_dashboard=False if local else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         first = next(iter(str(error).splitlines()), "")
         raise ConnectionError(
@@ -179,7 +186,7 @@ class Payload:
                     self.frames.append(references[id(value)][1])
                 return numbers[id(value)]
 
-            def reducer_override(self, value: object) -> object:
+            def reducer_override(self, value: Any) -> Any:
                 ours = isinstance(value, type) and type(value).__module__.startswith("backtrader.")
                 module = sys.modules.get(value.__module__) if ours else None
                 if module in sources:

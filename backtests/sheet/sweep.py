@@ -34,7 +34,7 @@ def write_sweep(swept: SweepResult) -> Path:
 def context(swept: SweepResult) -> dict[str, Any]:
     """What the template shows."""
     found, asked = swept.judgement, swept.sweep
-    numbers = found.numbers(swept.bars_per_year)
+    numbers = found.as_dict(swept.bars_per_year)
     sections = [("surface", "Surface"), ("overfitting", "Overfitting"), ("nested", "Nested"), ("best", "Best points")]
     names = (Path(asked.base.predictor).stem, asked.base.strategy, asked.base.symbol)
     return {
@@ -101,8 +101,8 @@ def _scatters(swept: SweepResult) -> list[Chart]:
     if found.overfitting is None:
         return []
     o, variants = found.overfitting, found.variants
-    shown = np.linspace(0, len(o.best) - 1, min(MOST_DOTS, len(o.best))).astype(int)
-    x, y = o.best[shown] * yearly, o.after[shown] * yearly
+    shown = np.linspace(0, len(o.in_sample) - 1, min(MOST_DOTS, len(o.in_sample))).astype(int)
+    x, y = o.in_sample[shown] * yearly, o.out_of_sample[shown] * yearly
     splits = _frame(x, y).dots(x, y)
     line = np.array([x.min(), x.max()])
     if o.slope == o.slope:

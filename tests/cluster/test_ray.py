@@ -153,16 +153,16 @@ import pandas as pd
 from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 
-asked = sweep_of(
+sweep = sweep_of(
     Request("sma", {str(tmp_path / "up.py")!r}, start="2016"),
     ["window=20|50|100"], ["above=0.0|0.0001|0.0002|0.0003", "folder={tmp_path}"],
 )
 found = []
 for name in ("local", "ray"):
     with engine(name):
-        swept = sweep(asked, Path({str(tmp_path)!r}) / name)
+        swept = run_sweep(sweep, Path({str(tmp_path)!r}) / name)
     found.append(pd.read_parquet(swept.folder / "returns.parquet"))
 pd.testing.assert_frame_equal(*found, check_exact=True)
 """

@@ -15,7 +15,7 @@ from rollcast.backtests.sheet.surface import HeatMap, _levels, surfaces
 from rollcast.backtests.sheet.sweep import conclusion, write_sweep
 from rollcast.backtests.sheet.words import number, percent
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 from tests.sheet.chromium import CHROMIUM, browser
 from tests.sheet.test_browser import SPILLS
 from tests.sweep.conftest import Story
@@ -107,8 +107,8 @@ class Coin(Predictor):
 def test_an_axis_of_words_with_seeds_makes_a_page_of_their_means(tmp_path):
     plugin = tmp_path / "coin.py"
     plugin.write_text(COIN)
-    asked = sweep_of(Request(str(plugin), start="2017"), ["side=fair|<b>bold</b>"], ["tolerance=0.1|0.2"], seeds=3)
-    swept = sweep(asked, tmp_path / "runs")
+    sweep = sweep_of(Request(str(plugin), start="2017"), ["side=fair|<b>bold</b>"], ["tolerance=0.1|0.2"], seeds=3)
+    swept = run_sweep(sweep, tmp_path / "runs")
     variants, rows = swept.judgement.variants, swept.rows
     assert (len(rows), len(variants), variants["seeds"].to_list()) == (12, 4, [3] * 4)
     assert rows["seed"].to_list() == [0, 1, 2] * 4

@@ -37,9 +37,9 @@ def test_every_split_is_as_by_hand(seed, blocks, variants, odd):
     returns = np.random.default_rng(seed).normal(2e-4, 0.01, (12 * blocks + odd, variants))
     ours, hand = overfitting(returns, blocks), by_hand(returns, blocks)
     assert np.allclose(ours.logits, hand["logit"], atol=1e-12)
-    assert ours.chosen.tolist() == hand["chosen"].tolist()
-    assert np.allclose(ours.best, hand["best"], rtol=1e-9)
-    assert np.allclose(ours.after, hand["after"], rtol=1e-9)
+    assert ours.variants.tolist() == hand["chosen"].tolist()
+    assert np.allclose(ours.in_sample, hand["best"], rtol=1e-9)
+    assert np.allclose(ours.out_of_sample, hand["after"], rtol=1e-9)
     assert ours.pbo == (hand["logit"] <= 0).mean()
     assert ours.loss == hand["loss"].mean()
     slope, intercept = np.polyfit(hand["best"], hand["after"], 1) if np.ptp(hand["best"]) > 1e-9 else (np.nan, np.nan)
@@ -63,7 +63,7 @@ def test_a_planted_edge_is_not_overfitting_and_a_weak_one_is_between():
         planted[:, 37] += edge
         found[edge] = overfitting(planted)
     assert found[2e-3].pbo < 0.001
-    assert set(found[2e-3].chosen) == {37}
+    assert set(found[2e-3].variants) == {37}
     assert found[2e-3].loss < 0.001
     assert found[2e-3].pbo < found[5e-4].pbo < found[0.0].pbo
     assert len(found[0.0].logits) == 12_870
@@ -84,9 +84,9 @@ def test_variants_that_tie_share_their_rank_and_one_that_never_moves_counts_as_n
     assert overfitting(same, 4).logits == pytest.approx(0)
     losing = np.column_stack([rng.normal(-0.01, 0.001, (64, 3)), np.zeros(64)])
     found = overfitting(losing, 4)
-    assert set(found.chosen) == {3}
+    assert set(found.variants) == {3}
     assert found.pbo == 0.0
-    assert set(found.after) == {0.0}
+    assert set(found.out_of_sample) == {0.0}
 
 
 def test_where_there_are_too_many_splits_they_are_drawn_with_their_complements():
