@@ -80,10 +80,10 @@ def swept(points: int) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """The returns of every point of the sweep, and what it took."""
     with tempfile.TemporaryDirectory() as folder:
         spent = commanded(folder, "sweep", "--predictor", "sma", "-p", f"window=2:{points + 1}:1")
-        (made,) = Path(folder).glob("sweep-*")
-        if not json.loads((made / "winner.json").read_text())["same"]:
+        (result,) = Path(folder).glob("sweep-*")
+        if not json.loads((result / "winner.json").read_text())["same"]:
             raise SystemExit("the winner's run in backtrader is not what the sweep had")
-        table, rows = (pd.read_parquet(made / f"{name}.parquet") for name in ("returns", "results"))
+        table, rows = (pd.read_parquet(result / f"{name}.parquet") for name in ("returns", "results"))
     keys = zip(rows["p.window"].astype(int), rows["key"], strict=True)
     return {window: table[key].to_numpy() for window, key in keys}, spent
 

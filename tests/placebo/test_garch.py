@@ -52,8 +52,8 @@ def test_the_path_of_the_standardised_residuals_is_the_fitted_volatility():
 def test_a_law_that_made_the_returns_is_found_again():
     law = Garch(omega=2e-6, alpha=0.1, beta=0.85)
     z = np.random.default_rng(0).normal(size=20_000)
-    found, _ = fit(law.path(z, 0.006) * z)
-    np.testing.assert_allclose([found.alpha, found.beta], [0.1, 0.85], atol=0.03)
+    estimate, _ = fit(law.path(z, 0.006) * z)
+    np.testing.assert_allclose([estimate.alpha, estimate.beta], [0.1, 0.85], atol=0.03)
 
 
 def test_persistence_stays_below_one_where_volatility_has_no_level():

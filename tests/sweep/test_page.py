@@ -32,15 +32,15 @@ def test_the_page_links_to_the_winners_sheet_and_asks_for_nothing_else(story: St
 
 
 def test_the_numbers_on_the_page_are_those_of_the_judgement(story: Story):
-    page, found = story.page.read_text(encoding="utf-8"), story.swept.judgement
-    assert found.overfitting is not None
-    assert found.nested is not None
+    page, judgement = story.page.read_text(encoding="utf-8"), story.swept.judgement
+    assert judgement.overfitting is not None
+    assert judgement.nested is not None
     for text in (
         number(story.swept.rows["sharpe"].max()),
-        percent(found.overfitting.pbo),
-        number(found.nested.scores["nested"]["sharpe"]),
-        percent(found.plateau.score, 0),
-        found.plateau.word,
+        percent(judgement.overfitting.pbo),
+        number(judgement.nested.scores["nested"]["sharpe"]),
+        percent(judgement.plateau.score, 0),
+        judgement.plateau.word,
         "12,870",
         "to the last bit",
         "rollcast sweep --predictor sma --start 2008 -p window=10:200:10 -s &#39;dead_band_bps=0|1|2&#39;",
@@ -50,15 +50,15 @@ def test_the_numbers_on_the_page_are_those_of_the_judgement(story: Story):
 
 
 def test_a_heat_map_has_a_field_for_every_point_and_frames_the_winner(story: Story):
-    (found,) = surfaces(story.swept)
-    assert isinstance(found, HeatMap)
-    assert len(found.cells) == 60
-    best = [cell for cell in found.cells if cell.best]
+    (heat_map,) = surfaces(story.swept)
+    assert isinstance(heat_map, HeatMap)
+    assert len(heat_map.cells) == 60
+    best = [cell for cell in heat_map.cells if cell.best]
     assert len(best) == 1
     assert best[0].strength == 1.0
     values = dict(story.swept.winner.point.values)
     assert best[0].title.startswith(f"window {values['p.window']}, dead_band_bps {values['s.dead_band_bps']}: ")
-    strengths = {cell.title: cell.strength for cell in found.cells}
+    strengths = {cell.title: cell.strength for cell in heat_map.cells}
     assert min(strengths.values()) == 0.06
 
 

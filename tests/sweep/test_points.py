@@ -20,8 +20,8 @@ SMA, LSTM, OLS = (PREDICTORS.find(name) for name in ("sma", "lstm", "ols-feature
 
 
 def axis(word: str, cls: type = SMA) -> Axis:
-    (found,) = axes_of("p", [word], cls, PREDICTORS, "predictor")
-    return found
+    (result,) = axes_of("p", [word], cls, PREDICTORS, "predictor")
+    return result
 
 
 @given(st.integers(-1000, 1000), st.integers(1, 60), st.integers(0, 80), st.integers(0, 3))

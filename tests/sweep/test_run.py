@@ -158,10 +158,10 @@ def test_points_one_by_one_in_backtrader_score_as_points_at_once(spy, strategy, 
     bars = spy.iloc[-700:]
     forecasts = np.column_stack([np.log(bars["close"]).diff(n).to_numpy() / n for n in (5, 20)])
     forecasts[:50] = np.nan
-    given = (bars, forecasts, strategy, [{}, {"tolerance": 0.3}], Account(), 50, 252)
-    fast = trade(*given)
+    arguments = (bars, forecasts, strategy, [{}, {"tolerance": 0.3}], Account(), 50, 252)
+    fast = trade(*arguments)
     monkeypatch.setattr(module, "supports", lambda strategy: False)
-    slow = trade(*given)
+    slow = trade(*arguments)
     assert np.array_equal(fast.returns, slow.returns)
     pd.testing.assert_frame_equal(fast.scores, slow.scores, rtol=1e-12)
 
