@@ -1,4 +1,4 @@
-"""Config files: the options of a command in TOML, or as the recipe of a run keeps them."""
+"""Config files: the options of a command in TOML, or in the recipe of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rollcast.predictors.registry import suggest
 if TYPE_CHECKING:
     from rollcast.backtests.pipeline.request import Request
 
-# What only some commands take, and no mistake in a file that serves them all.
+# Options of some commands only, which a file may hold for any command.
 SOME = frozenset(
     {"predictor", "param", "params", "symbol", "universe", "pooled", "out", "open", "seeds", "json", "no_skill"}
     | {"snapshot"}
@@ -26,10 +26,10 @@ Kind = Literal["flag", "whole number", "number", "text", "list", "table"]
 
 @dataclass(frozen=True)
 class Config:
-    """What a config file says.
+    """The options in a config file.
 
     path:   the file, as messages name it.
-    values: option → its value; options without dashes in front, with underscores within.
+    values: option → its value; the names without leading dashes, and with underscores for the others.
     """
 
     path: Path
@@ -37,9 +37,10 @@ class Config:
 
     @classmethod
     def read(cls, path: Path) -> Config:
-        """A TOML file, or a run's recipe.json.
+        """Reads a TOML file, or the recipe.json of a run.
 
-        Raises ValueError for a file that is neither, and for a recipe that holds no request.
+        Raises ValueError for a file that is neither, for a recipe that holds no request, and for an option given twice;
+        OSError for a file that cannot be read.
         """
         if path.suffix == ".json":
             return cls(path, _of_recipe(path))
@@ -53,9 +54,9 @@ class Config:
         return cls(path, values)
 
     def known(self, options: Collection[str]) -> dict[str, object]:
-        """The values of these options; what only other commands take is left out.
+        """The values of these options, without those that only other commands have.
 
-        Raises LookupError, with a near miss, for a key that is no option.
+        Raises LookupError, with the closest option, for a key that is no option of any command.
         """
         for key in self.values:
             if key not in options and key not in SOME:
@@ -64,9 +65,9 @@ class Config:
         return {key: value for key, value in self.values.items() if key in options}
 
     def typed(self, key: str, kind: Kind) -> object:
-        """The value of an option: a number or flag as it stands, a date as text, a table as NAME=VALUEs.
+        """The value of an option: a number or a flag unchanged, a date as text, a table as a list of NAME=VALUE.
 
-        Raises ValueError for a value of another kind.
+        kind: the kind that the option has on the command line. Raises ValueError for a value of another kind.
         """
         value = self.values[key]
         if kind == "table":
@@ -80,6 +81,7 @@ class Config:
         return value if kind != "text" else _text(value)
 
     def _table(self, key: str) -> dict[str, object]:
+        """The table of an option. Raises ValueError for another kind of value, and for a table within it."""
         table = self.values[key]
         if not isinstance(table, Mapping):
             raise ValueError(f"{self.path}: {key} must be a table, as [{key}] followed by name = value")
@@ -90,7 +92,10 @@ class Config:
 
 
 def _of_recipe(path: Path) -> dict[str, object]:
-    """The request of a run in the words of the command line, and the snapshot of the data it was made on."""
+    """The request in a recipe by options of the command line, with the snapshot of its data.
+
+    Raises ValueError for a file that is no recipe of a run, or whose recipe holds no request.
+    """
     from rollcast.backtests.pipeline.request import Request
 
     try:
@@ -101,20 +106,20 @@ def _of_recipe(path: Path) -> dict[str, object]:
         raise ValueError(f"{path} is not the recipe of a run")
     default = _flat(Request("")) | dict.fromkeys(("predictor", "strategy", "symbol"))
     values = _flat(Request.from_recipe(recipe))
-    # What is at its default is not said, so that a command without the option can take the recipe too.
+    # Defaults are left out, so that a command that lacks an option can read the recipe too.
     values = {name: value for name, value in values.items() if value != default[name]}
     snapshot = recipe.get("data", {}).get("pin", {}).get("snapshot")
     return values | ({"snapshot": snapshot} if snapshot else {})
 
 
 def _flat(request: Request) -> dict[str, object]:
-    """A request by the names of its options."""
+    """A request as a dict by the names of its options."""
     values = asdict(request)
     return {{"zone": "time_zone"}.get(name, name): value for name, value in (values | values.pop("account")).items()}
 
 
 def _fits(value: object, kind: Kind) -> bool:
-    """Whether a value is of this kind; a year is a date, and true is no number."""
+    """Whether a value is of this kind; a year counts as a date, and true as no number."""
     if kind == "flag" or isinstance(value, bool):
         return kind == "flag" and isinstance(value, bool)
     if kind == "text":
@@ -123,7 +128,7 @@ def _fits(value: object, kind: Kind) -> bool:
 
 
 def _text(value: object) -> str:
-    """A value as the command line would have it."""
+    """A value as text of the command line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):

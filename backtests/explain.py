@@ -1,4 +1,4 @@
-"""Draws what a recurrent net did inside, and writes it as tables, figures and one self-contained page."""
+"""Draws the gates, states and gradients of a recurrent net, and writes tables, figures and one self-contained page."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ img{{display:block;width:100%;max-width:560px;height:auto}}
 
 
 def recurrent(predictor: Predictor | Learner, name: str) -> Recurrent:
-    """The recurrent net a predictor refits. Raises TypeError where there is none."""
+    """The recurrent net that a predictor refits. Raises TypeError for a predictor without one."""
     learner = predictor.learner if isinstance(predictor, WalkForward) else predictor
     if not isinstance(learner, Recurrent):
         raise TypeError(
@@ -187,7 +187,7 @@ def updates_figure(updates: pd.DataFrame, clip: float) -> Figure:
 
 
 def attention_figure(attention: pd.DataFrame) -> Figure:
-    """A heat map: lag across, bars down."""
+    """A heat map of the attention weights: lags in columns, bars in rows."""
     shown = attention.iloc[-SHOWN:]
     figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
     ax = figure.subplots()
@@ -208,12 +208,12 @@ def svg(figure: Figure) -> str:
     """The figure as SVG text, the same for the same figure."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
-    # Where that font is not installed, one as wide.
+    # A second font of the same width, where the first is not installed.
     return text.getvalue().replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
 
 
 def _log(ax: Axes, steps: Sequence[float] = (1,)) -> None:
-    """A logarithmic scale upwards, with plain numbers at these multiples of the powers of ten."""
+    """A logarithmic vertical axis, with plain numbers at these multiples of the powers of ten."""
     ax.set_yscale("log")
     ax.yaxis.set_major_locator(LogLocator(subs=steps))
     ax.yaxis.set_major_formatter("{x:g}")
@@ -221,7 +221,7 @@ def _log(ax: Axes, steps: Sequence[float] = (1,)) -> None:
 
 
 def _dates(ax: Axes, index: pd.DatetimeIndex) -> None:
-    """A few dates, which do not touch each other."""
+    """Three dates on the horizontal axis, so that their labels do not overlap."""
     at = index[np.linspace(0, len(index) - 1, 3).round().astype(int)].unique()
     ax.set_xticks(at, [f"{date:%Y-%m-%d}" for date in at])
     labels = ax.get_xticklabels()

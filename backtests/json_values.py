@@ -7,10 +7,15 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+
+# What metrics.json and recipe.json hold, and what a caller may pass on to a class: names with values of any type.
+Values: TypeAlias = dict[str, Any]
+Record: TypeAlias = Mapping[str, Any]
+Parameters: TypeAlias = Mapping[str, Any]
 
 _PLAIN = (str, int, bool, type(None))
 
@@ -36,6 +41,6 @@ def plain(value: Any) -> Any:
     return str(value)  # no run is lost for a parameter that JSON has no type for
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
+def write_json(path: Path, values: Record) -> None:
     """Writes the values as indented JSON."""
     path.write_text(json.dumps(plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +11,7 @@ import pandas as pd
 from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.evidence.skill import skill
 from rollcast.backtests.gate.verdict import Verdict
-from rollcast.backtests.json_values import plain
+from rollcast.backtests.json_values import Record, Values, plain
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.backtest import simulate_market
@@ -21,7 +19,7 @@ from rollcast.backtests.pipeline.forecasts import Forecasts, Progress
 from rollcast.backtests.pipeline.request import Request
 from rollcast.predictors import Predictor, WalkForward
 from rollcast.predictors.bars import check_bars
-from rollcast.strategies.feed import NO_ACTION
+from rollcast.strategies.actions import NO_ACTION
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class History:
     """
 
     first: pd.Timestamp
-    skill: Mapping[str, Any]
+    skill: Record
     verdict: Verdict
     position: Position
 
@@ -79,7 +77,7 @@ class NextBar:
         """close·exp(f), in the currency of the prices."""
         return self.close * math.exp(self.forecast)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Values:
         """In JSON's types; NaN is None."""
         own = {name: getattr(self, name) for name in ("symbol", "date", "close", "forecast", "forecast_bps", "price")}
         if self.history is None:

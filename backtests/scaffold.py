@@ -1,4 +1,4 @@
-"""Writes the first lines of a plugin: a file that works, or a distribution around it."""
+"""Writes the template of a plugin: a file that works, or a distribution that contains it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from rollcast.predictors.registry import PREDICTORS
 
 TEMPLATES = Path(__file__).parent / "templates"
 GROUPS = {"predictor": PREDICTORS, "learner": PREDICTORS, "strategy": STRATEGIES}
-BASES = ("Predictor", "Learner", "ForecastStrategy")  # what the templates import
+BASES = ("Predictor", "Learner", "NameRule")  # what the templates import
 
 
 def write_plugin(kind: str, name: str, folder: Path, *, package: bool = False) -> list[Path]:
-    """Writes `my_idea.py`, or with `package` a folder `rollcast-my-idea/` to install; returns the files written.
+    """Writes `my_idea.py`, or with `package` a folder `rollcast-my-idea/` to install. Returns the files written.
+
+    kind: predictor, learner or strategy.   name: of the plugin, in any case.   folder: where the file or folder is put.
 
     Raises ValueError for a name that makes no Python module or is taken, FileExistsError rather than overwrite.
     """
@@ -50,7 +52,7 @@ def write_plugin(kind: str, name: str, folder: Path, *, package: bool = False) -
 
 
 def _check(kind: str, name: str, fill: dict[str, str]) -> None:
-    """Raises ValueError unless the name makes a module, a class and a plugin that nothing else is called."""
+    """Raises ValueError unless the name gives a valid module, class and plugin, none of which exists already."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
         raise ValueError(f"a {kind}'s name is letters, digits, - and _, beginning with a letter; got {name!r}")
     if keyword.iskeyword(fill["module"]) or keyword.iskeyword(fill["class"]) or fill["class"] in BASES:
@@ -63,7 +65,7 @@ def _check(kind: str, name: str, fill: dict[str, str]) -> None:
 
 
 def _installed(module: str) -> bool:
-    """Whether a module of that name is found elsewhere than in the working directory."""
+    """Whether a module of that name can be imported from elsewhere than the working directory."""
     spec = find_spec(module)
     if spec is None:
         return False

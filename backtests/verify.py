@@ -52,12 +52,12 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
 def _check_bars(saved: Result) -> None:
     """Raises ValueError unless the saved bars, those of every symbol of a portfolio too, are those of the recipe."""
     recorded, market = saved.recipe["bars"], saved.market
-    for key, file, bars in (("sha256", "bars", market.bars), ("seen", "model_bars", market.model_bars)):
-        if digest(bars) != recorded.get(key, digest(bars)):
-            raise ValueError(f"{file}.parquet is not what this run was made on: its SHA-256 is not the recipe's")
     if not market.portfolio:
+        for key, file, bars in (("sha256", "bars", market.bars), ("model_bars", "model_bars", market.model_bars)):
+            if digest(bars) != recorded.get(key, digest(bars)):
+                raise ValueError(f"{file}.parquet is not what this run was made on: its SHA-256 is not the recipe's")
         return
-    for key, file, panel in (("sha256", "panel", market.panel), ("seen", "panel_model_bars", market.model_panel)):
+    for key, file, panel in (("sha256", "panel", market.panel), ("model_bars", "panel_model_bars", market.model_panel)):
         digests = {symbol: digest(bars) for symbol, bars in panel.bars.items()}
         expected = {symbol: span.get(key, span["sha256"]) for symbol, span in recorded["symbols"].items()}
         wrong = [symbol for symbol in {**expected, **digests} if digests.get(symbol) != expected.get(symbol)]

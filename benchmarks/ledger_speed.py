@@ -18,7 +18,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rollcast import LongFlat, Result, load, load_bars, run
-from rollcast.backtests.ledger.ledger import COLUMNS, NAME, Ledger
+from rollcast.backtests.ledger.database import COLUMNS, NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.ledger.trial_key import Row
 
 KILLED = "all-killed"  # the file that says that no writer is to be killed any more

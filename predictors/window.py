@@ -36,6 +36,11 @@ class Window:
         return self.bars.iloc[self.start : self.stop]
 
     @property
+    def seen(self) -> pd.DataFrame:
+        """`model_bars`, under its name before 0.2."""
+        return self.model_bars
+
+    @property
     def block_index(self) -> pd.DatetimeIndex:
         """The dates of the block, one for each forecast."""
         return self.bars.index[self.split - 1 : self.stop]

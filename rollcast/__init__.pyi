@@ -43,6 +43,15 @@ from rollcast.strategies.base import ForecastStrategy as ForecastStrategy
 from rollcast.strategies.buy_and_hold import BuyAndHold as BuyAndHold
 from rollcast.strategies.long_flat import LongFlat as LongFlat
 from rollcast.strategies.long_short import LongShort as LongShort
+from rollcast.strategies.portfolio.equal_weight import EqualWeight as EqualWeight
+from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt as MinVarianceTilt
+from rollcast.strategies.portfolio.top_k import TopK as TopK
 from rollcast.strategies.proportional import Proportional as Proportional
+from rollcast.strategies.rule import BandRule as BandRule
+from rollcast.strategies.rule import NameRule as NameRule
+from rollcast.strategies.rule import NameState as NameState
+from rollcast.strategies.rule import Rule as Rule
+from rollcast.strategies.rule import State as State
+from rollcast.strategies.sizing import Ruined as Ruined
 
 __version__: str

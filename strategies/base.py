@@ -1,40 +1,115 @@
-"""The base of every trading rule: decide at the close, size and fill at the next open."""
+"""backtrader strategies that hold a target weight, set at a close and traded to at the next open.
+
+They run under `cheat_on_open` with `strategies.broker.Broker`: `next_open` sees the bar's open, sizes on it, and the
+order fills at it. Nothing else of that bar may be read there. A rule (`strategies.rule`) needs none of this: it is
+hosted by `RuleStrategy`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import backtrader as bt
 
-from rollcast.strategies.sizing import change_of_one
+from rollcast.strategies.feed import date_of
+from rollcast.strategies.rule import Limits, NameRule, NameState, check_limits
+from rollcast.strategies.sizing import change_of_one, refuse_leverage
 
 
-def check_limits(limits: Mapping[str, tuple[float, float]], parameters: Mapping[str, Any]) -> None:
-    """Raises ValueError for a number outside its (lowest, highest); one without limits may be anything."""
-    for key, value in parameters.items():
-        low, high = limits.get(key, (-math.inf, math.inf))
-        if isinstance(value, int | float) and not low <= value <= high:
-            upper = f" and at most {high:g}" if math.isfinite(high) else ""
-            raise ValueError(f"{key} must be at least {low:g}{upper}; got {value:g}")
+class TargetStrategy(bt.Strategy):
+    """Trades one name to `target`, the weight to hold; None for no opinion yet.
+
+    tolerance: trade only when the weight is further than this, and a millionth, from its target.
+    too_small: targets that could not be reached because one whole unit costs too much.
+    """
+
+    tolerance: float
+
+    def __init__(self) -> None:
+        # Lines are looked up once: by name they cost more than the rule itself.
+        self._open = self.data.open
+        self.target: float | None = None
+        self.too_small = 0
+
+    def aim(self, target: float) -> None:
+        """Sets the target; raises ValueError for one beyond the leverage of the account."""
+        if abs(target) > 1:
+            value = abs(self.position.size) * self.data.close[0]
+            present = value / self.broker.getvalue()
+            refuse_leverage(self.name, abs(target), self.broker.p.leverage, present, date_of(self.data.datetime[0]))
+        self.target = target
+
+    @property
+    def name(self) -> str:
+        """What the rule is called."""
+        return type(self).__name__
+
+    def next_open(self) -> None:
+        if self.target is None:
+            return
+        broker = self.broker
+        broker.accrue()
+        units = self.position.size
+        size = change_of_one(
+            *(units, self._open[0], broker.getcash(), broker.cost_rate),
+            *(not broker.p.fractional, self.target, self.tolerance, self.data.datetime.datetime),
+        )
+        if size is None:
+            return
+        if size > 0:
+            self.buy(size=size, sized=True)
+        elif size < 0:
+            self.sell(size=-size)
+        elif units == 0:
+            self.too_small += 1
 
 
-class ForecastStrategy(bt.Strategy):
-    """Holds a target weight, set at each close by `decide` and traded to at the next open.
+class RuleStrategy(TargetStrategy):
+    """Hosts a rule for one name.
 
-    A weight is the position's value over the account's equity: 1 fully long, -1 fully short, 0 out.
+    rule: a `NameRule` that has not been run yet.
+    """
 
-    tolerance: trade only when the weight is further than this, and a millionth, from its target, so that drift does not
-               churn.
+    params: Any = (("rule", None),)
 
-    Runs under `cheat_on_open` with `strategies.broker.Broker`: `next_open` sees the bar's open, sizes on it, and the
-    order fills at it. Nothing else of that bar may be read there.
+    def __init__(self) -> None:
+        super().__init__()
+        self.rule: NameRule = self.p.rule
+        self.tolerance = self.rule.tolerance
+        self._forecast, self._close, self._date = self.data.forecast, self.data.close, self.data.datetime
+        lines = self.data.lines
+        self._actions = (lines.dividend, lines.split) if hasattr(lines, "dividend") else None
+        self._before = math.nan  # the close of the bar before, which lines forget when backtrader saves memory
+
+    @property
+    def name(self) -> str:
+        return type(self.rule).__name__
+
+    def next(self) -> None:
+        close, units = self._close[0], self.position.size
+        worth = close
+        if self._actions is not None:
+            dividend, split = self._actions
+            worth = close * split[0] + dividend[0]
+        equity = self.broker.getcash() + units * close
+        state = NameState(date_of(self._date[0]), self._forecast[0], close, worth / self._before, float(units), equity)
+        self._before = close
+        target = self.rule.target(state)
+        if target is not None:
+            self.aim(target)
+
+
+class ForecastStrategy(TargetStrategy):
+    """A backtrader strategy with `decide(forecast)`; a rule of its own is better a `strategies.rule.NameRule`.
+
+    tolerance: trade only when the weight is further than this, and a millionth, from its target, so that drift does
+               not churn.
     """
 
     params: Any = (("tolerance", 0.1),)
     # parameter → (lowest, highest) allowed; a subclass adds its own.
-    limits: ClassVar[dict[str, tuple[float, float]]] = {"tolerance": (0.0, 1.0)}
+    limits: ClassVar[Limits] = {"tolerance": (0.0, 1.0)}
 
     @classmethod
     def check(cls, **parameters: Any) -> None:
@@ -42,11 +117,9 @@ class ForecastStrategy(bt.Strategy):
         check_limits(cls.limits, parameters)
 
     def __init__(self) -> None:
+        super().__init__()
         self.check(**self.p._getkwargs())
-        # Lines are looked up once: by name they cost more than the rule itself.
-        self._forecast, self._open = self.data.forecast, self.data.open
-        self.target: float | None = None
-        self.too_small = 0  # targets that could not be reached because one whole unit costs too much
+        self._forecast, self.tolerance = self.data.forecast, self.p.tolerance
 
     def decide(self, forecast: float) -> float | None:
         """The weight to hold from the next open on, given the forecast at this close; None keeps the last one."""
@@ -56,50 +129,5 @@ class ForecastStrategy(bt.Strategy):
         forecast = self._forecast[0]
         if not math.isnan(forecast):
             decision = self.decide(forecast)
-            self.target = self.target if decision is None else decision
-
-    def next_open(self) -> None:
-        target = self.target
-        if target is None:
-            return
-        broker = self.broker
-        broker.accrue()
-        units = self.position.size
-        size = change_of_one(
-            *(units, self._open[0], broker.getcash(), broker.cost_rate),
-            *(not broker.p.fractional, target, self.p.tolerance, self.data.datetime.datetime),
-        )
-        if size is None:
-            return
-        if size > 0:
-            self.buy(size=size)
-        elif size < 0:
-            self.sell(size=-size)
-        elif units == 0:
-            self.too_small += 1
-
-
-class BandStrategy(ForecastStrategy):
-    """A rule that acts only on forecasts outside a dead band.
-
-    dead_band_bps: a forecast within this many basis points of zero is no opinion: the target stays as it is.
-    exposure:      the weight held when the rule is in the market.
-    """
-
-    params: Any = (("dead_band_bps", 1.0), ("exposure", 1.0))
-    limits: ClassVar = {**ForecastStrategy.limits, "dead_band_bps": (0.0, math.inf), "exposure": (0.0, 1.0)}
-
-    @classmethod
-    def check(cls, **parameters: Any) -> None:
-        super().check(**parameters)
-        exposure, tolerance = parameters["exposure"], parameters["tolerance"]
-        if 0 < exposure <= tolerance:
-            raise ValueError(
-                f"exposure {exposure:g} is within tolerance {tolerance:g} of nothing and would never be traded; "
-                "lower the tolerance"
-            )
-
-    def opinion(self, forecast: float) -> int:
-        """1 above the band, -1 below it, 0 inside."""
-        band = self.p.dead_band_bps / 1e4
-        return 1 if forecast > band else -1 if forecast < -band else 0
+            if decision is not None:
+                self.aim(decision)

@@ -8,6 +8,7 @@ from typing import Any
 import backtrader as bt
 
 from rollcast.strategies.feed import ActionFeed
+from rollcast.strategies.sizing import cost_rate
 
 
 class Broker(bt.brokers.BackBroker):
@@ -18,6 +19,9 @@ class Broker(bt.brokers.BackBroker):
     borrow:     yearly rate paid on the market value of short positions, by calendar time.
     interest:   yearly rate earned on cash less the market value of short positions, whose proceeds earn nothing, from
                 `interest_from` on. Both are counted from the last close, the borrow cost first.
+    leverage:   the most that the absolute weights of a rule may add up to; beyond 1, its orders borrow cash. Orders of
+                other strategies are refused where the cash does not suffice, as backtrader does.
+    loan:       yearly rate paid on borrowed cash: what the cash is below zero.
     fractional: whether positions may hold fractions of a unit.
 
     On an ex-date of an `ActionFeed`, before anything is sized or filled at its open, every unit held at the last close
@@ -35,6 +39,8 @@ class Broker(bt.brokers.BackBroker):
         ("interest", 0.0),
         ("interest_from", 0.0),  # backtrader's date number
         ("fractional", False),
+        ("leverage", 1.0),
+        ("loan", 0.0),
     )
 
     def __init__(self) -> None:
@@ -49,7 +55,7 @@ class Broker(bt.brokers.BackBroker):
     @property
     def cost_rate(self) -> float:
         """Cost of buying, as a fraction of the traded value at the open."""
-        return (1 + self.p.slippage) * (1 + self.p.commission) - 1
+        return cost_rate(self.p.commission, self.p.slippage)
 
     def start(self) -> None:
         super().start()
@@ -62,12 +68,17 @@ class Broker(bt.brokers.BackBroker):
     def next(self) -> None:
         self.accrue()
         if self.pending or self.submitted or self._toactivate:
+            credit = self._credit()
+            self.cash += credit
             super().next()
+            if credit:
+                self.cash -= credit
+                self._get_value()
         else:  # all that is left of a bar without orders, for an account without futures
             self._get_value()
-        if self.p.borrow or self.p.interest:
+        if self.p.borrow or self.p.interest or self.cash < 0:
             self._short = sum(-p.size * data.close[0] for data, p in self.positions.items() if p.size < 0)
-            self._since = self._now() if self._short or self.p.interest else None
+            self._since = self._now() if self._short or self.p.interest or self.cash < 0 else None
 
     def accrue(self) -> None:
         """Books the interest and borrow cost from the last bar to this one, and what `settle` books.
@@ -79,6 +90,8 @@ class Broker(bt.brokers.BackBroker):
             since, self._since = self._since, None
             years = (self._now() - since) / 365
             self.cash -= self.p.borrow * years * self._short
+            if self.cash < 0:
+                self.cash += self.p.loan * years * self.cash
             if since >= self.p.interest_from:
                 self.cash += self.p.interest * years * max(self.cash - self._short, 0.0)
         self.settle()
@@ -131,6 +144,14 @@ class Broker(bt.brokers.BackBroker):
                     queue.remove(order)
                     order.cancel()
                     self.notify(order)
+
+    def _credit(self) -> float:
+        """Cash lent while the orders of a rule are filled, which are sized for the account: as much as they take."""
+        if self.p.leverage == 1:
+            return 0.0
+        sized = [order for order in (*self.submitted, *self.pending) if order.info.get("sized") and order.isbuy()]
+        spent = sum(order.created.size * order.data.open[0] for order in sized) * (1 + self.cost_rate)
+        return 2 * (spent + max(-self.cash, 0.0))  # more than that, because rounding would refuse the last cent
 
     def _now(self) -> float:
         """The latest bar's date number."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import pandas as pd
 
-from rollcast.strategies.base import ForecastStrategy
-from rollcast.strategies.feed import actions_of
+from rollcast.strategies.actions import actions_of
+from rollcast.strategies.rule import NameRule, NameState
 
 
-class BuyAndHold(ForecastStrategy):
+@dataclass
+class BuyAndHold(NameRule):
     """Fully invested from the first forecast on, whatever it says: the benchmark of every tear sheet."""
 
-    def decide(self, forecast: float) -> float | None:
+    def decide(self, state: NameState) -> float | None:
         return 1.0
 
 
-def holding(bars: pd.DataFrame) -> dict[str, Any]:
+def holding(bars: pd.DataFrame) -> dict[str, float]:
     """The parameters of the benchmark on these bars: where dividends are paid in cash, they are put back as they come.
 
     With the usual tolerance they would lie idle until they are a tenth of the account.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import datetime
 from typing import Any
 
 import backtrader as bt
@@ -11,9 +12,8 @@ import pandas as pd
 
 # backtrader counts days from 0001-01-01, which is day 1; numpy counts from 1970-01-01.
 EPOCH = 719163
+EPOCH_DATE = datetime.datetime(1970, 1, 1)
 DAY = 86_400_000_000  # microseconds
-# What a bar that is no ex-date pays for a unit held, and makes of one.
-NO_ACTION = {"dividend": 0.0, "split": 1.0}
 
 
 class ForecastFeed(bt.feeds.PandasData):
@@ -64,27 +64,13 @@ class ActionFeed(ForecastFeed):
     params: Any = (("dividend", "dividend"), ("split", "split"))
 
 
-def actions_of(bars: pd.DataFrame) -> pd.DataFrame | None:
-    """The `dividend` and `split` that bars carry beside their prices; None where they carry neither.
-
-    Raises ValueError for a dividend that is missing, negative or infinite, or a split that is not above 0.
-    """
-    if not set(NO_ACTION) & set(bars):
-        return None
-    nothing = pd.DataFrame(NO_ACTION, index=bars.index)
-    acted = nothing.assign(**{name: bars[name].astype(float) for name in nothing if name in bars})
-    lowest = {"dividend": acted["dividend"] >= 0, "split": acted["split"] > 0}
-    for name, sound in lowest.items():
-        wrong = ~(sound & np.isfinite(acted[name]))
-        if wrong.any():
-            date = wrong.idxmax()
-            value = acted.loc[date, name]
-            raise ValueError(f"the {name} of {date:%Y-%m-%d} is {value:g}; no dividend is 0, and no split is 1")
-    return acted
-
-
 def date_numbers(index: Any) -> np.ndarray:
     """backtrader's numbers for a tz-naive DatetimeIndex, one vectorised pass; equal to `bt.date2num` of each."""
     microseconds = pd.DatetimeIndex(index).as_unit("us").asi8
     days, rest = np.divmod(microseconds, DAY)
     return days + EPOCH + rest / DAY
+
+
+def date_of(number: float) -> datetime.datetime:
+    """The date and time of a backtrader number, to the millisecond, which is what its digits hold."""
+    return EPOCH_DATE + datetime.timedelta(milliseconds=round((number - EPOCH) * (DAY / 1000)))

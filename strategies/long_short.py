@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from rollcast.strategies.base import BandStrategy
+from dataclasses import dataclass
+
+from rollcast.strategies.rule import BandRule, NameState
 
 
-class LongShort(BandStrategy):
+@dataclass
+class LongShort(BandRule):
     """Long while the forecast is above the dead band, short once it is below."""
 
-    def decide(self, forecast: float) -> float | None:
-        return {1: self.p.exposure, -1: -self.p.exposure}.get(self.opinion(forecast))
+    def decide(self, state: NameState) -> float | None:
+        return {1: self.exposure, -1: -self.exposure}.get(self.opinion(state.forecast))

@@ -20,6 +20,7 @@ import numpy as np
 
 SHAVE = 1 - 1e-9  # an order for the whole of the cash must stay affordable after rounding
 DUST = 1e-6  # of equity: a difference in weight that is no trade
+ROUNDING = 1e-9  # by which weights may exceed what the account may hold
 COLLATERAL = 0.5  # cash kept back for the shorts, over their value: it pays their borrow cost and dividends
 
 Number = TypeVar("Number", float, np.ndarray)
@@ -39,12 +40,30 @@ class Ruined(ValueError):
         return f"the account was wiped out on {self.date:%Y-%m-%d}: equity {self.equity:.2f}. Trade smaller"
 
 
+def refuse_leverage(rule: str, gross: float, leverage: float, present: float, date: datetime.datetime) -> None:
+    """Raises ValueError where the absolute weights a rule wants add up to more than the account may hold.
+
+    Rounding is forgiven, and so is as much as is held at present, to which prices may have carried it.
+    """
+    if gross > max(leverage, present) * (1 + ROUNDING):
+        raise ValueError(
+            f"{rule} wants weights of {gross:.6g} times the equity on {date:%Y-%m-%d}, and the account may hold "
+            f"{leverage:g}; make them smaller, or allow it with --leverage"
+        )
+
+
+def cost_rate(commission: Number, slippage: Number) -> Number:
+    """r: the cost of buying, as a fraction of the value at the open; of both fractions. Selling costs no more."""
+    return (1 + slippage) * (1 + commission) - 1
+
+
 @dataclass(frozen=True)
 class Book:
     """What the account holds at an open, (N,); the price of a name without a bar is its last close.
 
     cash:  in the currency of the prices.   rate: r.   whole: whether units must be whole.
-    today: the date and time of this open.
+    today: the date and time of this open.   leverage: the most that absolute weights may add up to; beyond 1, cash is
+    borrowed.
     """
 
     units: np.ndarray
@@ -53,6 +72,7 @@ class Book:
     rate: float
     whole: bool
     today: Callable[[], datetime.datetime]
+    leverage: float = 1.0
 
     @property
     def value(self) -> np.ndarray:
@@ -114,7 +134,7 @@ def changes(
     wanted = units_for(target[traded], worth, book.price[traded])
     change = np.zeros(len(target))
     change[traded] = (np.trunc(wanted) if book.whole else wanted) - book.units[traded]
-    return _affordable(book, change), traded
+    return _affordable(book, change, (book.leverage - 1) * worth), traded
 
 
 def after_closing(equity: Number, gross: Number, rate: Number) -> Number:
@@ -153,18 +173,18 @@ def units_for(weight: Number, worth: Number, price: Number) -> Number:
     return weight * worth / price * SHAVE
 
 
-def _affordable(book: Book, change: np.ndarray) -> np.ndarray:
+def _affordable(book: Book, change: np.ndarray, credit: float) -> np.ndarray:
     """The same changes, (N,), with what is bought made smaller where the cash does not suffice.
 
     A share x of what is bought must leave COLLATERAL of the value of the shorts that remain:
-    C - x·(1 + r)·(B + L) ≥ COLLATERAL · (S - x·B), for C the cash and S the shorts after the sales, B what is bought
-    back of S and L what is bought beyond.
+    C - x·(1 + r)·(B + L) ≥ COLLATERAL · (S - x·B), for C the cash and the credit and S the shorts after the sales, B
+    what is bought back of S and L what is bought beyond.
     """
     value = change * book.price
     after_sales = book.value + np.minimum(value, 0.0)
     bought = np.maximum(value, 0.0)
     back = np.minimum(bought, np.maximum(-after_sales, 0.0))
-    free = book.cash - float(value[value < 0].sum()) * (1 - book.rate)
+    free = book.cash + credit - float(value[value < 0].sum()) * (1 - book.rate)
     free -= COLLATERAL * float(np.maximum(-after_sales, 0.0).sum())
     needed = float(bought.sum()) * (1 + book.rate) - COLLATERAL * float(back.sum())
     free = max(free, 0.0)

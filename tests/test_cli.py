@@ -78,6 +78,7 @@ def test_a_run_leaves_one_whole_folder(sma_run):
         "forecasts.parquet",
         "metrics.json",
         "orders.csv",
+        "positions.parquet",
         "recipe.json",
         "tearsheet.html",
         "trades.csv",

@@ -186,7 +186,7 @@ def test_a_parameter_without_a_default_is_listed_as_required(site):
     distribution(
         site, "some-plugins", "[rollcast.predictors]\nidea = some_idea:Idea\n", some_idea=IDEA.replace(" = 3", "")
     )
-    assert "size=(required)" in cli("list").stdout
+    assert "size=(required)" in fresh("list", site=site).stdout
 
 
 @pytest.mark.parametrize("name", ["statistics", "random", "decimal", "string"])

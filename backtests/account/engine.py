@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,10 +10,13 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.account.hosts import Strategy, host_one
+from rollcast.backtests.json_values import Parameters
 from rollcast.predictors.bars import check_bars
+from rollcast.strategies.actions import actions_of
 from rollcast.strategies.broker import Broker
-from rollcast.strategies.feed import ActionFeed, ForecastFeed, actions_of, date_numbers
-from rollcast.strategies.sizing import Ruined
+from rollcast.strategies.feed import ActionFeed, ForecastFeed, date_numbers
+from rollcast.strategies.sizing import Ruined, cost_rate
 
 PAYMENT_COLUMNS = ["date", "dividend", "units", "split", "fraction"]
 ORDER_COLUMNS = ["date", "side", "units", "price", "value", "commission", "slippage", "status"]
@@ -30,6 +32,10 @@ class Account:
     borrow_bps:     basis points a year on the market value of short positions.
     interest_bps:   basis points a year earned on cash, counted from the first forecast.
     fractional:     whether fractions of a unit may be held.
+    leverage:       the most that the absolute weights of a rule may add up to, at least 1. Beyond 1, cash is borrowed.
+    loan_bps:       basis points a year paid on borrowed cash, that is on what the cash is below zero.
+
+    Raises ValueError for cash or leverage that is too small, and for a rate below 0 or of 10,000 and more.
     """
 
     cash: float = 100_000.0
@@ -38,13 +44,32 @@ class Account:
     borrow_bps: float = 50.0
     interest_bps: float = 0.0
     fractional: bool = False
+    leverage: float = 1.0
+    loan_bps: float = 200.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.cash) and self.cash > 0):
             raise ValueError(f"cash must be above 0; got {self.cash:g}")
+        if not (math.isfinite(self.leverage) and self.leverage >= 1):
+            raise ValueError(f"leverage must be at least 1; got {self.leverage:g}")
         for name, value in asdict(self).items():
             if name.endswith("_bps") and not 0 <= value < 10_000:
                 raise ValueError(f"{name} must be at least 0 and below 10000; got {value:g}")
+
+    def as_dict(self) -> dict[str, float]:
+        """Every field by its name, but leverage and its price only where there is any: else they change nothing."""
+        words = asdict(self)
+        return words if self.leverage > 1 else {k: v for k, v in words.items() if k not in ("leverage", "loan_bps")}
+
+    @property
+    def cost_rate(self) -> float:
+        """Cost of buying, as a fraction of the traded value at the open; of selling it is no more."""
+        return cost_rate(self.commission_bps / 1e4, self.slippage_bps / 1e4)
+
+    @property
+    def fast(self) -> bool:
+        """Whether `account.evaluate` can keep it: at costs of 100 % orders could be refused, which it does not show."""
+        return self.cost_rate < 1
 
 
 @dataclass(frozen=True)
@@ -70,12 +95,12 @@ class Simulation:
 def simulate(
     bars: pd.DataFrame,
     forecast: pd.Series,
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | None = None,
+    strategy: Strategy,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     **modes: Any,
 ) -> Simulation:
-    """Trades `forecast` over `bars` with a backtrader strategy; decisions at the close fill at the next open.
+    """Trades `forecast` over `bars` by a rule or a backtrader strategy; decisions at the close fill at the next open.
 
     bars:  prices as the account pays them; where they carry `dividend` and `split`, these are booked on their bars.
 
@@ -84,6 +109,7 @@ def simulate(
     Raises Ruined if the account is wiped out, since no result after that has a meaning.
     """
     account = account or Account()
+    host, arguments = host_one(strategy, parameters)
     check_bars(bars)
     if not forecast.index.equals(bars.index):
         raise ValueError("the forecast must have the same dates as the bars")
@@ -92,7 +118,7 @@ def simulate(
     cerebro.broker = broker_for(account, forecast.notna())
     rows, acted = bars.assign(forecast=forecast.to_numpy(float)), actions_of(bars)
     cerebro.adddata(ForecastFeed(dataname=rows) if acted is None else ActionFeed(dataname=rows.assign(**acted)))
-    cerebro.addstrategy(strategy, **(parameters or {}))
+    cerebro.addstrategy(host, **arguments)
     cerebro.addanalyzer(_History, _name="history")
     cerebro.addanalyzer(Orders, _name="orders")
     (run,) = cerebro.run()
@@ -113,6 +139,8 @@ def broker_for(account: Account, known: pd.Series) -> Broker:
         interest=account.interest_bps / 1e4,
         interest_from=date_numbers(pd.DatetimeIndex(known.index))[first[0]] if len(first) else math.inf,
         fractional=account.fractional,
+        leverage=account.leverage,
+        loan=account.loan_bps / 1e4,
     )
     broker.setcash(account.cash)
     return broker

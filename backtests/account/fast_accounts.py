@@ -9,15 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import backtrader as bt
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.fast_book import Book
 from rollcast.backtests.account.fast_rules import RULES, supports
+from rollcast.backtests.account.hosts import Strategy, class_of
+from rollcast.backtests.json_values import Parameters
 from rollcast.predictors.bars import check_bars
-from rollcast.strategies.feed import actions_of
+from rollcast.strategies.actions import actions_of
+from rollcast.strategies.rule import NameRule
 
 # Variants traded together: more would leave the cache, fewer would pay Python's price per bar more often.
 BLOCK = 1000
@@ -84,8 +86,8 @@ class Evaluation:
 def evaluate(
     bars: pd.DataFrame | Prices,
     forecasts: Any,
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    strategy: Strategy,
+    parameters: Parameters | Sequence[Parameters] | None = None,
     accounts: Account | Sequence[Account] | None = None,
     delays: int | Sequence[int] = 0,
 ) -> Evaluation:
@@ -99,7 +101,7 @@ def evaluate(
     unknown parameter, ValueError for one outside its limits, for shapes that do not match, and for costs of 100 %.
     """
     if not supports(strategy):
-        raise TypeError(f"{strategy.__name__} has no fast rule, only the built-in strategies do; use simulate")
+        raise TypeError(f"{class_of(strategy).__name__} has no fast rule, only built-in strategies do; use simulate")
     prices = bars if isinstance(bars, Prices) else Prices.of(bars)
     table, books, late = _parameters(strategy, parameters), _listed(accounts or Account()), _listed(delays)
     forecast = _forecasts(forecasts, prices)
@@ -123,7 +125,7 @@ def evaluate(
 
 
 def _trade(
-    strategy: type[bt.Strategy],
+    strategy: type[NameRule],
     forecast: np.ndarray,
     prices: Prices,
     parameters: Mapping[str, np.ndarray],
@@ -142,15 +144,15 @@ def _trade(
         return book.trade(decisions, opening, closing, prices.index)
 
 
-def _parameters(strategy: type[bt.Strategy], given: Any) -> dict[str, np.ndarray]:
+def _parameters(strategy: type[NameRule], given: Any) -> dict[str, np.ndarray]:
     """Every parameter, (1,) where all variants agree, else (N,)."""
-    defaults = dict(strategy.params._getitems())
+    defaults = strategy().parameters
     rows = [defaults | dict(one) for one in _listed(given or {})]
     for row in rows:
         unknown = sorted(set(row) - set(defaults))
         if unknown:
             raise TypeError(f"{strategy.__name__} has no parameter {unknown[0]!r}; it has {', '.join(defaults)}")
-        strategy.check(**row)
+        strategy(**row)
     table = {name: np.array([float(row[name]) for row in rows]) for name in defaults}
     if len(rows) == 1:
         return table

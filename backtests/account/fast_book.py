@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from rollcast.strategies.feed import date_numbers
-from rollcast.strategies.sizing import DUST, after_closing, after_costs_of_one, units_for
+from rollcast.strategies.sizing import DUST, after_closing, after_costs_of_one, cost_rate, units_for
 
 
 class Book:
@@ -40,7 +40,7 @@ class Book:
         slippage, self._commission = each(account["slippage_bps"] / 1e4), each(account["commission_bps"] / 1e4)
         self._borrow, self._interest = each(account["borrow_bps"] / 1e4), each(account["interest_bps"] / 1e4)
         self._dearer, self._cheaper = 1 + slippage, 1 - slippage
-        self._rate = self._dearer * (1 + self._commission) - 1
+        self._rate = cost_rate(self._commission, slippage)
         if (self._rate >= 1).any():
             raise ValueError(f"commission and slippage must cost less than 100 %; got {100 * self._rate.max():.4g} %")
         self._fractional = each(account["fractional"]) != 0

@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from typing import TypeGuard
 
-import backtrader as bt
 import numpy as np
 
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
 from rollcast.strategies.proportional import Proportional
+from rollcast.strategies.rule import NameRule
 
 Parameters = Mapping[str, np.ndarray]
 Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, Parameters], np.ndarray]
 
 
-def supports(strategy: type[bt.Strategy]) -> bool:
+def supports(strategy: Strategy) -> TypeGuard[type[NameRule]]:
     """Whether there is a rule for this very class; a subclass may decide otherwise and has none."""
-    return strategy in RULES
+    return isinstance(strategy, type) and strategy in RULES
 
 
 def buy_and_hold(forecast: np.ndarray, close: np.ndarray, worth: np.ndarray, p: Parameters) -> np.ndarray:
@@ -75,7 +77,7 @@ def _averages(values: np.ndarray, step: np.ndarray) -> np.ndarray:
     return averages
 
 
-RULES: dict[type[bt.Strategy], Rule] = {
+RULES: dict[type, Rule] = {
     BuyAndHold: buy_and_hold,
     LongFlat: long_flat,
     LongShort: long_short,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account, Orders, broker_for, payments_of, refuse_ruin
+from rollcast.backtests.account.hosts import Strategy, host_many
+from rollcast.backtests.json_values import Parameters
 from rollcast.backtests.market.panel import Panel
-from rollcast.strategies.portfolio.base import PortfolioStrategy
-from rollcast.strategies.portfolio.feed import NameActionFeed, NameFeed, on_calendar
+from rollcast.strategies.portfolio.calendar import on_calendar
+from rollcast.strategies.portfolio.feed import NameActionFeed, NameFeed
 
 
 @dataclass(frozen=True)
@@ -37,24 +38,26 @@ class PanelSimulation:
 def simulate_panel(
     panel: Panel,
     forecasts: pd.DataFrame,
-    strategy: type[PortfolioStrategy],
-    parameters: Mapping[str, Any] | None = None,
+    strategy: Strategy,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     **modes: Any,
 ) -> PanelSimulation:
     """Trades `forecasts` (dates × symbols, NaN where there is none) over the panel in one account.
 
+    strategy: a rule for many names, or one for a single name, of which each name then has a copy and an equal share.
     modes: passed to `bt.Cerebro` (runonce, preload, exactbars); none of them changes the result.
 
-    Raises ValueError if the account is wiped out, since no result after that has a meaning.
+    Raises Ruined if the account is wiped out, since no result after that has a meaning.
     """
     account = account or Account()
+    host, arguments = host_many(strategy, parameters)
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=True, **modes)
     cerebro.broker = broker_for(account, forecasts.notna().any(axis=1))
     for symbol, bars in panel.bars.items():
         rows = on_calendar(bars, forecasts[symbol].reindex(bars.index), panel.calendar)
         cerebro.adddata((NameActionFeed if "dividend" in rows else NameFeed)(dataname=rows), name=symbol)
-    cerebro.addstrategy(strategy, **(parameters or {}))
+    cerebro.addstrategy(host, **arguments)
     cerebro.addanalyzer(_History, _name="history")
     cerebro.addanalyzer(Orders, _name="orders")
     (run,) = cerebro.run()
@@ -62,7 +65,7 @@ def simulate_panel(
         _history(run.analyzers.history, panel.calendar),
         pd.DataFrame(run.analyzers.history.units, columns=panel.symbols, index=panel.calendar),
         run.analyzers.orders.table(panel.calendar),
-        getattr(run, "too_small", 0),
+        run.trader.too_small,
         payments_of(cerebro.broker, panel.calendar),
     )
 

@@ -6,19 +6,19 @@ Notation: f forecast and y the next return, (T, N): T dates, N names; a date cou
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account.panel_engine import PanelSimulation
+from rollcast.backtests.json_values import Values
 from rollcast.backtests.market.panel import Panel
 
 LEAST = 3  # names: a rank correlation of two says nothing
 QUANTILE = 5  # the top and bottom fifth
 
 
-def panel_scores(panel: Panel, table: pd.DataFrame, bars_per_year: int) -> dict[str, Any]:
+def panel_scores(panel: Panel, table: pd.DataFrame, bars_per_year: int) -> Values:
     """The cross-section's scores, before any money was put on it; NaN where one is not defined.
 
     names:    of the panel.    forecast_names: with a forecast.    dates: that count.

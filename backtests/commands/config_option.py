@@ -26,6 +26,7 @@ class ConfigOption(click.Option):
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, object], args: list[str]
     ) -> tuple[object, list[str]]:
+        """Reads the file, before click parses the other options. Raises ValueError or LookupError for its mistakes."""
         path, args = super().handle_parse_result(ctx, opts, args)
         # Without the option, click passes a sentinel of its own, and not None.
         if isinstance(path, Path) and not ctx.resilient_parsing:

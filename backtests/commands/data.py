@@ -1,4 +1,4 @@
-"""`cli.py data`: what prices there are, where they come from, and what is wrong with them."""
+"""`cli.py data`: the available prices, their sources, and their defects."""
 
 from __future__ import annotations
 
@@ -31,10 +31,13 @@ def list_data() -> None:
 
 @data.command(name="fetch")
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL…")
-@click.option("--whole", is_flag=True, help="Download everything again, in place of what is stored.")
-@click.option("--deadline", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds a symbol.")
+@click.option("--whole", is_flag=True, help="Download all bars again, in place of those stored.")
+@click.option("--deadline", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds per symbol.")
 def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
-    """Download from Yahoo what the store lacks. AAPL is daily; AAPL.1h, .30m, .15m, .5m, .2m, .1m are shorter bars."""
+    """Download the bars that the store lacks from Yahoo.
+
+    AAPL is daily; AAPL.1h, .30m, .15m, .5m, .2m, .1m are shorter bars.
+    """
     from rollcast.backtests.data.fetch import fetch
 
     failed = 0
@@ -59,7 +62,7 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 @click.argument("symbol")
 @with_options(SOURCE, ADJUST, BAR, *FILE_OPTIONS)
 def show_data(symbol: str, **options: object) -> None:
-    """Show where a symbol's bars come from, what was detected, and the first and last of them."""
+    """Show the source of a symbol's bars, what was detected in them, and the first and last bars."""
     from rollcast.backtests.data.load import load
 
     data = load(symbol, data_options(options))
@@ -76,7 +79,7 @@ def show_data(symbol: str, **options: object) -> None:
 @click.argument("symbol")
 @with_options(SOURCE, *FILE_OPTIONS)
 def check_data(symbol: str, **options: object) -> None:
-    """Say what is wrong with a symbol's bars; ends with status 1 where it would stop a backtest."""
+    """List the defects of a symbol's bars; exit status 1 where one would stop a backtest."""
     from rollcast.backtests.data.report import check
 
     report = check(symbol, data_options(options))

@@ -1,4 +1,4 @@
-"""The `ledger` commands."""
+"""`cli.py ledger`: the recorded runs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ if TYPE_CHECKING:
 
 @click.group()
 def ledger() -> None:
-    """Every run that was recorded: what was tried, and how often."""
+    """The recorded runs: what was tried, and how often."""
 
 
 @ledger.command(name="list")
 @click.option("--symbol", help="Only of this symbol.")
 @click.option("--predictor", "-P", metavar="NAME|FILE", help="Only of this predictor.")
 @click.option("--strategy", "-S", metavar="NAME|FILE", help="Only of this strategy.")
-@click.option("--since", metavar="DATE", callback=date, help="Only from this date on, in UTC.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="Most runs to list.")
+@click.option("--since", metavar="DATE", callback=date, help="Only runs recorded from this date on, in UTC.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="List at most so many runs.")
 @click.option("--sort", type=click.Choice(["created", "sharpe", "cagr"]), default="created", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @OUT
 def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
-    """List the recorded runs, newest first, and how many different things were tried."""
-    from rollcast.backtests.ledger.ledger import NAME, Ledger
+    """List the recorded runs, newest first, and the number of different trials."""
+    from rollcast.backtests.ledger.database import NAME
+    from rollcast.backtests.ledger.ledger import Ledger
 
     book = Ledger(out / NAME)
     runs = book.runs(**filters)
@@ -52,8 +53,9 @@ def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @OUT
 def show_run(number: int, out: Path, as_json: bool) -> None:
-    """Show everything the ledger keeps of a run."""
-    from rollcast.backtests.ledger.ledger import NAME, Ledger
+    """Show everything that the ledger records of a run."""
+    from rollcast.backtests.ledger.database import NAME
+    from rollcast.backtests.ledger.ledger import Ledger
 
     run = Ledger(out / NAME).run(number)
     if as_json:
@@ -71,7 +73,8 @@ def show_run(number: int, out: Path, as_json: bool) -> None:
 @OUT
 def export_runs(file: Path, out: Path) -> None:
     """Write every recorded run, with its recipe, to FILE: .csv, .json or .parquet."""
-    from rollcast.backtests.ledger.ledger import NAME, Ledger
+    from rollcast.backtests.ledger.database import NAME
+    from rollcast.backtests.ledger.ledger import Ledger
 
     count = Ledger(out / NAME).export(file)
     click.echo(f"wrote {count:,} run{'s' * (count != 1)} to {file}")
@@ -99,8 +102,10 @@ def _print_runs(runs: pd.DataFrame) -> None:
 
 
 def _number(value: float | None, form: str) -> str:
+    """A number in this format; a dash for a missing one."""
     return "-" if value is None or value != value else format(value, form)
 
 
 def _cut(text: str, width: int) -> str:
+    """A text of at most this many letters."""
     return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,4 +1,4 @@
-"""The command line: which command lives where, and how errors are shown."""
+"""The command line: the module of every command, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -27,21 +27,24 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The commands above, each imported when it is asked for.
+    """The commands in `COMMANDS`, each imported only when it is called.
 
-    Errors that are expected are one plain line and exit code 1; --debug shows where they came from.
+    Expected errors are one line and exit code 1; --debug shows their traceback.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of this name, imported now; None for an unknown one."""
         if name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
 
     def invoke(self, ctx: click.Context) -> object:
+        """Runs a command. Raises click.ClickException, with its line alone, for an expected error."""
         try:
             return super().invoke(ctx)
         except (ValueError, TypeError, LookupError, OSError, ArithmeticError, ImportError) as error:

@@ -35,6 +35,7 @@ def _merged(ctx: click.Context, option: click.Parameter, values: Sequence[str]) 
 
 
 def _pairs(option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE texts as a dict. Raises click.BadParameter for another text, and for a name given twice."""
     pairs: dict[str, str] = {}
     for value in values:
         key, equals, text = value.partition("=")
@@ -110,6 +111,8 @@ ACCOUNT_OPTIONS = (
     click.option("--borrow-bps", type=float, default=50.0, show_default=True, help="A year, on short positions."),
     click.option("--interest-bps", type=float, default=0.0, show_default=True, help="A year, earned on cash."),
     click.option("--fractional", is_flag=True, help="Hold fractions of a unit."),
+    click.option("--leverage", type=float, default=1.0, show_default=True, help="The most that |weights| add up to."),
+    click.option("--loan-bps", type=float, default=200.0, show_default=True, help="A year, paid on borrowed cash."),
 )
 # All options of a backtest but the predictor's, the symbol's, and where the run is written to.
 BACKTEST_OPTIONS = (
@@ -219,6 +222,7 @@ def training_bar() -> Iterator[Callable[..., None]]:
         bars: dict[str, Any] = {}
 
         def progress(finished: int, total: int, name: str = "") -> None:
+            """Draws a model's bar; finished, total: refits; name: of the model."""
             if name not in bars:
                 stack.close()  # ends the bar before
                 bar = click.progressbar(length=total, label=f"Training {name}".strip(), show_pos=True, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The command that runs a predictor on placebo markets."""
+"""`cli.py placebo`: a predictor on surrogate markets that have nothing to forecast."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rollcast.backtests.commands.options import PARAMS, PREDICTOR, one_name, req
 if TYPE_CHECKING:
     from rollcast.backtests.placebo import Placebo
 
-# Those of backtests.placebo.SURROGATES, which --help is too quick to import.
+# The names in backtests.placebo.SURROGATES, which is not imported here so that --help is fast.
 NULLS = ("flipped", "permuted", "blocks", "phases", "garch")
 
 ONE_NAME = "surrogates are drawn for each name by itself, and those of several would lose the correlation between them"
@@ -71,7 +71,7 @@ def placebo(
 
 
 def _print_placebo(outcome: Placebo) -> None:
-    """A line for each score: the real one, what chance made of it, and how likely chance does as well."""
+    """Prints a line for each score: on the real market, its distribution on the surrogates, and the p-value."""
     fewer = f", after which no p can come to {outcome.until:g}," if len(outcome.table) < outcome.limit else ""
     click.echo(f"\nOn {len(outcome.table)} {outcome.null} markets{fewer} and the real one:\n")
     click.echo(f"{'':<22}{'real':>9}{'median':>9}{'best 5 %':>10}{'p':>8}{'95 % interval of p':>21}")

@@ -1,4 +1,4 @@
-"""Commands about predictors and strategies themselves."""
+"""Commands on predictors and strategies: list, check, write and explain them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def list_plugins() -> None:
 @PARAMS
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
-    """Check that a predictor keeps the contract and does not look ahead, one sentence per check."""
+    """Check that a predictor fulfils its contract and does not look ahead, one line per check."""
     from rollcast.predictors.checks.suite import check_predictor, start_sensitivity
 
     model, call = _model(predictor, params)
@@ -79,7 +79,7 @@ def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
 @click.argument("name")
 @click.option("--package", is_flag=True, help="A distribution to pip install, with its entry point and a test.")
 def new(kind: str, name: str, package: bool) -> None:
-    """Write the first lines of a plugin: a short file that works at once."""
+    """Write the template of a plugin: a short file that works at once."""
     from rollcast.backtests.scaffold import write_plugin
 
     files = write_plugin(kind, name, Path(), package=package)
@@ -99,12 +99,12 @@ def new(kind: str, name: str, package: bool) -> None:
 @click.argument("name")
 @click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`.")
 @with_options(SOURCE, BAR, *FILE_OPTIONS, START, END)
-@click.option("--train", type=int, default=1000, show_default=True, help="Bars, the last ones, the net is fitted on.")
+@click.option("--train", type=int, default=1000, show_default=True, help="The number of last bars to fit the net on.")
 @PARAMS
 @click.option("--seed", type=int, help="Of the first net.")
 @OUT
 def explain(name: str, train: int, out: Path, **options: object) -> None:
-    """Fit a recurrent net on the last bars and draw what it does inside."""
+    """Fit a recurrent net on the last bars; draw its gates, states and gradients."""
     reason = "it shows one net, fitted on the bars of one name"
     request = one_name(request_of(options | {"predictor": name}), "explain", reason)
     from rollcast import RunFolder
@@ -130,7 +130,7 @@ def _model(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner, str]:
 
 
 def _print_outcome(outcome: Outcome, call: str) -> None:
-    """A line for the check, and for a finding the finding and the script that shows it."""
+    """Prints a line for the check; of a failure also the finding, and a script that reproduces it."""
     color = {"passed": "green", "failed": "red", "expected": "yellow"}[outcome.status]
     click.echo(f"{click.style(f'{outcome.status:<8}', fg=color)} {outcome.check}  {outcome.check.sentence}")
     if outcome.finding:
@@ -158,6 +158,7 @@ def _described(registry: Registry, cls: type) -> list[str]:
 
 
 def _shown(value: object) -> str:
+    """The default of a parameter as text."""
     if value is MISSING:
         return "(required)"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

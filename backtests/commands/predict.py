@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 @PREDICTOR
 @PARAMS
 @with_options(CONFIG, *BACKTEST_OPTIONS)
-@click.option("--no-skill", is_flag=True, help="The forecast alone: a learner is fitted once, on its last window.")
+@click.option("--no-skill", is_flag=True, help="The forecast alone: fit a learner once, on its last training window.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool, **options: object) -> None:
-    """Forecast the bar after the last one, beside the skill of all such forecasts so far, and the position to take.
+    """Forecast the bar after the last one; print the skill of past forecasts and the position to take.
 
     Nothing is written, and no trial is counted.
     """
@@ -40,7 +40,7 @@ def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool
     requests = [request_of(options | {"symbol": symbol}) for symbol in symbols]
     from rollcast.backtests.next_bar import forecast_names
 
-    # What cannot be read is found out before anything is trained.
+    # All data are read before training, which may take hours, so that an unreadable symbol fails at once.
     markets = [request.market() for request in requests]
     forecasts: list[NextBar] = []
     with training(engine) as report:
@@ -55,7 +55,7 @@ def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool
 
 
 def _print(forecasts: list[NextBar]) -> None:
-    """An aligned table, a line for each symbol, and what the gate found."""
+    """Prints an aligned table, a line for each symbol, and the verdict on look-ahead."""
     titles = ["symbol", "last bar", "close", "forecast", "next close"]
     rows = [_forecast(one) for one in forecasts]
     histories = [one.history for one in forecasts if one.history]
@@ -75,6 +75,7 @@ def _print(forecasts: list[NextBar]) -> None:
 
 
 def _forecast(one: NextBar) -> list[str]:
+    """The cells of a forecast: symbol, date, close, forecast, and the price it implies."""
     form = "%Y-%m-%d" if one.date == one.date.normalize() else "%Y-%m-%d %H:%M"
     return [
         one.symbol,
@@ -86,7 +87,7 @@ def _forecast(one: NextBar) -> list[str]:
 
 
 def _skill(history: History) -> list[str]:
-    """The cells of what came before; a dash for what is not defined."""
+    """The cells of the position and of past skill; a dash for a score that is not defined."""
     position, skill = history.position, history.skill
     forms = {"r2": "+.2%", "ic": "+.3f", "ic_t": "+.1f", "hit_rate": ".1%"}
     low, high = skill["hit_rate_low"], skill["hit_rate_high"]

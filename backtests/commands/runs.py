@@ -1,4 +1,4 @@
-"""Commands that make runs, and look at them again."""
+"""Commands that run backtests, and that read saved runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def backtest(engine: str, open_sheet: bool, out: Path, **options: object) -> Non
 
 @click.command()
 @click.argument("predictors", nargs=-1, required=True, metavar="NAME[,PARAMETER=VALUE…]…")
-@click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each random predictor.")
+@click.option(
+    "--seeds", type=int, default=1, show_default=True, help="Runs of each random predictor, with one seed each."
+)
 @run_options
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 def compare(
@@ -42,7 +44,7 @@ def compare(
 ) -> None:
     """Compare predictors on the same bars: two or more, such as `sma,window=100 ols-features lstm`.
 
-    All are traded from the date on at which the last of them has a forecast. Each run gets its own tear sheet.
+    All are traded from the first date on which every one has a forecast. Each run has its own tear sheet.
     """
     base = request_of(options | {"predictor": predictors[0], "params": {}})
     from rollcast.backtests.comparison import entrants_of
@@ -64,7 +66,7 @@ def compare(
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def report(run: Path) -> None:
-    """Write the tear sheet of a saved run again, with the trials counted by now."""
+    """Write the tear sheet of a saved run again, with the number of trials counted since."""
     from rollcast.backtests.workspace import workspace
 
     result = workspace.rebuild(run)
@@ -75,7 +77,7 @@ def report(run: Path) -> None:
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def verify(run: Path) -> None:
-    """Make a saved run again from its recipe, and say whether forecasts, orders and equity are the same to the bit."""
+    """Repeat a saved run from its recipe, and report whether forecasts, orders and equity are identical to the bit."""
     from rollcast.backtests.pipeline.result import Result
     from rollcast.backtests.verify import changes, check
 

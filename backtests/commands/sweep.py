@@ -1,4 +1,4 @@
-"""The command that tries many points and says what choosing the best of them is worth."""
+"""`cli.py sweep`: many parameter values, and the evidence for the best of them."""
 
 from __future__ import annotations
 
@@ -57,14 +57,19 @@ def shared_options(command: Command) -> Command:
     "--every", metavar="VALUES", help="Bars between two refits of a learner, in the same notation.  [default: 21]"
 )
 @click.option("--symbol", "symbols", multiple=True, default=["SPY"], show_default=True, help="Repeat for several.")
-@click.option("--draws", type=click.IntRange(min=1), help="Points drawn, instead of all combinations.")
+@click.option("--draws", type=click.IntRange(min=1), help="The number of points to draw, instead of all combinations.")
 @click.option(
     "--method", type=click.Choice(["grid", "sobol", "random", "tpe"]), help="[default: grid, sobol for draws]"
 )
 @click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each point of a random predictor.")
 @click.option("--reselect", type=click.IntRange(min=1), help="Bars between nested choices.  [default: a quarter]")
 @click.option("--past", type=click.IntRange(min=2), help="Bars a nested choice looks back on.  [default: all]")
-@click.option("--nested/--no-nested", default=True, show_default=True, help="Choose on the past, trade the next block.")
+@click.option(
+    "--nested/--no-nested",
+    default=True,
+    show_default=True,
+    help="Repeatedly choose on the past and trade the next block.",
+)
 @shared_options
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 def sweep(
@@ -72,9 +77,9 @@ def sweep(
     method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, engine: str, open_page: bool,
     out: Path, **options: object,
 ) -> None:  # fmt: skip
-    """Try many parameters, and say what choosing the best of them is worth.
+    """Try many parameter values, and estimate how much of the best one's result is due to the choice.
 
-    Every point is a trial in the ledger. The same command goes on with a sweep that was stopped.
+    Every point is a trial in the ledger. The same command resumes a sweep that was stopped.
     """
     schedule = [f"{name}={options[name]}" for name in ("train", "every") if options[name] is not None]
     fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False, "train": None, "every": None}
@@ -115,12 +120,13 @@ def _winners(plan: Sweep) -> AbstractContextManager[Start]:
 
 @contextmanager
 def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
-    """A table on standard error that is drawn over itself in a terminal, and a line now and then elsewhere."""
+    """Yields a report on standard error: in a terminal a table that is redrawn in place, elsewhere a line at times."""
     from rollcast.backtests.sweep.live import lines
 
     drawn, last, terminal = 0, 0.0, sys.stderr.isatty()
 
     def report(progress: Progress) -> None:
+        """Draws the state of the sweep, at most ten times a second in a terminal."""
         nonlocal drawn, last
         ended = progress.done >= progress.total
         if not ended and time.monotonic() - last < (0.1 if terminal else SECONDS):
@@ -137,7 +143,7 @@ def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
 
 
 def _print_sweep(swept: SweepResult) -> None:
-    """The best points, and what to make of the best."""
+    """Prints the best points, and the evidence for the best one."""
     from rollcast.backtests.sheet.sweep import conclusion
     from rollcast.backtests.sweep.live import best_lines
 

@@ -1,4 +1,4 @@
-"""Prices adjusted for what was paid out and split: by the file's own adjusted close, or from dividends and splits.
+"""Prices adjusted for dividends and splits: by the file's own adjusted close, or from the dividends and splits.
 
     a[t] = Π_{s>t} (1 − D[s] / C[s−1]) / R[s]
 
@@ -24,7 +24,7 @@ ACTIONS = ["dividend", "split"]
 
 
 def factors(rows: pd.DataFrame) -> np.ndarray:
-    """The adjustment of every bar, 1 at the last.
+    """The factor a[t] by which the prices of every bar are multiplied, (T,), 1 at the last bar.
 
     Raises ValueError where a dividend is not less than the close before it.
     """
@@ -40,11 +40,14 @@ def factors(rows: pd.DataFrame) -> np.ndarray:
 
 
 def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
-    """Rows that the doctor passed as bars: `full` for returns with dividends and splits, `none` for prices as traded.
+    """Rows without fatal findings as bars, their prices adjusted as `DataOptions.adjust` says.
 
-    `full` takes `adj_close` where there is one, else dividends and splits; the volume follows splits alone. `asof` is
-    `none`, of rows whose `actions` can be booked. Raises ValueError where prices as traded are asked for of a series
-    of adjusted closes, and `asof` of one without a record of dividends or splits.
+    "full" uses `adj_close` where there is one, else dividends and splits; the volume is adjusted for splits alone.
+    "asof" gives the prices of "none", and requires a record of dividends or splits to book. Missing prices of a bar are
+    its close, a missing volume is 0.   name: of the symbol, for messages.
+
+    Raises ValueError for "none" and "asof" of a series of adjusted closes alone, for "asof" without a record, and for
+    a dividend that is not less than the close before it.
     """
     if adjust != "full" and "close" not in rows:
         raise ValueError(f"{name} holds adjusted closes only; its raw prices are not there to trade")
@@ -70,13 +73,14 @@ def as_bars(rows: pd.DataFrame, adjust: str, name: str) -> pd.DataFrame:
 
 
 def actions_in(rows: pd.DataFrame) -> pd.DataFrame:
-    """The bars on which something was paid or split: `dividend` per share held the day before, `split` new per old."""
+    """The bars with a dividend or a split: `dividend` per share held the day before, `split` new shares per old."""
     dividend, ratio = _actions(rows)
     table = pd.DataFrame({"dividend": dividend, "split": ratio}, index=rows.index)
     return table[(dividend != 0) | (ratio != 1)]
 
 
 def _actions(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The dividends and split ratios of all rows, both (T,): 0 and 1 where there is none."""
     none = np.zeros(len(rows))
     dividend, split = (rows[name].fillna(0).to_numpy(float) if name in rows else none for name in ACTIONS)
     return dividend, np.where(split > 0, split, 1.0)

@@ -1,4 +1,4 @@
-"""Prices as bars, in the form most callers want: by a symbol, between two dates."""
+"""Bars by symbol, and what can be computed from their dates."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def load_bars(
 ) -> pd.DataFrame:
     """The bars of a symbol between two dates, both included: of a file, the local store, or what is bundled.
 
-    adjusted: prices multiplied so that returns include dividends and splits; False gives them as they were traded.
-    bar: coarser bars made of them, such as 1h, 1d, 1wk or 1mo.
+    adjusted: multiplies prices so that returns include dividends and splits; False leaves them as traded.
+    bar: the size of coarser bars to make, such as 1h, 1d, 1wk or 1mo.
 
     Raises LookupError for an unknown symbol, ValueError for an empty range, for bars that cannot be traded, or where
-    only adjusted prices exist. `backtests.data.load.load` takes more, and says how the bars came to be.
+    only adjusted prices exist. `backtests.data.load.load` takes more options, and records how the bars were made.
     """
     return load(symbol, DataOptions(start=start, end=end, adjust="full" if adjusted else "none", bar=bar)).bars
 
@@ -52,7 +52,7 @@ def list_bars() -> pd.DataFrame:
 
 
 def frequency(index: pd.DatetimeIndex) -> str:
-    """The usual distance of two bars: 5min, hourly, daily, weekly, monthly, …"""
+    """The median distance of two bars in words: 5min, hourly, daily, weekly, monthly."""
     minutes = _usual_minutes(index)
     for name, days in (("monthly", 28), ("weekly", 6), ("daily", 0.99)):
         if minutes >= days * 1440:
@@ -62,7 +62,7 @@ def frequency(index: pd.DatetimeIndex) -> str:
 
 
 def bars_per_year(index: pd.DatetimeIndex) -> int:
-    """Bars in a year, from the index itself: 252 for a stock's days, 365 for a market that never closes.
+    """Bars in a year, counted from the index: 252 for a stock's days, 365 for a market that never closes.
 
     Bars per session times `sessions_per_year`; for bars further apart than a few days, the year over their usual
     distance.
@@ -80,7 +80,7 @@ def _usual_minutes(index: pd.DatetimeIndex) -> float:
 
 
 def digest(bars: pd.DataFrame) -> str:
-    """SHA-256 of the dates and values of these bars, so that a recipe can say which it was run on."""
+    """SHA-256 of the dates and values of these bars, by which a recipe identifies them."""
     stamp = hashlib.sha256(bars.index.as_unit("ns").asi8.tobytes())
     for column in (*COLUMNS, *(name for name in ACTIONS if name in bars)):
         stamp.update(np.ascontiguousarray(bars[column].to_numpy(float)).tobytes())

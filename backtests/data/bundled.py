@@ -1,4 +1,4 @@
-"""The bundled prices as tables."""
+"""The prices that are distributed with the package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = ("spy", "us5", "btcusd", "aapl_1h", "sp20")
 
 @cache
 def bundled() -> dict[str, pd.DataFrame]:
-    """Every bundled symbol and its columns as they lie in the file, indexed by date."""
+    """Every bundled symbol and its rows as they are in the file, indexed by date."""
     table = {}
     for file in FILES:
         long = pd.read_parquet(FOLDER / f"{file}.parquet").set_index("date")
@@ -25,7 +25,7 @@ def bundled() -> dict[str, pd.DataFrame]:
 
 
 def bundled_table(symbol: str) -> Table:
-    """The rows of a bundled symbol. Raises LookupError for another, by its name alone."""
+    """The rows of a bundled symbol. Raises KeyError for another symbol."""
     rows = bundled()[symbol]
     exchange = "24/7" if symbol == "BTC-USD" else "XNYS"
     pin = {"source": "bundled", "symbol": symbol}

@@ -1,4 +1,4 @@
-"""When a market was open: its sessions, from exchange_calendars, and what the bars themselves say of a year."""
+"""The sessions of exchanges, from exchange_calendars, and sessions counted from the bars themselves."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from exchange_calendars import ExchangeCalendar
 
 DEFAULT = "XNYS"
-MARGIN = pd.Timedelta(days=14)  # a calendar cannot be made of days without a session
-# a year of sessions as markets have them: stocks, currencies on five days, never closed
+MARGIN = pd.Timedelta(days=14)  # exchange_calendars refuses a range without a session
+# sessions in a year of stocks, of currencies on five days a week, of markets that never close
 USUAL = (252, 260, 365)
 # Yahoo's name of an exchange → its calendar
 YAHOO = {
@@ -28,12 +28,14 @@ YAHOO = {
 
 
 def guess_exchange(index: pd.DatetimeIndex) -> str:
-    """The calendar of bars nobody named the exchange of: never closed where two in ten lie on weekends, else XNYS."""
+    """The calendar to assume for bars of no named exchange: 24/7 with over a fifth of bars on weekends, else XNYS."""
     return "24/7" if (index.day_of_week >= 5).mean() > 0.2 else DEFAULT
 
 
 def schedule(exchange: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    """The sessions of an exchange between two days: `close` in its own naive time, on the days of the sessions.
+    """The sessions of an exchange between two days, both included.
+
+    Columns `open` and `close` in the exchange's time, without a zone; the index has the days of the sessions.
 
     Raises LookupError for an exchange that is not known, ValueError for days its calendar does not cover.
     """
@@ -47,6 +49,7 @@ def zone_of(exchange: str) -> str:
 
 @lru_cache(maxsize=16)
 def _schedule(exchange: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
+    """As `schedule`, remembered for the last days asked for."""
     calendar = _calendar(exchange, first - MARGIN, last + MARGIN)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -57,6 +60,7 @@ def _schedule(exchange: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.Data
 
 @lru_cache(maxsize=16)
 def _calendar(exchange: str, first: pd.Timestamp | None = None, last: pd.Timestamp | None = None) -> ExchangeCalendar:
+    """The calendar of an exchange between two days. Raises LookupError for an exchange that is not known."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # exchange_calendars 4.13 uses what pandas 3.1 deprecates
         import exchange_calendars
@@ -68,7 +72,7 @@ def _calendar(exchange: str, first: pd.Timestamp | None = None, last: pd.Timesta
 
 
 def session_starts(index: pd.DatetimeIndex) -> np.ndarray:
-    """True at the first bar of every session: the return that ends there is over the night, not over a bar.
+    """(T,) of bool: True at the first bar of every session, whose return is over a night and not over a bar.
 
     A session is the bars of one day where they are shorter than a day and pause for longer than a bar overnight; a
     market that never closes has one session, and daily or longer bars have none.
@@ -87,10 +91,10 @@ def session_starts(index: pd.DatetimeIndex) -> np.ndarray:
 
 
 def sessions_per_year(index: pd.DatetimeIndex) -> int:
-    """Sessions in a year, counted over the whole years the index covers, back from its last bar.
+    """Sessions in a year, counted over the whole years that the index covers, back from its last bar.
 
-    A count within chance of a usual one (252, 260, 365) is that one: 4 sessions over one year, 4/√years over more, and
-    never closer than 1.5. Less than a year of bars says only whether weekends are among them: 365, or 252.
+    A count within sampling error of a usual number (252, 260, 365) is taken as that number: within 4/√years sessions,
+    and at least 1.5. With less than a year of bars it is 365 where weekends are among them, else 252.
     """
     sessions = pd.DatetimeIndex(index.normalize().unique()).sort_values()
     years = int((sessions[-1] - sessions[0]) / pd.Timedelta(days=365.25))

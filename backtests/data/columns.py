@@ -1,4 +1,4 @@
-"""Which column of a file is which: by its name, by the layout of a known exporter, or as the caller says."""
+"""Which column of a file has which role: by its name, by the layout of a known exporter, or as the caller chose."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rollcast.predictors.registry import suggest
 
-# role → the names it goes by, the surest first, reduced to letters and digits
+# role → the names that exporters use for it, the most certain first, reduced to letters and digits
 NAMES: dict[str, tuple[str, ...]] = {
     "date": (
         "date", "datetime", "timestamp", "day", "opentime", "tradedate", "tradingday", "gmttime", "localtime", "unix",
@@ -32,12 +32,12 @@ ROLES = tuple(NAMES)
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the columns stand.
+    """The positions of the columns.
 
-    places: role → place; `time` beside `date` where the time of day has a column of its own.
-    header: rows before the first of data.
+    places: role → position, from 0; `time` beside `date` where the time of day has a column of its own.
+    header: the number of rows before the first row of data.
     stamps: "open" where the exporter is known to date a bar by its start, else "close".
-    statements: what was recognised.
+    statements: what was recognised, one sentence each.
     """
 
     places: dict[str, int]
@@ -47,7 +47,12 @@ class Layout:
 
 
 def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> Layout:
-    """The layout of these rows; chosen: role → column name or place, which overrides. Raises ValueError."""
+    """The layout of these rows.
+
+    columns: role → name or position of a column that the caller chose, which override what is recognised.
+
+    Raises ValueError where the date or the close cannot be identified, and for a chosen role or column that is none.
+    """
     unknown = set(columns) - {*ROLES, "time"}
     if unknown:
         role = sorted(unknown)[0]
@@ -74,6 +79,11 @@ def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> La
 
 
 def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
+    """The position of each role that a header names, and statements where the name is not the plain one.
+
+    columns: role → name or position that the caller chose, which override. Raises ValueError for two columns of one
+    name, and for a chosen column that is not there.
+    """
     reduced = [re.sub(r"^\d+(?=[a-z])|[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s*", "", name.lower())) for name in header]
     places: dict[str, int] = {}
     statements = []
@@ -98,7 +108,7 @@ def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[st
 
 
 def _place(name: str, header: Sequence[str], role: str) -> int:
-    """The place of a column by its name or its number, counted from 0."""
+    """The position of a column by its name or its number, counted from 0. Raises ValueError where it is not there."""
     if name in header:
         return list(header).index(name)
     lower = [text.lower() for text in header]
@@ -110,7 +120,10 @@ def _place(name: str, header: Sequence[str], role: str) -> int:
 
 
 def _two_levels(rows: Sequence[Sequence[str]]) -> Layout:
-    """yfinance's own CSV: a row of columns, a row of tickers, and a row that names the index."""
+    """The layout of yfinance's CSV: a row of columns, a row of tickers, and a row that names the index.
+
+    Raises ValueError for several tickers, and without a close.
+    """
     tickers = sorted({ticker for ticker in rows[1][1:] if ticker})
     if len(tickers) != 1:
         raise ValueError(f"the file holds {len(tickers)} symbols ({', '.join(tickers[:5])}); save one symbol a file")
@@ -123,7 +136,12 @@ def _two_levels(rows: Sequence[Sequence[str]]) -> Layout:
 
 
 def _without_header(row: Sequence[str], columns: Mapping[str, str]) -> Layout:
-    """Binance's klines, MetaTrader's date,time,open,… and date,open,high,low,close[,volume]; else what is chosen."""
+    """The layout of rows without a header: as the caller chose, else by the number of columns.
+
+    Recognised are Binance's klines, MetaTrader's columns, and date, open, high, low, close with or without volume.
+
+    Raises ValueError for another number of columns.
+    """
     if columns:
         places = {role: _place(name, [f"column {n}" for n in range(len(row))], role) for role, name in columns.items()}
         if "date" not in places or "close" not in places:
@@ -149,7 +167,7 @@ def _without_header(row: Sequence[str], columns: Mapping[str, str]) -> Layout:
 
 
 def _is_data(row: Sequence[str]) -> bool:
-    """A row whose cells but one or two hold digits: a header has letters."""
+    """Whether a row is of data and no header: it has numbers, and letters in at most a third of its cells."""
     digits = sum(any(character.isdigit() for character in cell) for cell in row)
     letters = sum(bool(re.search(r"[A-Za-z]{2}", cell)) for cell in row[1:])
     return digits >= 2 and letters <= len(row) // 3

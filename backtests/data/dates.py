@@ -1,4 +1,7 @@
-"""Dates as files write them: found out where there is one reading, refused where there are two."""
+"""Dates as files write them: read where there is one way to, refused where there are two.
+
+`01/02/2021` is refused in a column where no number is over 12; a strptime format settles it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _TIME = r"(?P<time>\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?|\d{6}|\d{4})?(?P<half> ?
 _ZONE = r"(?P<zone> ?(?:Z|UTC|GMT|[+-](?:0\d|1[0-4])(?::?[0-5]\d)?))?"
 _CLOCK = r"\d{1,2}:[0-5]\d:[0-5]\d(\.\d+)?"
 _MONTH = r"(?P<month>[A-Za-z]{3,9})\.?"
-# what a date looks like → the strptime forms it may have; two forms: day first, month first
+# pattern of a date → its strptime forms; of two forms the first has the day first, the second the month first
 PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\d{4}-\d{1,2}-\d{1,2}", ("%Y-%m-%d",)),
     (r"\d{4}/\d{1,2}/\d{1,2}", ("%Y/%m/%d",)),
@@ -35,22 +38,27 @@ PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (rf"{_MONTH} \d{{1,2}},? \d{{4}}", ("%b %d %Y",)),
     (r"\d{4}-\d{2}", ("%Y-%m",)),
 )
-# what most files have, read in one go where every text has it
+# the patterns of most files; a column of one of them is parsed at once
 PLAIN = ((r"\d{4}-\d\d-\d\d", "%Y-%m-%d"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "%Y-%m-%d %H:%M:%S"))
 UNITS = ((10, "s"), (13, "ms"), (16, "us"), (19, "ns"))
 
 
 class BadDate(ValueError):
-    """A date that cannot be read; `place` is where it stands in the column."""
+    """A date that cannot be read; `place` is its position in the column, from 0."""
 
     def __init__(self, place: int, message: str) -> None:
+        """place: the position of the text in its column; message: with the text itself."""
         super().__init__(message)
         self.place = place
 
 
 @dataclass(frozen=True)
 class Stamps:
-    """Dates as written: wall time without its zone, and the distance from UTC where the texts tell it."""
+    """Dates as written.
+
+    wall: local time without its zone.   offset: its distance from UTC; None where the texts have none.
+    statements: what was detected, one sentence each.
+    """
 
     wall: pd.DatetimeIndex
     offset: pd.TimedeltaIndex | None
@@ -58,10 +66,12 @@ class Stamps:
 
 
 def parse_dates(texts: Sequence[str], form: str | None = None) -> Stamps:
-    """The dates, and what was found out about them.
+    """The dates of a column.
 
-    form: a strptime format that settles it. Raises BadDate for the first text that is none, or for the first that
-    could be two.
+    texts: at least one; the first decides the pattern.   form: a strptime format, which overrides what is detected.
+
+    Raises BadDate for the first text that is no date, and where a date can be read in two ways; ValueError for a
+    format that strptime does not know.
     """
     column = pd.Series(texts, dtype="str")
     if form is not None:
@@ -84,10 +94,13 @@ def parse_dates(texts: Sequence[str], form: str | None = None) -> Stamps:
 
 
 def exchange_time(stamps: Stamps, zone: str | None) -> tuple[pd.DatetimeIndex, list[str]]:
-    """Naive exchange time, and the sentence that says what was taken for it.
+    """Dates in the exchange's time, without a zone, and the statements about them.
 
-    zone: the exchange's, where the caller knows it. Dates without a time of day are never moved; offsets other than
-    UTC's are the exchange's own; UTC stays as it is where there are bars on weekends, and is New York's otherwise.
+    zone: the exchange's, where the caller knows it. Without it, dates without a time of day are never moved; offsets
+    other than UTC's are taken as the exchange's own; times in UTC stay so where there are bars on weekends, and are
+    converted to New York's otherwise.
+
+    Raises ValueError for a zone that is none.
     """
     wall, offset, statements = stamps.wall, stamps.offset, stamps.statements
     if zone is not None and zone not in available_timezones():
@@ -107,6 +120,11 @@ def exchange_time(stamps: Stamps, zone: str | None) -> tuple[pd.DatetimeIndex, l
 
 
 def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Stamps:
+    """The dates of texts that all have the shape of one pattern.
+
+    parts: the columns `date`, `time`, `half` (AM or PM) and `zone` of the texts; forms: the strptime forms that the
+    shape can have. Raises BadDate.
+    """
     dates = parts["date"]
     if "%b" in forms[0]:
         dates = dates.str.replace(r"[-,.]", " ", regex=True).str.replace(r" +", " ", regex=True)
@@ -125,6 +143,10 @@ def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Sta
 
 
 def _day_or_month(dates: pd.Series, forms: tuple[str, ...]) -> str:
+    """The one of two forms, day first or month first, that the numbers over 12 decide.
+
+    Raises BadDate where rows contradict each other, and where no number decides.
+    """
     numbers = dates.str.split(r"[/.\-]", regex=True, expand=True).iloc[:, :2].astype(int).to_numpy()
     day_first, month_first = numbers[:, 0] > 12, numbers[:, 1] > 12
     if day_first.any() and month_first.any():
@@ -140,7 +162,7 @@ def _day_or_month(dates: pd.Series, forms: tuple[str, ...]) -> str:
 
 
 def _times(column: pd.Series, parts: pd.DataFrame) -> pd.Series:
-    """Time of day as a Timedelta; midnight where a text has none."""
+    """The time of day as a Timedelta; midnight where a text has none. Raises BadDate for a time that is none."""
     times = parts["time"].fillna("000000").str.replace(",", ".")
     digits = ~times.str.contains(":")
     packed = times.str.pad(6, side="right", fillchar="0")
@@ -157,13 +179,17 @@ def _times(column: pd.Series, parts: pd.DataFrame) -> pd.Series:
 
 
 def _offset(zone: str) -> pd.Timedelta:
+    """The distance from UTC that a text such as Z, +02:00 or -0530 means."""
     digits = re.sub(r"[^0-9]", "", zone).ljust(4, "0")
     span = pd.Timedelta(hours=int(digits[:2]), minutes=int(digits[2:4]))
     return -span if "-" in zone else span
 
 
 def _epoch(column: pd.Series) -> Stamps | None:
-    """Stamps counted since 1970, None where the first text is no such number."""
+    """Dates counted in units since 1970, the unit by the number of digits; None where the first text is no such number.
+
+    Raises BadDate for a later text that is none.
+    """
     first = column.iloc[0]
     unit = dict(UNITS).get(len(first.partition(".")[0]))
     if unit is None or not re.fullmatch(r"\d+(\.0*)?", first):
@@ -176,6 +202,7 @@ def _epoch(column: pd.Series) -> Stamps | None:
 
 
 def _exactly(column: pd.Series, form: str) -> Stamps:
+    """The dates by a strptime form that the caller gave. Raises BadDate, or ValueError for a form that is none."""
     zoned = "%z" in form
     try:
         dates = pd.to_datetime(column, format=form, errors="coerce", utc=zoned)
@@ -187,10 +214,12 @@ def _exactly(column: pd.Series, form: str) -> Stamps:
 
 
 def _zero(n: int) -> pd.TimedeltaIndex:
+    """n distances of zero from UTC."""
     return pd.TimedeltaIndex(np.zeros(n, "timedelta64[s]"))
 
 
 def _refuse(column: pd.Series, wrong: np.ndarray, what: str) -> None:
+    """Raises BadDate for the first text that is wrong, if any is; what: the end of the message."""
     if wrong.any():
         place = int(np.argmax(wrong))
         text = column.iloc[place]

@@ -1,4 +1,4 @@
-"""What can be wrong with bars: what must stop a backtest, what is doubtful, and the repairs that can be asked for."""
+"""The data checks: what stops a backtest, what is only doubtful, and the repairs that --repair makes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from rollcast.backtests.data.table import PRICES, Table
 
 Where = Callable[[pd.DataFrame], np.ndarray]
 Mend = Callable[[Table, np.ndarray], Table]
-SHOWN = 3  # offending dates named
-STALE = 5  # equal bars in a row that look like a feed that hung
-# ratios that splits make; an opening gap is suspect within 2 % of one
+SHOWN = 3  # dates named in a message
+STALE = 5  # equal bars in a row that suggest a feed that stopped
+# the usual ratios of splits; an opening gap within 2 % of one is suspect
 RATIOS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])
 SLACK = 1e-9  # adjusted prices are products, which round
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong: the check that found it, whether it stops a backtest, and where.
+    """The rows that fail one check.
 
-    where: True at the rows it is about; words: what is said of them.
+    check: its name.   fatal: whether it stops a backtest.   words: the message, without the dates.
+    where: (T,) of bool, True at the rows that fail.
     """
 
     check: str
@@ -42,7 +43,7 @@ class Finding:
 
 
 def examine(table: Table) -> list[Finding]:
-    """What is fatal, or, where nothing is, what is doubtful, from the rows alone."""
+    """The fatal findings of a table; where there is none, the doubtful ones. The calendar is not compared."""
     rows = table.rows
     if rows.empty:
         return [Finding("empty", True, "there are no bars", np.zeros(0, bool))]
@@ -52,7 +53,10 @@ def examine(table: Table) -> list[Finding]:
 
 
 def compare_calendar(table: Table) -> list[str]:
-    """What the calendar of its exchange holds against a table without fatal findings, and an unfinished last bar."""
+    """Differences from the exchange's calendar, one sentence each, and whether the last bar may be unfinished.
+
+    table: one without fatal findings.
+    """
     from rollcast.backtests.data.calendars import guess_exchange
     from rollcast.backtests.data.gaps import against_calendar, partial_last
 
@@ -65,7 +69,7 @@ def compare_calendar(table: Table) -> list[str]:
 
 
 def repair(table: Table) -> tuple[Table, list[str]]:
-    """The table with what is fatal mended, and one sentence for each repair that was made."""
+    """The table without its fatal damage, and one sentence for each repair that was made."""
     sentences: list[str] = []
     for words, find, mend in REPAIRS:
         where = find(table.rows)
@@ -76,48 +80,59 @@ def repair(table: Table) -> tuple[Table, list[str]]:
 
 
 def _drop(table: Table, where: np.ndarray) -> Table:
+    """The table without these rows."""
     return table.select(~where)
 
 
 def _sort(table: Table, where: np.ndarray) -> Table:
+    """The table in order of time; rows of one date keep their order."""
     return table.select(np.argsort(table.rows.index.asi8, kind="stable"))
 
 
 def _raise_high(table: Table, where: np.ndarray) -> Table:
+    """The table with every high at least the other prices of its bar."""
     return replace(table, rows=table.rows.assign(high=table.rows[PRICES].max(axis=1)))
 
 
 def _lower_low(table: Table, where: np.ndarray) -> Table:
+    """The table with every low at most the other prices of its bar."""
     return replace(table, rows=table.rows.assign(low=table.rows[PRICES].min(axis=1)))
 
 
 def _clear_volume(table: Table, where: np.ndarray) -> Table:
+    """The table with the volume of these rows set to 0."""
     return replace(table, rows=table.rows.assign(volume=table.rows["volume"].mask(where, 0.0)))
 
 
 def _undated(rows: pd.DataFrame) -> np.ndarray:
+    """Rows without a date."""
     return np.asarray(rows.index.isna())
 
 
 def _backwards(rows: pd.DataFrame) -> np.ndarray:
+    """Rows dated before the row above them."""
     return np.r_[False, np.diff(rows.index.asi8) < 0]
 
 
 def _prices(rows: pd.DataFrame) -> np.ndarray:
+    """All price columns of a table, (T, P), in the order open, high, low, close, adj_close."""
     present = [price for price in (*PRICES, "adj_close") if price in rows]
     return np.column_stack([rows[price].to_numpy(float) for price in present])  # (T, P)
 
 
 def _missing(rows: pd.DataFrame) -> np.ndarray:
+    """Rows on which some price is NaN or infinite."""
     return ~np.isfinite(_prices(rows)).all(axis=1)
 
 
 def _not_positive(rows: pd.DataFrame) -> np.ndarray:
+    """Rows on which some price is zero or negative."""
     prices = _prices(rows)
     return (np.isfinite(prices) & (prices <= 0)).any(axis=1)
 
 
 def _high_too_low(rows: pd.DataFrame) -> np.ndarray:
+    """Rows whose high is below another price, by more than rounding."""
     if "high" not in rows:
         return np.zeros(len(rows), bool)
     ohlc = _prices(rows)[:, :4]
@@ -125,6 +140,7 @@ def _high_too_low(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _low_too_high(rows: pd.DataFrame) -> np.ndarray:
+    """Rows whose low is above another price, by more than rounding."""
     if "low" not in rows:
         return np.zeros(len(rows), bool)
     ohlc = _prices(rows)[:, :4]
@@ -132,13 +148,14 @@ def _low_too_high(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _bad_volume(rows: pd.DataFrame) -> np.ndarray:
+    """Rows whose volume is negative or infinite; a missing one is only doubtful."""
     if "volume" not in rows:
         return np.zeros(len(rows), bool)
     volume = rows["volume"].to_numpy(float)
     return (volume < 0) | np.isinf(volume)
 
 
-# what stops a backtest: the check, what is said of it, where it is
+# what stops a backtest: the name of the check, its message, the rows that fail it
 FATAL: tuple[tuple[str, str, Where], ...] = (
     ("date", "a bar has no date", _undated),
     ("duplicates", "bars share a date with an earlier one", lambda rows: np.asarray(rows.index.duplicated())),
@@ -149,7 +166,7 @@ FATAL: tuple[tuple[str, str, Where], ...] = (
     ("ohlc", "the low is above another price", _low_too_high),
     ("volume", "the volume is negative or infinite", _bad_volume),
 )
-# in the order in which they must be done: what is said, where, how
+# in the order in which they must be made: the message, the rows, the repair
 REPAIRS: tuple[tuple[str, Where, Mend], ...] = (
     ("dropped bars without a date", _undated, _drop),
     ("sorted by date; these stood after later ones", _backwards, _sort),
@@ -163,6 +180,7 @@ REPAIRS: tuple[tuple[str, Where, Mend], ...] = (
 
 
 def _doubts(rows: pd.DataFrame) -> list[Finding]:
+    """The findings that do not stop a backtest."""
     findings: list[Finding] = []
     if "volume" in rows:
         volume = rows["volume"].to_numpy(float)
@@ -179,6 +197,7 @@ def _doubts(rows: pd.DataFrame) -> list[Finding]:
 
 
 def _stale(rows: pd.DataFrame) -> np.ndarray:
+    """Rows in a run of at least `STALE` bars with equal prices."""
     prices = _prices(rows)
     same = np.r_[False, (np.diff(prices, axis=0) == 0).all(axis=1)]
     block = np.cumsum(~same)  # the number of the run a bar belongs to
@@ -203,6 +222,7 @@ def _splits(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _spikes(rows: pd.DataFrame) -> np.ndarray:
+    """Rows whose close moves by over half and whose next close takes back all but a tenth of that."""
     close = np.log(rows["close" if "close" in rows else "adj_close"].to_numpy(float))
     step = np.diff(close)
     spike = np.zeros(len(close), bool)
@@ -212,6 +232,7 @@ def _spikes(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _named(table: Table, place: int) -> str:
+    """The date of a row as messages have it, with the line of its file."""
     stamp = table.rows.index[place]
     day = (
         "no date"

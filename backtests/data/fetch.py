@@ -59,8 +59,7 @@ def fetch(
 ) -> Fetched:
     """Downloads from Yahoo the bars that the store lacks; whole: all bars, in place of those stored.
 
-    connect, deadline, timeout, pause: as `yahoo.download` takes them. A damaged file is replaced whole, with a
-    statement that it was.
+    connect, deadline, timeout, pause: as `yahoo.download` takes them. A damaged file is replaced, with a statement.
 
     Raises YahooError where the download fails, ValueError where another process holds the lock of the symbol, OSError
     where the store cannot be written to; the store is then as it was.
@@ -75,8 +74,8 @@ def fetch(
         try:
             answer = download(ticker, interval, since, connect=connect, deadline=deadline, timeout=timeout, pause=pause)
         except YahooError as error:
-            remains = "" if old is None else f"; the store still holds {symbol} to {old.rows.index[-1]:%Y-%m-%d}"
-            raise YahooError(f"{error}{remains}") from error
+            until = "" if old is None else f"; the store still holds {symbol} to {old.rows.index[-1]:%Y-%m-%d}"
+            raise YahooError(f"{error}{until}") from error
         statements += lost + answer.statements + ([] if old is None else _revised(old.rows, answer.rows))
         about: store.About = {
             **answer.about,

@@ -1,4 +1,4 @@
-"""A file of prices as a table: CSV in its many dialects, and Parquet."""
+"""Reads a file of prices as a table: delimited text (CSV) in its many dialects, and Parquet."""
 
 from __future__ import annotations
 
@@ -184,6 +184,10 @@ def _parquet_dates(column: pd.Series, options: DataOptions) -> tuple[pd.Datetime
 
 
 def _floats(column: pd.Series, path: Path, role: str) -> np.ndarray:
+    """The numbers of a column of a Parquet file, parsed where they are texts.
+
+    Raises ValueError for the first text that is no number.
+    """
     if column.dtype.kind in "fiub":
         return column.to_numpy(float)
     texts = ["" if pd.isna(value) else str(value) for value in column]

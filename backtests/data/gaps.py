@@ -1,4 +1,4 @@
-"""Bars against the calendar of their exchange: sessions without bars, bars without a session, hours that do not fit."""
+"""Compares bars with the calendar of their exchange: sessions without bars, bars outside sessions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ DAY = pd.Timedelta(days=1)
 
 
 def against_calendar(index: pd.DatetimeIndex, exchange: str, guessed: bool = False) -> list[str]:
-    """What the calendar holds against these dates, one sentence each; guessed: nobody named the exchange.
+    """Where these dates differ from the sessions of an exchange, one sentence each.
 
-    Bars of more than a day, and markets that never close, are held to their own usual distance. A calendar that does
-    not cover the dates is itself a finding.
+    guessed: the source does not name the exchange, and the sentences say that it is assumed.
+
+    Bars of more than four days, and markets that never close, are compared with their own usual distance instead. A
+    calendar that does not cover the dates is itself a finding.
     """
     if len(index) < 3:
         return []
@@ -38,7 +40,10 @@ def against_calendar(index: pd.DatetimeIndex, exchange: str, guessed: bool = Fal
 
 
 def partial_last(index: pd.DatetimeIndex, exchange: str, now: pd.Timestamp | None = None) -> bool:
-    """Whether the last bar's session, or its own span, has not ended; now: UTC, the clock's by default."""
+    """Whether the last bar's session, or its own time span, is not over yet.
+
+    now: the time in UTC; the clock's by default. Raises LookupError for an exchange that is not known.
+    """
     now = pd.Timestamp.now("UTC").tz_localize(None) if now is None else now
     last = index[-1]
     if last < now.normalize() - DAY:  # over in every time zone
@@ -54,6 +59,7 @@ def partial_last(index: pd.DatetimeIndex, exchange: str, now: pd.Timestamp | Non
 
 
 def _holes(index: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
+    """Bars missing by their own usual distance: gaps of over 1.6 times it."""
     distance = pd.Series(index).diff()
     wide = (distance > 1.6 * step).to_numpy()
     if not wide.any():
@@ -64,6 +70,10 @@ def _holes(index: pd.DatetimeIndex, step: pd.Timedelta) -> list[str]:
 
 
 def _hours(index: pd.DatetimeIndex, sessions: pd.DataFrame, name: str, step: pd.Timedelta) -> list[str]:
+    """Bars outside the hours of their session, and sessions with fewer than four fifths of the usual bars.
+
+    sessions: `open` and `close` by day, in the exchange's own time.
+    """
     day = index.normalize()
     inside = day.isin(sessions.index)
     hours = sessions.reindex(day[inside])
@@ -88,6 +98,7 @@ def _hours(index: pd.DatetimeIndex, sessions: pd.DataFrame, name: str, step: pd.
 
 
 def _some(words: str, dates: pd.DatetimeIndex) -> str:
+    """A sentence with the number of these dates and the first of them; empty where there is none."""
     if not len(dates):
         return ""
     plain = (dates == dates.normalize()).all()

@@ -1,4 +1,4 @@
-"""Numbers as people write them: 1,234.56 and 1.234,56, $ and k, and which of the two commas a file means."""
+"""Numbers as files write them: 1,234.56 and 1.234,56, $1.2k and (5), and which mark a file uses for decimals."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _EITHER = re.compile(r"\d{1,3}([.,])\d{3}")
 
 
 def decimal_mark(columns: Sequence[Sequence[str]], delimiter: str, lines: Sequence[int]) -> tuple[str, str | None]:
-    """The decimal mark of a file's cells and, where it is not plainly a point, the sentence that says so.
+    """The decimal mark of a file, and a statement where it is not plainly a point.
 
-    lines: the line of the file each cell of a column stands on.
+    columns: the cells of each; delimiter: between cells; lines: the line of the file of each row.
 
-    Raises ValueError, with the row, where cells contradict each other, or where 1,234 could be either.
+    Raises ValueError, with the row, where cells contradict each other, or where 1,234 can be read in two ways.
     """
     votes: dict[str, str] = {}
     doubtful = ""
@@ -48,12 +48,12 @@ def decimal_mark(columns: Sequence[Sequence[str]], delimiter: str, lines: Sequen
 
 
 def _row(text: str, columns: Sequence[Sequence[str]], lines: Sequence[int]) -> int:
-    """The first line of the file on which this cell stands."""
+    """The first line of the file with this cell."""
     return min(lines[column.index(text)] for column in columns if text in column)
 
 
 def parse_numbers(texts: Sequence[str], decimal: str = ".") -> tuple[np.ndarray, int | None]:
-    """The values, NaN for a missing one, and the place of the first text that is no number, None where all are."""
+    """The values, NaN for a missing one, and the position of the first text that is no number; None where all are."""
     column = pd.Series(texts, dtype="str")
     if decimal == ".":
         quick = pd.to_numeric(column, errors="coerce").to_numpy(float, na_value=np.nan).copy()
@@ -69,7 +69,7 @@ def parse_numbers(texts: Sequence[str], decimal: str = ".") -> tuple[np.ndarray,
 
 
 def _vote(cell: str) -> str | None:
-    """The decimal mark this cell proves, None where it proves nothing."""
+    """The only decimal mark with which this cell can be read; None where both or neither can be."""
     points, commas = cell.count("."), cell.count(",")
     if points and commas:
         return "." if cell.rindex(".") > cell.rindex(",") else ","
@@ -84,6 +84,7 @@ def _vote(cell: str) -> str | None:
 
 
 def _number(text: str, decimal: str) -> float | None:
+    """The value of a text in any notation of the module's docstring, NaN for a missing one; None for no number."""
     if text.lower() in MISSING:
         return float("nan")
     cell = _DECORATION.sub("", text)

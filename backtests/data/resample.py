@@ -1,7 +1,7 @@
-"""Coarser bars made of finer ones: minutes as hours or days, days as weeks or months, never across a session.
+"""Coarser bars made of finer ones: hours or days of minutes, weeks or months of days, never across sessions.
 
-A bar opens at its first source bar, closes at its last, and is dated by it, so that no date lies in the future. It is
-there once nothing can be added to it: source bars that come later change no bar made before.
+A bar has the open of its first source bar and the close and the date of its last, so that no date lies in the future. A
+bar is made only once it is complete, so that later source bars do not change it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ INSTANT = pd.Timedelta(1, "ns")
 
 
 def width_of(bar: str) -> pd.Timedelta:
-    """The length a bar size stands for, 28 days for a month. Raises ValueError for a text that is none."""
+    """The length of a bar size, 28 days for a month. Raises ValueError for a text that is no bar size."""
     if bar in NAMED:
         return NAMED[bar]
     match = re.fullmatch(r"([1-9]\d{0,3})([mh])", bar)
@@ -33,7 +33,7 @@ def width_of(bar: str) -> pd.Timedelta:
 
 
 def name_of(width: pd.Timedelta) -> str:
-    """A length as a bar size is written."""
+    """The bar size of a length, as `width_of` reads it."""
     minutes = round(width / pd.Timedelta(minutes=1))
     short = f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"
     named = {length: name for name, length in NAMED.items()}
@@ -43,12 +43,14 @@ def name_of(width: pd.Timedelta) -> str:
 def resample(
     bars: pd.DataFrame, actions: pd.DataFrame, bar: str, exchange: str | None = None, name: str = "the data"
 ) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
-    """Bars and the actions on them as bars of another size, and sentences that say how; of their own size as they are.
+    """Bars of another size, the dividends and splits on them, and statements; all unchanged for the bars' own size.
 
-    actions: `dividend` and `split` by date of a source bar; they move to the bar that holds it.
-    exchange: whose sessions they are; None where nobody knows, and the bars' own days are taken.
+    actions: `dividend` and `split` by the date of a source bar; they move to the bar that it is part of.
+    exchange: whose sessions they are; None where it is not known, and sessions are the days of the bars.
+    name: of the symbol, for messages.
 
-    Raises ValueError for a size that is finer than the source, or that its bars do not fill.
+    Raises ValueError for a size that is finer than the source's, or that its bars do not divide, and for bars too few
+    to make one of.
     """
     index = pd.DatetimeIndex(bars.index)
     width, source = width_of(bar), _source_width(index, name)
@@ -76,7 +78,7 @@ def resample(
 
 
 def _joined(bars: pd.DataFrame, first: np.ndarray, last: np.ndarray, dates: pd.DatetimeIndex) -> pd.DataFrame:
-    """One bar for the source bars from each of `first` to each of `last`."""
+    """One bar of the source bars from each position in `first` to that in `last`, both included."""
     values = {column: bars[column].to_numpy()[: last[-1] + 1] for column in COLUMNS}
     return pd.DataFrame(
         {
@@ -91,7 +93,10 @@ def _joined(bars: pd.DataFrame, first: np.ndarray, last: np.ndarray, dates: pd.D
 
 
 def _source_width(index: pd.DatetimeIndex, name: str) -> pd.Timedelta:
-    """The commonest distance of two bars; that of weeks and months by their names."""
+    """The most frequent distance of two bars; of days and longer ones, the length of their bar size.
+
+    Raises ValueError for fewer than three bars.
+    """
     if len(index) < 3:
         raise ValueError(f"{name}: {len(index)} bars are too few to make coarser ones of")
     step = pd.Series(index).diff().mode().iloc[0]
@@ -101,6 +106,7 @@ def _source_width(index: pd.DatetimeIndex, name: str) -> pd.Timedelta:
 
 
 def _refuse(width: pd.Timedelta, source: pd.Timedelta, name: str) -> None:
+    """Raises ValueError for a width finer than the source's, or one that the source's bars do not divide."""
     bar, source_bar = name_of(width), name_of(source)
     if width < source:
         raise ValueError(f"{name} has bars of {source_bar}, and none finer than that can be made; {bar} is")
@@ -119,7 +125,10 @@ def _hours(exchange: str | None, days: pd.DatetimeIndex) -> pd.DataFrame | None:
 def _within(
     index: pd.DatetimeIndex, days: pd.DatetimeIndex, hours: pd.DataFrame | None, width: pd.Timedelta, step: pd.Timedelta
 ) -> tuple[np.ndarray, bool]:
-    """The bin of every bar, bins counted from the opening and anew from the closing, and whether the last is whole."""
+    """The number of the coarser bar that every bar is part of, (T,), and whether the last of these is complete.
+
+    Counted from the opening of each session; bars after its closing are counted from there.
+    """
     stamps = index.to_numpy("datetime64[ns]")
     begins = np.r_[True, np.diff(days.asi8) != 0]
     own = (stamps[begins] - step.to_timedelta64())[np.cumsum(begins) - 1]
@@ -141,7 +150,7 @@ def _within(
 def _over(
     index: pd.DatetimeIndex, days: pd.DatetimeIndex, hours: pd.DataFrame | None, bar: str, exchange: str | None
 ) -> tuple[np.ndarray, bool]:
-    """The number of every bar's day, week or month, and whether the last is whole."""
+    """The number of the day, week or month of every bar, (T,), and whether the last of these is complete."""
     last = days[-1]
     if bar == "1d":
         bins, end = days.as_unit("s").asi8 // 86_400, last
@@ -155,7 +164,7 @@ def _over(
 def _day_over(
     index: pd.DatetimeIndex, days: pd.DatetimeIndex, hours: pd.DataFrame | None, exchange: str | None
 ) -> bool:
-    """Whether the last bar is its day's last: by the closing, else by the latest that a day before it went on to."""
+    """Whether the last bar is the last of its day: by the closing time, else by the latest time of earlier days."""
     if (index == days).all():
         return not partial_last(index, exchange or guess_exchange(index))
     close = None if hours is None else hours["close"].to_numpy("datetime64[ns]")
@@ -166,7 +175,7 @@ def _day_over(
 
 
 def _sessions_left(days: pd.DatetimeIndex, end: pd.Timestamp, exchange: str | None) -> bool:
-    """Whether a session may follow up to a day: by the calendar, else on weekdays, and on weekends with bars."""
+    """Whether another session may follow until `end`: by the calendar, else on weekdays, and on weekends with bars."""
     rest = pd.date_range(days[-1] + DAY, end)
     if rest.empty:
         return False
@@ -179,7 +188,10 @@ def _sessions_left(days: pd.DatetimeIndex, end: pd.Timestamp, exchange: str | No
 
 
 def _moved(actions: pd.DataFrame, index: pd.DatetimeIndex, last: np.ndarray, dates: pd.DatetimeIndex) -> pd.DataFrame:
-    """Actions on the bar they fall in, a dividend after a split of the same bar as of a share before it."""
+    """Dividends and splits on the coarser bars of their dates.
+
+    A dividend after a split within one coarser bar is converted to one per share held before the split.
+    """
     if actions.empty:
         return actions
     place = np.searchsorted(last, index.get_indexer(pd.DatetimeIndex(actions.index)))

@@ -223,4 +223,5 @@ def _snapshot(stored: Stored, symbol: str, snapshot: str) -> Snapshot:
 
 
 def _damaged(symbol: str, path: Path, why: str) -> str:
+    """The message for a damaged file, with the command that downloads it again."""
     return f"the store's {symbol} is damaged ({why}) and was not traded; fetch it again: rollcast data fetch {symbol}"

@@ -1,4 +1,4 @@
-"""The cells of a text file of prices: compression, encoding, delimiter and where the header stands."""
+"""The cells of a text file of prices: its compression, encoding and delimiter are detected."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 @dataclass(frozen=True)
 class Cells:
-    """The rows of a text file as texts.
+    """The rows of a text file.
 
-    rows: every row that is not blank, its cells stripped of spaces; lines: the line each ended on, from 1.
+    rows: every row that is not blank, its cells stripped of spaces.
+    lines: the line of the file on which each row ends, counted from 1.
+    delimiter: between cells.   statements: what was detected and is not the usual case.
     """
 
     rows: list[list[str]]
@@ -29,7 +31,10 @@ class Cells:
 
 
 def read_cells(path: Path) -> Cells:
-    """The cells of a text file, unpacked and decoded. Raises ValueError for one that is no text, or has no rows."""
+    """The cells of a text file, decompressed and decoded.
+
+    Raises ValueError for a file that is no text, is damaged, or has no rows.
+    """
     text, encoding = _decode(_unpack(path), path)
     if not text.strip():
         raise ValueError(f"{path.name}: the file is empty")
@@ -53,6 +58,7 @@ def read_cells(path: Path) -> Cells:
 
 
 def _unpack(path: Path) -> bytes:
+    """The content of a file, or of the one file in a gzip or zip. Raises ValueError for what cannot be unpacked."""
     content = path.read_bytes()
     try:
         if content[:2] == b"\x1f\x8b":
@@ -74,6 +80,10 @@ def _unpack(path: Path) -> bytes:
 
 
 def _decode(content: bytes, path: Path) -> tuple[str, str]:
+    """The text and its encoding: by the byte-order mark, else UTF-8, else Windows-1252.
+
+    Raises ValueError for a binary file.
+    """
     for mark, encoding in MARKS:
         if content.startswith(mark):
             return _strict(content, encoding, path), "utf-8 with a byte-order mark" if mark[0] == 0xEF else encoding
@@ -88,6 +98,7 @@ def _decode(content: bytes, path: Path) -> tuple[str, str]:
 
 
 def _strict(content: bytes, encoding: str, path: Path) -> str:
+    """The text in an encoding that the file declares. Raises ValueError where it breaks off."""
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Yahoo's prices, by yfinance: downloaded whole or not at all, as traded, and every failure with its cause."""
+"""Downloads from Yahoo by yfinance: complete or an error, which names its cause."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class Answer(Protocol):
     """An answer to an HTTP request, of which its status is read here."""
 
     @property
-    def status_code(self) -> int: ...
+    def status_code(self) -> int:
+        """The HTTP status."""
 
 
 class Session(Protocol):
@@ -49,10 +50,14 @@ class Line:
         return self.deadline - (time.monotonic() - self.start)
 
     def bound(self, session: Session) -> Session:
-        """The session, its requests bounded."""
+        """The session, each of whose requests ends at the deadline and sets `status`.
+
+        Such a request raises TimeoutError after the deadline.
+        """
         request = session.request
 
         def bounded(method: str, url: str, *args: object, **options: object) -> Answer:
+            """The session's `request`, with a timeout. Raises TimeoutError after the deadline."""
             if self.left() <= 0:
                 raise TimeoutError("the deadline has passed")
             options["timeout"] = min(self.timeout, max(self.left(), 0.05))
@@ -75,10 +80,10 @@ def download(
     timeout: float = 10.0,
     pause: float = 1.0,
 ) -> Download:
-    """All of a ticker's bars, or those from `since` on, without the one that is still being traded.
+    """All bars of a ticker, or those from `since` on, without a bar that is still being traded.
 
-    connect: makes the session, yfinance's own by default; deadline, timeout: seconds for all and for one request;
-    pause: seconds before the second try, doubled before each one after.
+    connect: makes the session, yfinance's own by default; deadline, timeout: seconds for the whole download and for one
+    request; pause: seconds before the second attempt, doubled before each later one.
 
     Raises YahooError naming the cause: unknown ticker, rate limit, server error, no answer, broken answer, no bars.
     """
@@ -103,6 +108,7 @@ def download(
 def _history(
     ticker: str, interval: str, since: pd.Timestamp | None, line: Line, connect: Callable[[], Session] | None
 ) -> tuple[pd.DataFrame, Metadata]:
+    """One attempt at the download: yfinance's frame, and what it says of the ticker. Raises yfinance's errors."""
     import yfinance
     from yfinance._http import new_session
 
@@ -120,7 +126,7 @@ def _history(
 
 @contextlib.contextmanager
 def _loud(yfinance: ModuleType) -> Iterator[None]:
-    """yfinance raising instead of logging, and silent otherwise; its settings and the logger's are put back."""
+    """Within it yfinance raises errors instead of logging them, and does not warn; then its settings are restored."""
     debug, logger = yfinance.config.debug, logging.getLogger("yfinance")
     hidden, level = debug.hide_exceptions, logger.level
     debug.hide_exceptions = False
@@ -135,6 +141,7 @@ def _loud(yfinance: ModuleType) -> Iterator[None]:
 
 
 def _worth_retrying(error: Exception, status: int | None) -> bool:
+    """Whether a failure may be gone at the next attempt; status: of the last answer, None for no answer."""
     if status in RETRIED or type(error).__name__ == "YFRateLimitError":
         return True
     name = type(error).__name__
@@ -143,6 +150,7 @@ def _worth_retrying(error: Exception, status: int | None) -> bool:
 
 
 def _cause(ticker: str, error: Exception, line: Line, tries: int) -> str:
+    """The line that names the cause of a failure, and the number of attempts."""
     after = f" after {tries} {'try' if tries == 1 else 'tries'}"
     name = type(error).__name__
     if line.status == 429 or name == "YFRateLimitError":
@@ -163,4 +171,5 @@ def _cause(ticker: str, error: Exception, line: Line, tries: int) -> str:
 
 
 def _first(error: Exception) -> str:
+    """The first line of an error, without addresses."""
     return (str(error).splitlines() or ["no reason given"])[0].partition(" See http")[0][:200]

@@ -59,7 +59,7 @@ def difference(
 
     p_cagr, p_sharpe: one-sided, that the strategy is not better: (1 + draws in which it is not) / (1 + draws)
 
-    NaN where either never changes or there are fewer than two bars.
+    NaN where either never changes or there are fewer than two bars. Raises ValueError for returns on other bars.
     """
     if not returns.index.equals(benchmark.index):
         raise ValueError(f"expected both returns on the same bars, got {len(returns)} and {len(benchmark)} that differ")

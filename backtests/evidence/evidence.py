@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
-
-import backtrader as bt
 
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.evidence import luck
 from rollcast.backtests.evidence.bootstrap import difference, intervals
 from rollcast.backtests.evidence.luck import TrialCount
@@ -17,6 +14,7 @@ from rollcast.backtests.evidence.panel_stress import stress_panel
 from rollcast.backtests.evidence.skill import skill
 from rollcast.backtests.evidence.stress import stress
 from rollcast.backtests.evidence.verdict import conclusion, verdict
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.pipeline.result import Result
 
 ALONE = TrialCount(count=1, effective=1, sharpe_variance=0.0, runs=1)
@@ -24,8 +22,8 @@ ALONE = TrialCount(count=1, effective=1, sharpe_variance=0.0, runs=1)
 
 def with_evidence(
     result: Result,
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | None = None,
+    strategy: Strategy,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     trials: TrialCount = ALONE,
 ) -> Result:
@@ -46,7 +44,7 @@ def with_evidence(
     return replace(result, metrics=metrics)
 
 
-def luck_of(result: Result, trials: TrialCount) -> dict[str, Any]:
+def luck_of(result: Result, trials: TrialCount) -> Values:
     """How much of the Sharpe ratio could be luck, given how many trials there were on these bars.
 
     psr: probability that the true Sharpe ratio is above zero; dsr: that it is above `threshold`, the annual Sharpe

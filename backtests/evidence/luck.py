@@ -123,6 +123,8 @@ def effective_trials(returns: np.ndarray) -> Clusters:
 
     A fine grid over one parameter is few ideas. Choosing the best point inside an idea is luck too, which this number
     leaves out: between it and the number of trials lies the truth.
+
+    Raises ValueError for returns that are not finite or not of that shape.
     """
     r = np.asarray(returns, float)
     if r.ndim != 2 or not len(r) or not np.isfinite(r).all():

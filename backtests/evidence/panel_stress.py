@@ -5,19 +5,16 @@ Notation: T dates of the panel, N names, forecasts (T, N).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
-import backtrader as bt
 import numpy as np
-import pandas as pd
 
 from rollcast.backtests.account.engine import Account
-from rollcast.backtests.account.panel_engine import simulate_panel
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.account.replay import Stage, replay
-from rollcast.backtests.evidence.stress import (
+from rollcast.backtests.evidence.stress import SLOW_DRAWS
+from rollcast.backtests.evidence.variants import (
     LATEST,
-    SLOW_DRAWS,
     Outcome,
     Trade,
     Variant,
@@ -25,14 +22,12 @@ from rollcast.backtests.evidence.stress import (
     outcomes,
     unless_ruined,
 )
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.pipeline.strategies import portfolio_rule
-from rollcast.strategies.portfolio.base import PortfolioStrategy
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
 
 GRID = (0, 1, 2, 5, 10, 20, 50, 200, 1000)  # basis points each way: log growth is all but straight between two
 
-SAME = 1e-9  # of equity
 
 # A variant's equity at every close (T,), and the value traded from the first forecast on.
 Run = Callable[[Variant], tuple[np.ndarray, float]]
@@ -40,38 +35,33 @@ Run = Callable[[Variant], tuple[np.ndarray, float]]
 
 def stress_panel(
     result: Result,
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | None = None,
+    strategy: Strategy,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     *,
     draws: int = SLOW_DRAWS,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Values:
     """How a portfolio's result changes with its costs, its delay and its timing; keys as `evidence.stress.stress`'s.
 
     A delay is counted in a name's own bars. At random times the forecasts of all names are turned together, each
     within the bars it has forecasts for, so that who is compared with whom stays. There is no `naive`: forecasts of
-    zero rank nobody. A rule that the replay cannot give the result's own equity of is run by backtrader, ten times as
-    long.
+    zero rank nobody.
     """
     account = account or Account()
-    rule, given = portfolio_rule(strategy, parameters or {})
     stage = Stage(result.market.panel)
     values = result.forecasts.reindex(result.market.panel.calendar).to_numpy(float)
     first = len(values) - len(result.history)
-    quick = _replays(stage, first, rule, given)
-    fast = _agrees(quick, Variant(values, account), result)
     window = len(values) - first
-    told = outcomes(
+    return {"engine": "fast"} | outcomes(
         values,
         [late(values, bars) for bars in range(1, LATEST + 1)],
         [turned(values, offset / window) for offset in offsets(window, draws, seed)],
         *(account, GRID),
-        _trade(quick if fast else _simulations(stage, first, rule, given), first, result.metrics["bars_per_year"]),
+        _trade(_replays(stage, first, strategy, parameters or {}), first, result.metrics["bars_per_year"]),
         _trade(_replays(stage, first, EqualWeight, {}), first, result.metrics["bars_per_year"]),
         naive=False,
     )
-    return {"engine": "fast" if fast else "backtrader"} | told
 
 
 def late(values: np.ndarray, bars: int) -> np.ndarray:
@@ -92,15 +82,6 @@ def turned(values: np.ndarray, share: float) -> np.ndarray:
     return moved
 
 
-def _agrees(quick: Run, net: Variant, result: Result) -> bool:
-    """Whether the replay of the run itself is the run."""
-    try:
-        equity, _ = quick(net)
-    except Exception:  # a rule of a user's may ask for anything of backtrader, which then runs it
-        return False
-    return bool(np.allclose(equity[-len(result.history) :], result.equity, rtol=SAME, atol=0))
-
-
 def _trade(run: Run, first: int, yearly: int) -> Trade:
     def one(variant: Variant) -> Outcome:
         equity, traded = run(variant)
@@ -109,19 +90,9 @@ def _trade(run: Run, first: int, yearly: int) -> Trade:
     return lambda variants: [unless_ruined(one, variant) for variant in variants]
 
 
-def _replays(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> Run:
+def _replays(stage: Stage, first: int, strategy: Strategy, parameters: Parameters) -> Run:
     def run(variant: Variant) -> tuple[np.ndarray, float]:
-        done = replay(stage, variant.forecast, rule, parameters, variant.account)
+        done = replay(stage, variant.forecast, strategy, parameters, variant.account)
         return done.equity, float(np.abs(done.orders[done.orders[:, 0] >= first, 3]).sum())
-
-    return run
-
-
-def _simulations(stage: Stage, first: int, rule: type[PortfolioStrategy], parameters: Mapping[str, Any]) -> Run:
-    def run(variant: Variant) -> tuple[np.ndarray, float]:
-        table = pd.DataFrame(variant.forecast, stage.panel.calendar, stage.panel.symbols)
-        done = simulate_panel(stage.panel, table, rule, parameters, variant.account)
-        within = done.orders["date"] >= stage.panel.calendar[first]
-        return done.history["equity"].to_numpy(float), float(done.orders["value"].abs()[within].sum())
 
     return run

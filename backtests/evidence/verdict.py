@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+
+from rollcast.backtests.json_values import Record
 
 SURE = 0.95  # a probability from which on an answer is yes
 SURE_T = 1.645  # the same of a normal t, one-sided
@@ -12,7 +12,7 @@ SURE_T = 1.645  # the same of a normal t, one-sided
 Entry = dict[str, str]
 
 
-def verdict(metrics: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[Entry]:
+def verdict(metrics: Record, recipe: Record) -> list[Entry]:
     """The questions a sceptic asks, with an answer (yes, no, unclear), a sentence and a section."""
     across = metrics.get("panel")
     return [
@@ -44,13 +44,13 @@ def conclusion(entries: list[Entry]) -> str:
     return "There is no evidence here of more than luck."
 
 
-def _look_ahead(found: Mapping[str, Any]) -> Entry:
+def _look_ahead(found: Record) -> Entry:
     answer = "yes" if found["passed"] else "no"
     sentence = f"Look-ahead: {found['finding']}."
     return _entry("look-ahead", answer, sentence, "recipe")
 
 
-def _forecast(skill: Mapping[str, Any]) -> Entry:
+def _forecast(skill: Record) -> Entry:
     r2, p = _number(skill["r2"]), _number(skill["cw_p"])
     if math.isnan(p):
         return _entry("forecast", "no", "Nothing to judge: every forecast, or every return, is zero.", "skill")
@@ -63,7 +63,7 @@ def _forecast(skill: Mapping[str, Any]) -> Entry:
     return _entry("forecast", answer, sentence, "skill")
 
 
-def _ranks(across: Mapping[str, Any]) -> Entry:
+def _ranks(across: Record) -> Entry:
     """Of a portfolio: whether the names were ranked better than by lot, one-sided, on the dates' rank correlations."""
     mean, t = _number(across["rank_ic"]["mean"]), _number(across["rank_ic"]["t"])
     answer = "yes" if t > SURE_T else "unclear" if mean > 0 else "no"
@@ -74,7 +74,7 @@ def _ranks(across: Mapping[str, Any]) -> Entry:
     return _entry("forecast", answer, sentence, "across")
 
 
-def _holding(ours: Mapping[str, Any], held: Mapping[str, Any], against: Mapping[str, Any]) -> Entry:
+def _holding(ours: Record, held: Record, against: Record) -> Entry:
     growth, other = _number(ours["cagr"]), _number(held["cagr"])
     sharpe, its = _number(ours["sharpe"]), _number(held["sharpe"])
     sure = max(_number(against["p_cagr"]), _number(against["p_sharpe"])) < 1 - SURE
@@ -86,7 +86,7 @@ def _holding(ours: Mapping[str, Any], held: Mapping[str, Any], against: Mapping[
     return _entry("holding", answer, sentence, "performance")
 
 
-def _timing(random: Mapping[str, Any]) -> Entry:
+def _timing(random: Record) -> Entry:
     rank, draws = _number(random["sharpe_rank"]), random["draws"]
     if math.isnan(rank):
         return _entry("timing", "unclear", "There are too few bars, or too few trades, to tell.", "luck")
@@ -98,7 +98,7 @@ def _timing(random: Mapping[str, Any]) -> Entry:
     return _entry("timing", answer, sentence, "luck")
 
 
-def _deflation(luck: Mapping[str, Any], ours: Mapping[str, Any]) -> Entry:
+def _deflation(luck: Record, ours: Record) -> Entry:
     probability, trials = _number(luck["dsr"]), luck["trials"]
     if math.isnan(probability):
         return _entry("deflation", "no", "It has no Sharpe ratio: the account did not move.", "luck")
@@ -118,7 +118,7 @@ def _deflation(luck: Mapping[str, Any], ours: Mapping[str, Any]) -> Entry:
     return _entry("deflation", answer, sentence, "luck")
 
 
-def _costs(stress: Mapping[str, Any]) -> Entry:
+def _costs(stress: Record) -> Entry:
     late = {row["bars"]: _number(row["total_return"]) for row in stress["delay"]}
     even = stress["break_even_bps"]
     if late[0] <= 0:

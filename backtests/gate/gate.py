@@ -1,4 +1,4 @@
-"""The gate: no clean tear sheet before the predictor was seen not to look ahead, on these bars with these parameters.
+"""The look-ahead gate: no clean tear sheet without an examination on these bars with these parameters.
 
 A fast form of `predictors.checks`, which probes every bar; this probes some bars of the real run, for at most a tenth
 of its time where windows are retrained.
@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.gate.probing import SECONDS, TRICKS, absolute_returns, afresh, month_ends
+from rollcast.backtests.gate.probing import PERTURBED, SECONDS, absolute_returns, fresh_copy, month_ends
 from rollcast.backtests.gate.verdict import Verdict
 from rollcast.backtests.gate.windows import examine_windows
 from rollcast.predictors import Predictor, WalkForward
@@ -21,7 +21,7 @@ from rollcast.predictors.bars import COLUMNS
 from rollcast.predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
 from rollcast.predictors.checks.perturbations import truncated
 
-KEPT = "cut off, and what was shown to it before forgotten"
+FORGOTTEN = "cut off, and what was shown to it before forgotten"
 FEWEST, MOST = 6, 60  # bars of a predictor that are probed
 SLOW = 2.0  # seconds a forecast, from which on a predictor is only cut off
 
@@ -31,38 +31,40 @@ def examine(predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series) -> Ve
     reference = forecast.to_numpy(float)
     if isinstance(predictor, WalkForward):
         return examine_windows(predictor, bars, reference)
-    started = time.perf_counter()
+    start = time.perf_counter()
     again = predictor.predict(bars.copy()).to_numpy(float)
-    pace = time.perf_counter() - started
+    pace = time.perf_counter() - start
     noise = float(np.nanmax(np.abs(again - reference), initial=0.0))
     # What is slow is cut off only, which shows nearly all leaks and is the cheapest.
-    tricks = TRICKS[:1] if pace > SLOW else TRICKS
-    count = int(np.clip(SECONDS / (len(tricks) * max(pace, 1e-6)), FEWEST, MOST))
-    cuts = _telling_cuts(bars, int(np.argmax(forecast.notna())) + 1, count)
-    leak = find_leak(predictor.predict, bars, cuts, tricks) or _remembered(predictor, bars, reference, noise, cuts)
-    return Verdict(len(cuts) * len(tricks), leak, noise / (size_of(reference) or 1.0))
+    perturbations = PERTURBED[:1] if pace > SLOW else PERTURBED
+    count = int(np.clip(SECONDS / (len(perturbations) * max(pace, 1e-6)), FEWEST, MOST))
+    cuts = _probed_cuts(bars, int(np.argmax(forecast.notna())) + 1, count)
+    leak = find_leak(predictor.predict, bars, cuts, perturbations) or _memory_leak(
+        predictor, bars, reference, noise, cuts
+    )
+    return Verdict(len(cuts) * len(perturbations), leak, noise / (size_of(reference) or 1.0))
 
 
-def _remembered(
+def _memory_leak(
     predictor: Predictor, bars: pd.DataFrame, reference: np.ndarray, noise: float, cuts: list[int]
 ) -> Leak | None:
-    """A leak that the predictor hides by remembering what it was shown in the run: one made afresh does not know it."""
+    """A leak that the predictor hides by remembering the bars of the run, which a fresh copy has not read."""
     limit = max(tolerance(reference, noise), SHORTENED * size_of(reference))
     for cut in (cuts[0], cuts[len(cuts) // 2], cuts[-1]):
         try:
             moved = absolute_difference(
-                afresh(predictor).predict(truncated(bars, cut)).to_numpy(float), reference[:cut]
+                fresh_copy(predictor).predict(truncated(bars, cut)).to_numpy(float), reference[:cut]
             )
         except ValueError:  # too few bars for it
             continue
         if (beyond := moved > limit).any():
             at = int(np.argmax(beyond))
-            return Leak(bars.index[at], cut, cut - at, COLUMNS, float(moved.max()), noise, KEPT)
+            return Leak(bars.index[at], cut, cut - at, COLUMNS, float(moved.max()), noise, FORGOTTEN)
     return None
 
 
-def _telling_cuts(bars: pd.DataFrame, first: int, count: int) -> list[int]:
-    """So many cuts from `first` on: there, after the last bars, month ends, busy and wild bars, and anywhere."""
+def _probed_cuts(bars: pd.DataFrame, first: int, count: int) -> list[int]:
+    """`count` cuts from `first` on: there, at the end, at month ends, high volumes and large returns, and at random."""
     last = len(bars) - 1
     months = month_ends(bars.index)
     months = months[(first <= months) & (months <= last)]

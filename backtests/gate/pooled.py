@@ -26,7 +26,7 @@ Blocks = Mapping[str, pd.Series]
 
 
 def examine_pools(pooled: Pooled, frames: Mapping[str, pd.DataFrame], series: Blocks) -> Verdict:
-    """Refits a few times again, on bars that are spoilt after a date, and compares what was forecast before it."""
+    """Refits a few times again, on bars that are perturbed after a date, and compares what was forecast before it."""
     pools = pooled.pools(frames)
     chosen = [pools[k] for k in np.linspace(0, len(pools) - 1, _count(len(pools))).astype(int)]
     noise = max(_apart(pooled.forecast(pool), series, None)[0] for pool in chosen)
@@ -36,11 +36,11 @@ def examine_pools(pooled: Pooled, frames: Mapping[str, pd.DataFrame], series: Bl
     probes = 0
     for pool in chosen:
         for cut in _cuts(pool):
-            for trick in ("cut off", "given other values"):
+            for perturbation in ("cut off", "given other values"):
                 probes += 1
-                moved, date = _apart(fresh.forecast(_spoilt(pool, cut, trick)), series, cut)
-                if moved > (max(limit, SHORTENED * size) if trick == "cut off" else limit):
-                    leak = _leak(frames, date, cut, moved, noise, trick)
+                moved, date = _apart(fresh.forecast(_perturbed(pool, cut, perturbation)), series, cut)
+                if moved > (max(limit, SHORTENED * size) if perturbation == "cut off" else limit):
+                    leak = _leak(frames, date, cut, moved, noise, perturbation)
                     return Verdict(probes, leak, noise / (size or 1.0))
     return Verdict(probes, None, noise / (size or 1.0))
 
@@ -55,12 +55,12 @@ def _cuts(pool: Pool) -> list[pd.Timestamp]:
     return sorted({pool.date, dates[len(dates) // 2]}) if dates else [pool.date]
 
 
-def _spoilt(pool: Pool, cut: pd.Timestamp, trick: str) -> Pool:
-    """The refit on bars that are spoilt after `cut`."""
+def _perturbed(pool: Pool, cut: pd.Timestamp, perturbation: str) -> Pool:
+    """The refit on bars that are perturbed after `cut`."""
     windows = {}
     for symbol, w in pool.windows.items():
         kept = max(int(w.bars.index.searchsorted(cut, side="right")), w.split)
-        if trick == "cut off":
+        if perturbation == "cut off":
             windows[symbol] = Window(truncated(w.bars, kept), w.start, w.split, min(w.stop, kept))
         else:
             other = changed(w.bars, kept, COLUMNS) if kept < len(w.bars) else w.bars
@@ -80,10 +80,15 @@ def _apart(blocks: Blocks, series: Blocks, cut: pd.Timestamp | None) -> tuple[fl
 
 
 def _leak(
-    frames: Mapping[str, pd.DataFrame], date: pd.Timestamp, cut: pd.Timestamp, moved: float, noise: float, trick: str
+    frames: Mapping[str, pd.DataFrame],
+    date: pd.Timestamp,
+    cut: pd.Timestamp,
+    moved: float,
+    noise: float,
+    perturbation: str,
 ) -> Leak:
     """The leak in the words of `predictors.checks.lookahead`, its bars counted on the panel's calendar."""
     calendar = pd.DatetimeIndex(sorted(set().union(*(bars.index for bars in frames.values()))))
     after = int(calendar.searchsorted(cut, side="right"))
-    columns = () if trick == "cut off" else COLUMNS
-    return Leak(date, after, after - int(calendar.get_loc(date)), columns, moved, noise, trick)
+    columns = () if perturbation == "cut off" else COLUMNS
+    return Leak(date, after, after - int(calendar.get_loc(date)), columns, moved, noise, perturbation)

@@ -11,11 +11,11 @@ import pandas as pd
 from rollcast.predictors import Learner, Predictor, WalkForward
 from rollcast.predictors.checks.subject import Subject
 
-TRICKS = ("cut off", "given other prices", "given other volume")
+PERTURBED = ("cut off", "given other prices", "given other volume")
 SECONDS = 0.5  # spent on a predictor or learner that is quick
 
 
-def afresh(model: Predictor | Learner) -> Any:
+def fresh_copy(model: Predictor | Learner) -> Any:
     """An equal model from a second run of its module, where nothing is remembered."""
     fresh = Subject(model).fresh_copy()
     cls = type(fresh.learner if isinstance(fresh, WalkForward) else fresh)

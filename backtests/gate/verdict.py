@@ -8,13 +8,13 @@ import pandas as pd
 
 from rollcast.predictors.checks.lookahead import Leak
 
-COMPANY = 0.01  # of the forecasts' size: float32 training in batches of another size differs by less
+NEGLIGIBLE = 0.01  # of the forecasts' size: float32 training in batches of another size differs by less
 
 
 class LookAheadError(ValueError):
     """The predictor looked ahead; `leak` says where."""
 
-    def __init__(self, leak: Leak | Company) -> None:
+    def __init__(self, leak: Leak | WindowDependence) -> None:
         super().__init__(
             f"the predictor looks ahead: {leak}. No clean tear sheet can come of it; "
             "`check` says more, and --allow-lookahead prints a marked one"
@@ -23,7 +23,7 @@ class LookAheadError(ValueError):
 
 
 @dataclass(frozen=True)
-class Company:
+class WindowDependence:
     """A window whose forecast depends on the windows fitted after it: look-ahead by way of the list of windows.
 
     date: of its fit.   size: by how much it changed.   noise: by how much re-running alone changes it.
@@ -42,14 +42,14 @@ class Company:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate found.
+    """What the gate concludes.
 
-    probes: how many times it asked for a forecast on spoilt bars.   leak: what was found, if anything was.
+    probes: how many forecasts were made on perturbed bars.   leak: the look-ahead found, or None.
     noise:  by how much re-running alone changes a forecast, relative to the size of the forecasts.
     """
 
     probes: int
-    leak: Leak | Company | None
+    leak: Leak | WindowDependence | None
     noise: float = 0.0
 
     def __str__(self) -> str:
@@ -57,4 +57,4 @@ class Verdict:
             return str(self.leak)
         hidden = f"; running it again moves a forecast by {self.noise:.0%}, which would hide a smaller look-ahead"
         # Not how many probes: that depends on the machine, and the same run makes the same sheet.
-        return f"none found on these bars with these parameters{hidden * (self.noise >= COMPANY)}"
+        return f"none found on these bars with these parameters{hidden * (self.noise >= NEGLIGIBLE)}"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.gate.probing import SECONDS, TRICKS, absolute_returns, afresh, month_ends
-from rollcast.backtests.gate.verdict import COMPANY, Company, Verdict
+from rollcast.backtests.gate.probing import PERTURBED, SECONDS, absolute_returns, fresh_copy, month_ends
+from rollcast.backtests.gate.verdict import NEGLIGIBLE, Verdict, WindowDependence
 from rollcast.predictors import Learner, WalkForward, Window
 from rollcast.predictors.bars import COLUMNS
 from rollcast.predictors.checks.lookahead import (
@@ -35,48 +35,50 @@ class _Probe:
     """A window of the run, and the same on bars that are gone or changed after a cut."""
 
     window: Window
-    spoilt: Window
+    perturbed: Window
     cut: int
-    trick: str
+    perturbation: str
 
     def moved(self, block: pd.Series, reference: np.ndarray) -> np.ndarray:
-        """How far the forecasts before the cut, made on the spoilt bars, are from the run's."""
+        """How far the forecasts before the cut, made on the perturbed bars, are from the run's."""
         first = self.window.split - 1
         return absolute_difference(block.to_numpy(float)[: self.cut - first], reference[first : self.cut])
 
 
 def examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.ndarray) -> Verdict:
-    """Trains a few windows again: in other company, then with the bars after three cuts in their blocks spoilt."""
+    """Trains a few windows again: as they were, then with the bars after three cuts in their blocks perturbed."""
     learner, size = predictor.learner, size_of(reference)
     windows = predictor.windows(bars)
     windows = [w for w in windows if w.stop < len(bars)] or windows[:1]
-    chosen, company, noise = _untouched(learner, windows, reference)
-    if company:
-        return Verdict(len(chosen), company, noise / (size or 1.0))
+    chosen, dependence, noise = _retrained(learner, windows, reference)
+    if dependence:
+        return Verdict(len(chosen), dependence, noise / (size or 1.0))
     # Not one of them beside an untouched window, which would bring the future along.
-    probes = [probe for turn, window in enumerate(chosen) for probe in _spoilt(window, turn)]
+    probes = [probe for turn, window in enumerate(chosen) for probe in _probes(window, turn)]
     limit = tolerance(reference, noise)
     # Not by the learner itself either, which may remember what it was shown in the run.
-    for k, block in afresh(learner).forecast([probe.spoilt for probe in probes]):
+    for k, block in fresh_copy(learner).forecast([probe.perturbed for probe in probes]):
         probe = probes[k]
         # Fewer bars are another shape, in which float32 rounds otherwise.
-        least = max(limit, SHORTENED * size) if probe.trick == "cut off" else limit
+        least = max(limit, SHORTENED * size) if probe.perturbation == "cut off" else limit
         if (beyond := (moved := probe.moved(block, reference)) > least).any():
             at = probe.window.split - 1 + int(np.argmax(beyond))
-            columns = () if probe.trick == "cut off" else COLUMNS
-            found = Leak(bars.index[at], probe.cut, probe.cut - at, columns, float(moved.max()), noise, probe.trick)
-            return Verdict(len(probes), _explained(learner, probe) or found, noise / (size or 1.0))
+            columns = () if probe.perturbation == "cut off" else COLUMNS
+            leak = Leak(
+                bars.index[at], probe.cut, probe.cut - at, columns, float(moved.max()), noise, probe.perturbation
+            )
+            return Verdict(len(probes), _explained(learner, probe) or leak, noise / (size or 1.0))
     return Verdict(len(probes), None, noise / (size or 1.0))
 
 
-def _untouched(
+def _retrained(
     learner: Learner, windows: list[Window], reference: np.ndarray
-) -> tuple[list[Window], Company | None, float]:
+) -> tuple[list[Window], WindowDependence | None, float]:
     """Some windows trained again as they were: which, whether they need the others, and the noise of training."""
     count = max(1, int(SHARE * len(windows) / PROBES_PER_WINDOW))
-    started = time.perf_counter()
+    start = time.perf_counter()
     alone = _blocks(learner, _spread(windows, count))
-    quick = int(SECONDS / (PROBES_PER_WINDOW * (time.perf_counter() - started) / count))
+    quick = int(SECONDS / (PROBES_PER_WINDOW * (time.perf_counter() - start) / count))
     if quick > count:
         count = min(quick, MOST_WINDOWS, len(windows))
         alone = _blocks(learner, _spread(windows, count))
@@ -86,13 +88,13 @@ def _untouched(
         for w, block in zip(chosen, alone, strict=True)
     ]
     worst = int(np.argmax(gaps))
-    if gaps[worst] <= COMPANY * size_of(reference):
+    if gaps[worst] <= NEGLIGIBLE * size_of(reference):
         return chosen, None, gaps[worst]
     # Not the run's forecast: because it is random, or because the windows that were beside it are missing?
     again = _blocks(learner, chosen)
     noise = max(float(absolute_difference(a, b).max()) for a, b in zip(again, alone, strict=True))
     if gaps[worst] > 8 * noise:
-        return chosen, Company(chosen[worst].date, gaps[worst], noise), noise
+        return chosen, WindowDependence(chosen[worst].date, gaps[worst], noise), noise
     return chosen, None, gaps[worst]
 
 
@@ -106,8 +108,8 @@ def _spread(windows: list[Window], count: int) -> list[Window]:
     return [windows[k] for k in np.linspace(0, len(windows) - 1, count).astype(int)]
 
 
-def _spoilt(window: Window, turn: int) -> list[_Probe]:
-    """A window's probes, cut after its fit, after its block, and after a telling bar between.
+def _probes(window: Window, turn: int) -> list[_Probe]:
+    """A window's probes, cut after its fit, after its block, and after a notable bar between.
 
     Month ends, busy bars and wild bars take turns over the windows.
     """
@@ -115,13 +117,13 @@ def _spoilt(window: Window, turn: int) -> list[_Probe]:
     ends = month_ends(bars.index)
     ends = ends[(w.split <= ends) & (ends <= w.stop)]
     block = slice(w.split - 1, w.stop)
-    telling = (
+    notable = (
         int(ends[-1]) if len(ends) else (w.split + w.stop) // 2,
         w.split + int(np.argmax(bars["volume"].to_numpy(float)[block])),
         w.split + int(np.argmax(absolute_returns(bars)[block])),
     )
     probes = []
-    for cut in sorted({w.split, telling[turn % 3], w.stop}):
+    for cut in sorted({w.split, notable[turn % 3], w.stop}):
         probes.append(_Probe(w, Window(truncated(bars, cut), w.start, w.split, cut), cut, "cut off"))
         if cut < len(bars):
             other = Window(changed(bars, cut, COLUMNS), w.start, w.split, w.stop)
@@ -130,7 +132,7 @@ def _spoilt(window: Window, turn: int) -> list[_Probe]:
 
 
 def _explained(learner: Learner, probe: _Probe) -> Leak | None:
-    """The leak as `find_leak` tells it, from this window alone; None where it does not show it."""
+    """The leak as `find_leak` reports it, from this window alone; None where this window does not show it."""
     window, start = probe.window, probe.window.start
     width = window.split - start
 
@@ -142,5 +144,5 @@ def _explained(learner: Learner, probe: _Probe) -> Leak | None:
             forecast.iloc[width - 1 : stop] = block.to_numpy(float)
         return forecast
 
-    leak = find_leak(predict, window.bars.iloc[start:], [probe.cut - start], TRICKS)
+    leak = find_leak(predict, window.bars.iloc[start:], [probe.cut - start], PERTURBED)
     return leak and replace(leak, cut=probe.cut)

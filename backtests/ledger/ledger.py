@@ -11,45 +11,22 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.evidence.luck import TrialCount
-from rollcast.backtests.json_values import plain
+from rollcast.backtests.json_values import Record, Values, plain
+from rollcast.backtests.ledger.database import COLUMNS, Database
 from rollcast.backtests.ledger.returns_sketch import effective, sketch
 from rollcast.backtests.ledger.trial_key import Row, utc
 from rollcast.predictors import BUILT_IN as PREDICTORS
 from rollcast.predictors.registry import suggest
 from rollcast.strategies import BUILT_IN as STRATEGIES
 
-NAME, VERSION, IDENTITY = "ledger.sqlite", 1, 0x726F6C6C  # "roll", in the file's header
-PATIENCE = 60.0  # seconds to wait for other writers
 SORTS = ("created", "sharpe", "cagr")
-
-COLUMNS = {
-    **dict.fromkeys(("created", "trial", "symbol", "bars_sha256", "frequency", "first", "last"), "TEXT NOT NULL"),
-    **dict.fromkeys(("predictor", "predictor_parameters", "strategy", "strategy_parameters"), "TEXT NOT NULL"),
-    **dict.fromkeys(("bars", "n", "bars_per_year", "passed"), "INTEGER NOT NULL"),
-    **dict.fromkeys(("mean", "sd", "skew", "kurtosis", "sharpe_bar", "sharpe", "cagr", "max_drawdown"), "REAL"),
-    **{"folder": "TEXT", "seed": "INTEGER"},
-}
-SCHEMA = (
-    f"CREATE TABLE runs (id INTEGER PRIMARY KEY, {', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})",
-    "CREATE TABLE details (run INTEGER PRIMARY KEY REFERENCES runs, recipe TEXT NOT NULL, sketch BLOB NOT NULL)",
-    *(
-        f"CREATE TRIGGER {table}_{verb} BEFORE {verb} ON {table} "
-        "BEGIN SELECT RAISE(ABORT, 'what is recorded is not edited'); END"
-        for table in ("runs", "details")
-        for verb in ("UPDATE", "DELETE")
-    ),
-    f"PRAGMA application_id = {IDENTITY}",
-    f"PRAGMA user_version = {VERSION}",
-)
 
 
 @dataclass(frozen=True)
@@ -61,13 +38,17 @@ class Ledger:
 
     path: Path
 
+    @property
+    def _database(self) -> Database:
+        return Database(self.path)
+
     def record(self, row: Row, folder: Path | None = None) -> int:
         """Adds a run in one transaction and returns its id; once this has returned, no kill can lose the run.
 
         folder: where the run was saved, beside the ledger
         """
         columns = {**row.columns, "folder": folder and folder.name}
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             run = _insert(connection, columns, _details(row))
         return run
 
@@ -77,7 +58,7 @@ class Ledger:
         A trial that is recorded as made at the same time was added by an earlier call, and is left out.
         """
         entries = [({**row.columns, "folder": None}, _details(row)) for row in rows]
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             known = set(connection.execute("SELECT trial, created FROM runs"))
             new = [entry for entry in entries if (entry[0]["trial"], entry[0]["created"]) not in known]
             for columns, details in new:
@@ -111,14 +92,16 @@ class Ledger:
         wanted = {condition: value for condition, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
         query = f"SELECT * FROM runs {where} ORDER BY {sort} DESC NULLS LAST, id DESC LIMIT {limit or -1}"
-        runs = _typed(self._read(query, *wanted.values()))
+        runs = _typed(self._database.read(query, *wanted.values()))
         beside = set(os.listdir(self.path.parent)) if len(runs) else set()
         runs["gone"] = runs["folder"].notna() & ~runs["folder"].isin(beside)
         return runs.set_index("id")
 
-    def run(self, number: int) -> dict[str, Any]:
-        """Everything about one run, its recipe included; LookupError where there is no such run."""
-        runs = _typed(self._read("SELECT runs.*, recipe FROM runs JOIN details ON run = id WHERE id = ?", number))
+    def run(self, number: int) -> Values:
+        """Everything about one run, its recipe included. Raises LookupError where there is no such run."""
+        runs = _typed(
+            self._database.read("SELECT runs.*, recipe FROM runs JOIN details ON run = id WHERE id = ?", number)
+        )
         if runs.empty:
             raise LookupError(f"{self.path} has no run {number}; `ledger list` shows the runs there are")
         found = runs.to_dict("records")[0]
@@ -130,7 +113,7 @@ class Ledger:
         Runs that looked ahead are no trials, because nobody may choose them, but for the run itself.
         """
         row = run.columns
-        tried = self._read(
+        tried = self._database.read(
             "SELECT trial, created, sharpe, sketch FROM runs JOIN details ON run = id WHERE passed AND "
             "(bars_sha256 = ? OR (symbol = ? AND first <= ? AND last >= ?)) ORDER BY id DESC",
             *(row[name] for name in ("bars_sha256", "symbol", "last", "first")),
@@ -148,7 +131,7 @@ class Ledger:
         chosen = None if symbols is None else set(symbols)
         query = "SELECT symbol, trial, sharpe, passed, sketch FROM runs JOIN details ON run = id ORDER BY id DESC"
         rows = {}
-        for symbol, runs in self._read(query).groupby("symbol"):
+        for symbol, runs in self._database.read(query).groupby("symbol"):
             if chosen is None or symbol in chosen:
                 distinct = _distinct(_outcomes(runs[runs["passed"] == 1]))
                 alike = effective([s for _, s in distinct])
@@ -156,8 +139,11 @@ class Ledger:
         return pd.DataFrame.from_dict(rows, orient="index", columns=["runs", "trials", "effective"])
 
     def export(self, file: Path) -> int:
-        """Writes every run with its recipe to .csv, .json or .parquet; returns how many."""
-        runs = _typed(self._read("SELECT runs.*, recipe FROM runs JOIN details ON run = id ORDER BY id"))
+        """Writes every run with its recipe to .csv, .json or .parquet; returns how many.
+
+        Raises ValueError for a file with another ending.
+        """
+        runs = _typed(self._database.read("SELECT runs.*, recipe FROM runs JOIN details ON run = id ORDER BY id"))
         if file.suffix == ".csv":
             runs.to_csv(file, index=False)
         elif file.suffix == ".parquet":
@@ -169,64 +155,13 @@ class Ledger:
             raise ValueError(f"cannot export to {file.name}: its name must end in .csv, .json or .parquet")
         return len(runs)
 
-    def _read(self, query: str, *values: Any) -> pd.DataFrame:
-        with self._open() as connection:
-            cursor = connection.execute(query, values)
-            return pd.DataFrame(cursor.fetchall(), columns=[name for name, *_ in cursor.description])
-
-    @contextmanager
-    def _open(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
-        """A connection outside any transaction; to read what is not there yet, one to an empty ledger in memory."""
-        place = f"{self.path.absolute().as_uri()}?mode={'rwc' if write else 'rw'}"
-        if write:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        elif not self.path.exists():
-            place = ":memory:"
-        try:
-            with ExitStack() as stack:
-                connection = _connect(place, stack)
-                if self._is_empty(connection) and not write:
-                    connection = _connect(":memory:", stack)
-                    _create(connection)
-                yield connection
-        except sqlite3.OperationalError as error:
-            raise OSError(f"cannot use {self.path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise ValueError(
-                f"{self.path} is not a sound ledger: {error}. It was left as it is; move it away"
-            ) from error
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A connection inside a transaction, which is committed at the end."""
-        with self._open(write=True) as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            if self._is_empty(connection):  # asked again, under the lock
-                _create(connection)
-            yield connection
-            connection.execute("COMMIT")
-
-    def _is_empty(self, connection: sqlite3.Connection) -> bool:
-        """Whether the file holds nothing yet; raises where it holds something else than a ledger this code knows."""
-        (identity,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if not (identity or version or connection.execute("SELECT 1 FROM sqlite_master").fetchone()):
-            return True
-        if identity != IDENTITY:
-            raise sqlite3.DatabaseError("it is a database of something else")
-        if version > VERSION:
-            raise ValueError(
-                f"{self.path} is of version {version}, newer than the {VERSION} known here; update rollcast"
-            )
-        return False
-
 
 def _details(row: Row) -> tuple[str, bytes]:
     """The recipe of a row, and the sketch of its returns."""
     return json.dumps(plain(row.recipe), allow_nan=False), sketch(row.returns)
 
 
-def _insert(connection: sqlite3.Connection, row: Mapping[str, Any], details: tuple[str, bytes]) -> int:
+def _insert(connection: sqlite3.Connection, row: Record, details: tuple[str, bytes]) -> int:
     marks = ", ".join("?" * len(COLUMNS))
     insert = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({marks})"
     run = connection.execute(insert, [row[name] for name in COLUMNS]).lastrowid
@@ -253,18 +188,6 @@ def _distinct(outcomes: Iterable[tuple[str, float | None, bytes]]) -> list[tuple
     for trial, sharpe, blob in outcomes:
         found.setdefault((trial, "" if sharpe is None else f"{sharpe:.6g}"), (sharpe, blob))
     return list(found.values())
-
-
-def _connect(place: str, stack: ExitStack) -> sqlite3.Connection:
-    connection = sqlite3.connect(place, PATIENCE, isolation_level=None, uri=True)
-    stack.enter_context(closing(connection))
-    connection.execute("PRAGMA synchronous = EXTRA")  # a commit survives a power cut too
-    return connection
-
-
-def _create(connection: sqlite3.Connection) -> None:
-    for statement in SCHEMA:
-        connection.execute(statement)
 
 
 def _spelt(name: str, built_in: Mapping[str, str]) -> str:

@@ -14,16 +14,20 @@ from typing import Any
 import pandas as pd
 
 from rollcast.backtests.data.bars import frequency
-from rollcast.backtests.json_values import plain
+from rollcast.backtests.json_values import Record, plain
 from rollcast.backtests.pipeline.result import Result
 
 # No part of what was tried: when, where and how it was run, and code, of which what it changes is seen in the outcome.
 VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead")
 
 
-def trial_key(recipe: Mapping[str, Any]) -> str:
+def trial_key(recipe: Record) -> str:
     """SHA-256 of what was tried: the recipe but for when, where and how it was run (VOLATILE)."""
     tried = _canonical({name: value for name, value in recipe.items() if name not in VOLATILE})
+    # By its name before 0.2, so that a run is the trial it was then.
+    for span in (tried["bars"], *tried["bars"].get("symbols", {}).values()) if "bars" in tried else ():
+        if "model_bars" in span:
+            span["seen"] = span.pop("model_bars")
     text = json.dumps(tried, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(re.sub(r" at 0x[0-9a-f]+", "", text).encode()).hexdigest()  # addresses differ by process
 
@@ -36,8 +40,8 @@ class Row:
     returns: simple return per bar over the evaluation window, (T,), of which the ledger keeps a sketch.
     """
 
-    columns: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    columns: Record
+    recipe: Record
     returns: pd.Series
 
     @classmethod
@@ -47,7 +51,7 @@ class Row:
         return row_of(result.recipe, metrics["strategy"], result.returns, metrics["bars_per_year"])
 
 
-def row_of(recipe: Mapping[str, Any], scores: Mapping[str, Any], returns: pd.Series, bars_per_year: int) -> Row:
+def row_of(recipe: Record, scores: Record, returns: pd.Series, bars_per_year: int) -> Row:
     """The row of a run; `scores` are those of `account.scores.return_scores`."""
     trial, recipe, r = trial_key(recipe), plain(recipe), returns.to_numpy(float)
     sd = float(r.std(ddof=1)) if len(r) > 1 else math.nan
@@ -86,7 +90,7 @@ def _canonical(value: Any) -> Any:
     return int(simple) if isinstance(simple, float) and simple.is_integer() else simple
 
 
-def _label(described: Mapping[str, Any]) -> tuple[str, str]:
+def _label(described: Record) -> tuple[str, str]:
     """Class and fields in words; of a walk-forward the learner's, and then its schedule."""
     inner = described.get("learner")
     name, words = _label(inner) if isinstance(inner, Mapping) else (described["class"], "")
@@ -99,7 +103,7 @@ def _label(described: Mapping[str, Any]) -> tuple[str, str]:
     return name, " ".join([words, *fields]).strip()
 
 
-def _seed(described: Mapping[str, Any]) -> Any:
+def _seed(described: Record) -> Any:
     inner = described.get("learner")
     return _seed(inner) if isinstance(inner, Mapping) else described.get("seed")
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
 from rollcast.backtests.data.table import Loaded
+from rollcast.backtests.json_values import Values
 from rollcast.backtests.market.panel import Panel
-from rollcast.strategies.feed import actions_of
+from rollcast.strategies.actions import actions_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +93,7 @@ class Market:
         """Whether any bars carry dividends and splits for the account to book."""
         return any(actions_of(one.bars) is not None for one in self.loaded.values())
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Values:
         """What a recipe keeps of how the bars came to be."""
         if not self.portfolio:
             return self._only.as_dict()

@@ -13,7 +13,7 @@ import pandas as pd
 
 from rollcast.backtests.data.bars import list_bars, load_bars
 from rollcast.predictors.bars import check_bars
-from rollcast.strategies.feed import actions_of
+from rollcast.strategies.actions import actions_of
 
 # The bundled panels; sp20 is every symbol that ends so.
 US5 = ("AAPL", "FB", "GOOG", "IBM", "MSFT")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account, Simulation, simulate
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
 from rollcast.backtests.account.panel_scores import contribution, panel_scores
 from rollcast.backtests.account.scores import forecast_scores, return_scores, trading_scores
 from rollcast.backtests.account.trades import TRADE_COLUMNS, trades_from
 from rollcast.backtests.data.bars import bars_per_year
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.forecasts import Forecasts, Progress, predict
 from rollcast.backtests.pipeline.recipe import recipe_of
 from rollcast.backtests.pipeline.result import Result, simple_returns
-from rollcast.backtests.pipeline.strategies import check_strategy, portfolio_rule
+from rollcast.backtests.pipeline.strategies import check_strategy
 from rollcast.predictors import Predictor
 from rollcast.predictors.pooled import Pooled
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
@@ -29,8 +27,8 @@ from rollcast.strategies.portfolio.equal_weight import EqualWeight
 def run(
     bars: Market | Panel | pd.DataFrame,
     predictor: Predictor | Pooled,
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | None = None,
+    strategy: Strategy,
+    parameters: Parameters | None = None,
     account: Account | None = None,
     *,
     model_bars: Panel | pd.DataFrame | None = None,
@@ -43,8 +41,8 @@ def run(
 
     bars: what the account trades: the bars of one name, or a `Panel` for a portfolio on one account. Columns `dividend`
         and `split`, where they are there, are booked on their bars.
-    strategy: of a portfolio a `PortfolioStrategy`, or a rule for one name, which then trades each name with an equal
-        share of the account.
+    strategy: a rule, a class of rules or a backtrader strategy; of a portfolio a `Rule`, or a `NameRule`, which then
+        trades each name with an equal share of the account.
     model_bars: what the predictor reads instead, of the same names on the same dates.
     pooled: of a portfolio, train one model for all names, refitted on as many dates, instead of one for each.
     allow_lookahead: trade a predictor that looks ahead all the same; its sheet says so in red.
@@ -62,8 +60,8 @@ def run(
 
 def trade(
     forecasts: Forecasts,
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any] | None = None,
+    strategy: Strategy,
+    parameters: Parameters | None = None,
     account: Account | None = None,
 ) -> Result:
     """The second half of `run`: the forecasts traded, and scored from the first one on. Raises as `run` does."""
@@ -81,19 +79,15 @@ def trade(
         "strategy": return_scores(returns, yearly) | scores,
         "benchmark": return_scores(benchmark, yearly) | _trading(market, holding, first, yearly)[0],
         "forecast": forecast_scores(forecasts.series.loc[first:], market.model_bars.loc[first:]),
+        **_panel_metrics(forecasts, traded, account, yearly),
         "unreachable_targets": traded.too_small,
     }
-    table = forecasts.table.loc[first:]
-    if isinstance(traded, PanelSimulation):
-        metrics["panel"] = panel_scores(market.model_panel, table, yearly) | {
-            "contribution": contribution(market.panel, traded, account.cash)
-        }
     return Result(
         market=market,
         history=history,
         returns=returns,
         benchmark_returns=benchmark,
-        forecasts=table,
+        forecasts=forecasts.table.loc[first:],
         positions=positions.loc[first:],
         orders=traded.orders,
         trades=trades,
@@ -107,8 +101,8 @@ def trade(
 def simulate_market(
     market: Market,
     table: pd.DataFrame,
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any],
+    strategy: Strategy,
+    parameters: Parameters,
     account: Account,
 ) -> tuple[Simulation | PanelSimulation, pd.DataFrame]:
     """What the account did with forecasts (dates × symbols), and the units of every name at every close.
@@ -117,10 +111,19 @@ def simulate_market(
     `simulate` does.
     """
     if market.portfolio:
-        panel = simulate_panel(market.panel, table, *portfolio_rule(strategy, parameters), account)
+        panel = simulate_panel(market.panel, table, strategy, parameters, account)
         return panel, panel.positions
     single = simulate(market.bars, table.iloc[:, 0], strategy, parameters, account)
     return single, single.history[["units"]].set_axis(market.columns, axis=1)
+
+
+def _panel_metrics(forecasts: Forecasts, traded: Simulation | PanelSimulation, account: Account, yearly: int) -> Values:
+    """What only a portfolio has: scores across its names, and each name's part in the profit."""
+    if not isinstance(traded, PanelSimulation):
+        return {}
+    market, table = forecasts.market, forecasts.table.loc[forecasts.first :]
+    parts = contribution(market.panel, traded, account.cash)
+    return {"panel": panel_scores(market.model_panel, table, yearly) | {"contribution": parts}}
 
 
 def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulation:
@@ -133,7 +136,7 @@ def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulatio
 
 def _trading(
     market: Market, traded: Simulation | PanelSimulation, first: pd.Timestamp, yearly: int
-) -> tuple[dict[str, Any], pd.DataFrame]:
+) -> tuple[Values, pd.DataFrame]:
     """Scores of the trading from the first forecast on, and the round trips, of a portfolio by date of entry."""
     history, orders, payments = traded.history.loc[first:], traded.orders, traded.payments
     # A strategy deaf to the forecast may trade before the first one.

@@ -111,13 +111,7 @@ def predict(
     with training_log.recording() as log:
         series = _series(predictor, market, frames, progress)
     seconds = time.perf_counter() - start
-    if isinstance(predictor, Pooled):
-        verdict = examine_pools(predictor, frames, series)
-        probed = [name for name, one in series.items() if one.notna().any()]
-    else:
-        for name, one in series.items():
-            check_forecast(one, frames[name])
-        verdict, probed = _examine(predictor, frames, series, max(SECONDS, SHARE * seconds))
+    verdict, probed = _examine(predictor, frames, series, seconds)
     if verdict.leak and not allow_lookahead:
         raise LookAheadError(verdict.leak)
     table = pd.DataFrame(np.nan, index=market.bars.index, columns=market.columns)
@@ -188,10 +182,18 @@ def _series(
 
 
 def _examine(
-    predictor: Predictor, frames: dict[str, pd.DataFrame], series: dict[str, pd.Series], seconds: float
+    predictor: Predictor | Pooled, frames: dict[str, pd.DataFrame], series: dict[str, pd.Series], seconds: float
 ) -> tuple[Verdict, list[str]]:
-    """Probes one name after another, in a random order, until the time is spent; one at least."""
-    start = time.perf_counter()
+    """What the gate concludes of forecasts that took so many seconds to make, and the names it probed.
+
+    Names are probed one after another, in a random order, until the time is spent; one at least. Of pooled forecasts,
+    all names are probed together.
+    """
+    if isinstance(predictor, Pooled):
+        return examine_pools(predictor, frames, series), [name for name, one in series.items() if one.notna().any()]
+    for name, one in series.items():
+        check_forecast(one, frames[name])
+    limit, start = max(SECONDS, SHARE * seconds), time.perf_counter()
     probes, noise, probed = 0, 0.0, []
     for symbol in np.random.default_rng(0).permutation(list(series)).tolist():
         verdict = examine(predictor, frames[symbol], series[symbol])
@@ -199,7 +201,7 @@ def _examine(
         probed.append(symbol)
         if verdict.leak:
             return replace(verdict, probes=probes), probed
-        if time.perf_counter() - start > seconds:
+        if time.perf_counter() - start > limit:
             break
     return replace(verdict, probes=probes, noise=noise), probed
 

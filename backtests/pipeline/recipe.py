@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 import inspect
 import platform
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import Strategy, class_of
 from rollcast.backtests.data.bars import digest
 from rollcast.backtests.installation import version_of
+from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.pipeline.forecasts import Forecasts
 from rollcast.backtests.pipeline.strategies import all_parameters
@@ -28,11 +27,11 @@ PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "quantstats", "torch")
 
 def recipe_of(
     forecasts: Forecasts,
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, Any],
+    strategy: Strategy,
+    parameters: Parameters,
     account: Account,
     window: pd.DatetimeIndex,
-) -> dict[str, Any]:
+) -> Values:
     """The recipe of trading these forecasts over the evaluation window."""
     market, verdict = forecasts.market, forecasts.verdict
     look_ahead = {"passed": verdict.leak is None, "probes": verdict.probes, "finding": str(verdict)}
@@ -40,8 +39,8 @@ def recipe_of(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": forecasts.seconds,
         "predictor": describe(forecasts.predictor),
-        "strategy": {"class": strategy.__name__} | all_parameters(strategy, parameters),
-        "account": asdict(account),
+        "strategy": {"class": class_of(strategy).__name__} | all_parameters(strategy, parameters),
+        "account": account.as_dict(),
         "symbol": market.name,
         "bars": market_span(market),
         "evaluation": {
@@ -56,7 +55,7 @@ def recipe_of(
     }
 
 
-def market_span(market: Market) -> dict[str, Any]:
+def market_span(market: Market) -> Values:
     """How many bars, from when to when and which, by their digest; of a portfolio those of every name too."""
     span = span_of(market.bars, market.model_bars)
     if not market.portfolio:
@@ -64,13 +63,13 @@ def market_span(market: Market) -> dict[str, Any]:
     return span | {"symbols": {symbol: span_of(one.bars, one.model_bars) for symbol, one in market.loaded.items()}}
 
 
-def span_of(bars: pd.DataFrame, model_bars: pd.DataFrame) -> dict[str, Any]:
-    """Count, first, last and SHA-256 of the bars traded; the SHA-256 of those read, `seen`, where they are others."""
+def span_of(bars: pd.DataFrame, model_bars: pd.DataFrame) -> Values:
+    """Count, first, last and SHA-256 of the bars traded; that of the `model_bars` where they are others."""
     span = {"count": len(bars), "first": bars.index[0], "last": bars.index[-1], "sha256": digest(bars)}
-    return span if model_bars is bars else span | {"seen": digest(model_bars)}
+    return span if model_bars is bars else span | {"model_bars": digest(model_bars)}
 
 
-def describe(model: Predictor | Learner | Pooled) -> dict[str, Any]:
+def describe(model: Predictor | Learner | Pooled) -> Values:
     """The class and every field of a predictor or learner, the fields of a wrapped learner within."""
     values = {f.name: getattr(model, f.name) for f in fields(model)}  # type: ignore[arg-type]
     return {"class": type(model).__name__} | {
@@ -83,10 +82,10 @@ def versions() -> dict[str, str | None]:
     return {"python": platform.python_version(), **{package: version_of(package) for package in PACKAGES}}
 
 
-def sources_of(predictor: Predictor | Pooled, strategy: type) -> dict[str, str | None]:
+def sources_of(predictor: Predictor | Pooled, strategy: Strategy) -> dict[str, str | None]:
     """SHA-256 of the files the predictor and the strategy were read from, so that a changed plugin is another one."""
     model = type(predictor.learner if isinstance(predictor, WalkForward | Pooled) else predictor)
-    return {"predictor": _source_digest(model), "strategy": _source_digest(strategy)}
+    return {"predictor": _source_digest(model), "strategy": _source_digest(class_of(strategy))}
 
 
 def _source_digest(cls: type) -> str | None:

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, dataclass, field, fields, replace
 from typing import Any, Self
 
-import backtrader as bt
 import pandas as pd
 
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.hosts import StrategyClass
 from rollcast.backtests.data.load import from_bars, load
 from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.table import Loaded
+from rollcast.backtests.json_values import Record, Values
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.backtest import trade
@@ -84,7 +85,7 @@ class Request(DataOptions):
             raise ValueError(f"{self.predictor} is never refitted, so --{next(iter(schedule))} does not apply to it")
         return model
 
-    def rule(self) -> tuple[type[bt.Strategy], dict[str, Any]]:
+    def rule(self) -> tuple[StrategyClass, Values]:
         """The strategy and its parameters. Raises LookupError, TypeError or ValueError."""
         cls, registry = find_strategy(self.strategy, portfolio=self.is_portfolio)
         return cls, registry.coerce(cls, self.strategy_params, self.strategy)
@@ -144,7 +145,7 @@ class Request(DataOptions):
         return shlex.join(words)
 
     @classmethod
-    def from_recipe(cls, recipe: Mapping[str, Any]) -> Self:
+    def from_recipe(cls, recipe: Record) -> Self:
         """The request a recipe holds. Raises ValueError for the recipe of a run that was not made from one."""
         if "request" not in recipe:
             raise ValueError(

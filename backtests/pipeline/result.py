@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from rollcast.backtests.atomic import whole_file
-from rollcast.backtests.json_values import write_json
+from rollcast.backtests.json_values import Record, write_json
 from rollcast.backtests.market.market import Market, loaded_of
 from rollcast.backtests.pipeline.forecasts import mean_forecast
 from rollcast.predictors.training_log import Training
@@ -47,8 +47,8 @@ class Result:
     positions: pd.DataFrame
     orders: pd.DataFrame
     trades: pd.DataFrame
-    metrics: Mapping[str, Any]
-    recipe: Mapping[str, Any]
+    metrics: Record
+    recipe: Record
     training: Training | None = None
     payments: pd.DataFrame | None = None
 
@@ -121,6 +121,9 @@ class Result:
             raise FileNotFoundError(f"{folder} is not the folder of a run: there is no recipe.json in it")
         history = read_file(folder / "equity.parquet")
         metrics, recipe = read_file(folder / "metrics.json"), read_file(folder / "recipe.json")
+        for span in (recipe["bars"], *recipe["bars"].get("symbols", {}).values()):
+            if "seen" in span:  # its name before 0.2
+                span["model_bars"] = span.pop("seen")
         for span in ("bars", "evaluation"):
             recipe[span] |= {end: pd.Timestamp(recipe[span][end]) for end in ("first", "last")}
         market = _load_market(folder, recipe)
@@ -172,16 +175,15 @@ def read_file(path: Path, dates: list[str] | None = None) -> Any:
         raise ValueError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def _load_market(folder: Path, recipe: Mapping[str, Any]) -> Market:
-    name, span = recipe["symbol"], recipe["bars"]
+def _load_market(folder: Path, recipe: Record) -> Market:
+    name, span, bars = recipe["symbol"], recipe["bars"], read_file(folder / "bars.parquet")
     if not (folder / "panel.parquet").exists():
-        bars = read_file(folder / "bars.parquet")
-        read = _read_model_bars(folder, "model_bars", "seen") if "seen" in span else bars
+        read = _read_model_bars(folder, "model_bars", "seen") if "model_bars" in span else bars
         return Market(name, {name: loaded_of(bars, read, "saved")})
     traded = _by_symbol(read_file(folder / "panel.parquet"))
-    differ = any("seen" in one for one in span["symbols"].values())
+    differ = any("model_bars" in one for one in span["symbols"].values())
     read = _by_symbol(_read_model_bars(folder, "panel_model_bars", "panel_seen")) if differ else {}
-    names = {symbol: loaded_of(bars, read.get(symbol, bars), "saved") for symbol, bars in traded.items()}
+    names = {symbol: loaded_of(one, read.get(symbol, one), "saved") for symbol, one in traded.items()}
     return Market(name, names, portfolio=True)
 
 

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import backtrader as bt
 
-from rollcast.predictors.registry import Parameter, Registry, suggest
+from rollcast.backtests.account.hosts import Strategy, StrategyClass, class_of, is_rule, rule_of
+from rollcast.backtests.json_values import Parameters, Values
+from rollcast.predictors.registry import Parameter, Registry, dataclass_parameters, suggest
 from rollcast.strategies import BUILT_IN
 from rollcast.strategies.base import ForecastStrategy
 from rollcast.strategies.portfolio import BUILT_IN as PORTFOLIO_BUILT_IN
-from rollcast.strategies.portfolio.base import PortfolioStrategy
-from rollcast.strategies.portfolio.per_name import PerName
+from rollcast.strategies.rule import BaseRule, NameRule, Rule
 
 
-def strategy_parameters(cls: type[bt.Strategy]) -> list[Parameter]:
-    """A backtrader strategy's parameters, typed by their defaults."""
-    defaults = dict(cls.params._getitems())
-    return [Parameter(name, type(default), default) for name, default in defaults.items()]
+def strategy_parameters(cls: type) -> list[Parameter]:
+    """A rule's fields, or a backtrader strategy's parameters, typed by their defaults."""
+    if issubclass(cls, bt.Strategy):
+        hosted: Any = cls  # whose params backtrader's metaclass makes
+        defaults = dict(hosted.params._getitems())
+        return [Parameter(name, type(default), default) for name, default in defaults.items()]
+    return dataclass_parameters(cls)
 
 
-STRATEGIES = Registry("strategy", "rollcast.strategies", BUILT_IN, (bt.Strategy,), strategy_parameters)
+STRATEGIES = Registry("strategy", "rollcast.strategies", BUILT_IN, (NameRule, Rule, bt.Strategy), strategy_parameters)
 PORTFOLIO_STRATEGIES = Registry(
-    "strategy", "rollcast.portfolio_strategies", PORTFOLIO_BUILT_IN, (PortfolioStrategy,), strategy_parameters
+    "strategy", "rollcast.portfolio_strategies", PORTFOLIO_BUILT_IN, (Rule,), strategy_parameters
 )
 
 
-def find_strategy(name: str, *, portfolio: bool) -> tuple[type[bt.Strategy], Registry]:
+def find_strategy(name: str, *, portfolio: bool) -> tuple[StrategyClass, Registry]:
     """The strategy of this name or file for a portfolio or for one name, and the registry that has it.
 
     Raises ValueError for a portfolio's strategy that is to trade one name, LookupError for an unknown name, and what
@@ -38,34 +41,27 @@ def find_strategy(name: str, *, portfolio: bool) -> tuple[type[bt.Strategy], Reg
         raise LookupError(f"unknown strategy {name!r}. {suggest(name, {**many, **single})}")
     registry = PORTFOLIO_STRATEGIES if name in many and (portfolio or name not in single) else STRATEGIES
     cls = registry.find(name)
-    if issubclass(cls, PortfolioStrategy) and not portfolio:
+    if issubclass(cls, Rule) and not portfolio:
         raise ValueError(f"{name} trades many names; give it several, as --symbol AAPL,MSFT or --symbol sp20")
     return cls, registry
 
 
-def check_strategy(strategy: type[bt.Strategy], parameters: Mapping[str, Any], *, portfolio: bool = False) -> None:
+def check_strategy(strategy: Strategy, parameters: Parameters, *, portfolio: bool = False) -> None:
     """Holds the parameters of a strategy to their limits, before anything is trained.
 
     Raises ValueError for a parameter outside its limits, TypeError for a strategy that cannot trade a portfolio.
     """
-    sized = issubclass(strategy, PortfolioStrategy | ForecastStrategy)
-    if portfolio and not sized:
-        raise TypeError(
-            f"{strategy.__name__} is no PortfolioStrategy and no ForecastStrategy, so it cannot trade a panel"
-        )
-    if sized:
+    if is_rule(strategy):
+        rule_of(strategy, parameters)
+        return
+    if portfolio:
+        raise TypeError(f"{class_of(strategy).__name__} is no Rule and no NameRule, so it cannot trade a panel")
+    if isinstance(strategy, type) and issubclass(strategy, ForecastStrategy):
         strategy.check(**all_parameters(strategy, parameters))
 
 
-def all_parameters(strategy: type[bt.Strategy], parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter of a strategy: the value in `parameters`, or the default."""
-    return {p.name: parameters.get(p.name, p.default) for p in strategy_parameters(strategy)}
-
-
-def portfolio_rule(
-    strategy: type[bt.Strategy], parameters: Mapping[str, Any]
-) -> tuple[type[PortfolioStrategy], dict[str, Any]]:
-    """The strategy that trades a portfolio, and its parameters: a rule for one name is applied to every name."""
-    if issubclass(strategy, PortfolioStrategy):
-        return strategy, dict(parameters)
-    return PerName, {"rule": strategy, "parameters": dict(parameters)}
+def all_parameters(strategy: Strategy, parameters: Parameters) -> Values:
+    """Every parameter of a strategy: the value in `parameters`, or the rule's own, or the default."""
+    if isinstance(strategy, BaseRule):
+        return strategy.parameters | dict(parameters)
+    return {p.name: parameters.get(p.name, p.default) for p in strategy_parameters(class_of(strategy))}

@@ -5,20 +5,21 @@ Notation: T bars, M markets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Self
 
-import backtrader as bt
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account import Prices, evaluate, supports
 from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.account.scores import forecast_scores, return_scores
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.data.load import adjusted, for_model
+from rollcast.backtests.json_values import Parameters
 from rollcast.backtests.pipeline.forecasts import check_forecast
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.strategies import check_strategy
@@ -52,8 +53,8 @@ class Pipeline:
 
     bars: pd.DataFrame
     predictor: Predictor
-    strategy: type[bt.Strategy]
-    parameters: Mapping[str, object] = field(default_factory=dict)
+    strategy: Strategy
+    parameters: Parameters = field(default_factory=dict)
     account: Account = field(default_factory=Account)
     since: pd.Timestamp | None = None
     overnight: bool = False
@@ -128,16 +129,14 @@ def _forecasts(pipeline: Pipeline, markets: Sequence[pd.DataFrame], progress: Pr
 def _equities(
     markets: Sequence[pd.DataFrame],
     forecasts: Sequence[pd.Series],
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, object],
+    strategy: Strategy,
+    parameters: Parameters,
     account: Account,
 ) -> np.ndarray:
     """The equity at every close, (M, T); NaN from the bar of ruin on, and throughout where backtrader traded it."""
     for series, bars in zip(forecasts, markets, strict=True):
         check_forecast(series, bars)
-    # At costs of a round trip of 100 % and more the fast accounts differ from backtrader.
-    cheap = (1 + account.slippage_bps / 1e4) * (1 + account.commission_bps / 1e4) < 2
-    if not (supports(strategy) and cheap):
+    if not (supports(strategy) and account.fast):
         function = partial(_simulated_equity, strategy, parameters, account)
         pairs = list(zip(markets, forecasts, strict=True))
         equities = dict(execute(Work.map(function, pairs)))
@@ -149,8 +148,8 @@ def _equities(
 
 
 def _simulated_equity(
-    strategy: type[bt.Strategy],
-    parameters: Mapping[str, object],
+    strategy: Strategy,
+    parameters: Parameters,
     account: Account,
     market: tuple[pd.DataFrame, pd.Series],
 ) -> np.ndarray:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
+
+if TYPE_CHECKING:  # matplotlib is loaded when the first report is drawn
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # seaborn's darkgrid at quantstats' size, written out because seaborn.set_theme() would leave its mark on the session.
 STYLE: Any = {
@@ -39,7 +44,6 @@ STYLE: Any = {
     "ytick.left": False,
 }
 
-
 # What quantstats draws in → the variable of style.css that has it in light and in dark.
 _COLOURS = {
     "#348dc1": "--accent",
@@ -63,17 +67,20 @@ MOST_POINTS = 20_000  # of an area's outline or a crowd of dots, which matplotli
 WIDTH = 5.8  # inches, 418 points: at 390 pixels the labels are still ten pixels high
 
 
-def themed(svg: str, name: str) -> str:
-    """A drawn chart in the page's colours, without what only a file of its own needs; its ids begin with `name`."""
+def apply_theme(svg: str, name: str) -> str:
+    """A chart as SVG in the page's colours, without what only a file of its own needs; its ids begin with `name`.
+
+    Several charts stand in one page, so an id must be the chart's own; those nothing refers to are removed.
+    """
     svg = svg[svg.index("<svg ") :]
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     needed = set(re.findall(r'(?:xlink:href="#|url\(#)([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda found: f' id="{name}-{found[1]}"' if found[1] in needed else "", svg)
+    svg = re.sub(r' id="([^"]+)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in needed else "", svg)
     svg = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", svg)
-    return _COLOUR.sub(lambda found: f"var({_COLOURS[found[0]]})", svg)
+    return _COLOUR.sub(lambda match: f"var({_COLOURS[match[0]]})", svg)
 
 
-def tidy_and_save(fname: Any, **_: Any) -> None:
+def tidy_and_save(fname: str | Path | BinaryIO, **_: object) -> None:
     """Stands in for pyplot.savefig: tidies the current figure and draws it once, as SVG without a date."""
     import matplotlib.pyplot as plt
     from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -93,24 +100,24 @@ def tidy_and_save(fname: Any, **_: Any) -> None:
     _ticks_for_data(axes)
     _margins(figure, axes)
     _room_for_legend(axes)
-    _margins(figure, axes)  # the labels of more room
+    _margins(figure, axes)  # again, since with the legend's room the axis may have other labels
     if rolling:
-        _say_when_empty(axes)
+        _message_if_empty(axes)
     _thin(axes)
     FigureCanvasSVG(figure).print_svg(fname, metadata={"Date": None, "Creator": None})
 
 
-def _margins(figure: Any, axes: Any) -> None:
+def _margins(figure: Figure, axes: Axes) -> None:
     """Room for the labels by their number of characters: a third of tight_layout's time, which draws them first."""
     width, height = 72 * figure.get_size_inches()
     level = all(not text.get_rotation() for text in axes.get_xticklabels())
     figure.subplots_adjust(right=1 - 6 / width, top=1 - 4 / height, bottom=(26 if level else 46) / height)
     for _ in range(2):  # a narrower frame may have other labels
-        labels = axes.yaxis.get_major_formatter().format_ticks(axes.get_yticks())
+        labels = axes.yaxis.get_major_formatter().format_ticks(list(axes.get_yticks()))
         figure.subplots_adjust(left=(10 + 7.7 * max(map(len, labels), default=0)) / width)
 
 
-def _few_ticks(axes: Any) -> None:
+def _few_ticks(axes: Axes) -> None:
     """As many dates as have room; few labels stand level."""
     from matplotlib.dates import AutoDateFormatter, AutoDateLocator, DateConverter
 
@@ -124,28 +131,29 @@ def _few_ticks(axes: Any) -> None:
         text.set(rotation=0, ha="center")
 
 
-def _bars_of_any_size(axes: Any) -> None:
+def _bars_of_any_size(axes: Axes) -> None:
     """quantstats calls every bar a day."""
     names = [text.get_text() for text in axes.get_xticklabels()]
     if names[:1] == ["Daily"]:
         axes.set_xticks(axes.get_xticks(), ["Bar", *names[1:]], rotation=0, ha="center")
 
 
-def _percent_labels(axes: Any) -> None:
+def _percent_labels(axes: Axes) -> None:
     """Percentages as they are: quantstats truncates 4.99 to 4 % and writes 1,250 % as 1.2K%."""
     from matplotlib.ticker import FuncFormatter
 
     for axis in (axes.xaxis, axes.yaxis):
-        written = getattr(axis.get_major_formatter(), "func", None)
-        if getattr(written, "__module__", "").startswith("quantstats"):
+        function = getattr(axis.get_major_formatter(), "func", None)
+        if getattr(function, "__module__", "").startswith("quantstats"):
             axis.set_major_formatter(FuncFormatter(lambda value, _: _percent(value)))
 
 
 def _percent(value: float) -> str:
+    """A fraction in percent, with as many decimals as it has."""
     return f"{round(100 * value, 6) + 0.0:,g}%"  # + 0.0: no negative zero
 
 
-def _logarithmic(axes: Any) -> None:
+def _logarithmic(axes: Axes) -> None:
     """Growth on a logarithmic axis, labelled with the return; quantstats' "log" axis is linear up to 200 %."""
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
@@ -160,7 +168,7 @@ def _logarithmic(axes: Any) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda growth, _: _percent(growth - 1)))
 
 
-def _ticks_for_data(axes: Any) -> None:
+def _ticks_for_data(axes: Axes) -> None:
     """quantstats fixes the ticks of the rolling beta from -1 to 0.5, wherever the beta lies."""
     from matplotlib.ticker import AutoLocator, FixedLocator
 
@@ -182,7 +190,7 @@ def _room_for_legend(axes: Any) -> None:
     axes.set_ylim(top=axes.transData.inverted().transform(top)[1])
 
 
-def _say_when_empty(axes: Any) -> None:
+def _message_if_empty(axes: Axes) -> None:
     """A sentence where no curve is defined; quantstats draws a rolling beta of 0."""
     curves = [np.asarray(line.get_ydata(), float) for line in axes.lines if line.get_transform() == axes.transData]
     if not any(np.nan_to_num(curve).any() for curve in curves):

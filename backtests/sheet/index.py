@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rollcast.backtests.atomic import write_whole
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.sheet.page import render
 
 PAGE, SHEET, COMPARISON, SWEEP = "index.html", "tearsheet.html", "comparison.html", "sweep.html"

@@ -1,4 +1,8 @@
-"""quantstats' report of an equity curve, its traps closed: charts and tables for the page to set."""
+"""quantstats' report of an equity curve beside its benchmark: charts and tables for the page to set.
+
+quantstats writes a whole page by a template. Ours holds nothing but its parts with a mark between them, so that the
+parts are cut out of the report and set in our own page.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,13 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from rollcast.backtests.sheet.figures import STYLE, themed
-from rollcast.backtests.sheet.quantstats_fixes import mended
-from rollcast.backtests.sheet.tables import Group, Row, corrected, grouped, label, read
+from rollcast.backtests.sheet.figures import STYLE, apply_theme
+from rollcast.backtests.sheet.quantstats_fixes import fixes
+from rollcast.backtests.sheet.tables import Group, Row, correct, group, label, parse_rows
+from rollcast.backtests.sheet.values import Cells
 from rollcast.predictors.validation import at_least
 
-# quantstats, seaborn and pandas talk among themselves; nothing here is about the caller's data.
+# Warnings of quantstats, seaborn and pandas about one another; none is about the caller's data.
 _NOISE: tuple[tuple[str, type[Warning]], ...] = (
     ("vert. bool will be deprecated", PendingDeprecationWarning),
     ("vert. bool was deprecated", DeprecationWarning),
@@ -36,7 +41,7 @@ _NOISE: tuple[tuple[str, type[Warning]], ...] = (
     ("invalid value encountered|divide by zero|Mean of empty slice|Degrees of freedom", RuntimeWarning),
 )
 
-
+# quantstats' name of a chart → its heading and how to read it.
 FIGURES = {
     "returns": ("Growth", "Both start at zero; the line is what is left after costs."),
     "log_returns": ("Growth, on a logarithmic axis", "Equal steps up are equal percentages."),
@@ -53,7 +58,7 @@ FIGURES = {
     "returns_dist": ("Spread of returns by period", "Box: the middle half; dots: outliers."),
 }
 _PARTS = (*FIGURES, "metrics", "eoy_table", "dd_info", "v")
-_CUT = "<!-- rollcast -->"  # names cannot hold it: quantstats and matplotlib escape theirs
+_MARK = "<!-- rollcast -->"  # between the parts; no name can hold it, since quantstats and matplotlib escape theirs
 
 
 @dataclass(frozen=True)
@@ -86,15 +91,19 @@ class Performance:
     version: str
 
     @property
-    def rows(self) -> dict[str, tuple[str, ...]]:
-        """Each metric's cells by its name."""
+    def rows(self) -> dict[str, Cells]:
+        """The cells of every row of `metrics` by its name."""
         return {row.name: row.cells for group in self.metrics for row in group.rows}
 
 
 def performance(
     returns: pd.Series, benchmark: pd.Series, *, strategy_name: str, benchmark_name: str, periods_per_year: int
 ) -> Performance:
-    """quantstats' report of `returns` beside `benchmark`: simple returns per bar on one sorted, tz-naive index."""
+    """quantstats' report of `returns` beside `benchmark`: simple returns per bar on one sorted, tz-naive index.
+
+    Raises TypeError for what is no Series on dates, ValueError for returns that are missing, infinite or -100 % and
+    less, for dates that differ, repeat, are out of order or have a time zone, and for fewer than one period a year.
+    """
     at_least("periods_per_year", periods_per_year, 1)
     _check_returns(returns, "returns")
     _check_returns(benchmark, "benchmark")
@@ -103,39 +112,45 @@ def performance(
             f"benchmark: expected the {len(returns)} dates of returns, got {len(benchmark)} others; "
             "compute both on the same bars"
         )
-    strategy, other = label(strategy_name, "Strategy"), label(benchmark_name, "Benchmark")
-    if strategy == other:
-        other = f"{other} (benchmark)"
-    with tempfile.TemporaryDirectory() as folder, _drawing() as quantstats:
-        template, draft = Path(folder, "template.html"), Path(folder, "draft.html")
-        template.write_text(_CUT.join(f"{{{{{part}}}}}" for part in _PARTS), encoding="utf-8")
-        quantstats.reports.html(
-            returns.astype(float),
-            benchmark=benchmark.astype(float),
-            output=str(draft),
-            template_path=str(template),
-            strategy_title=strategy,
-            benchmark_title=other,
-            periods_per_year=periods_per_year,
-            match_dates=False,  # True drops every bar before the first trade
-        )
-        parts = dict(zip(_PARTS, draft.read_text(encoding="utf-8").split(_CUT), strict=True))
-        months = quantstats.stats.monthly_returns(returns.astype(float), eoy=False)
+    strategy, holding = label(strategy_name, "Strategy"), label(benchmark_name, "Benchmark")
+    if strategy == holding:
+        holding = f"{holding} (benchmark)"
+    returns, benchmark = returns.astype(float), benchmark.astype(float)
+    with _quantstats_on_agg() as quantstats:
+        titles = {"strategy_title": strategy, "benchmark_title": holding}
+        parts = _parts(quantstats, returns, benchmark, periods_per_year=periods_per_year, **titles)
+        months = quantstats.stats.monthly_returns(returns, eoy=False)
     return Performance(
         strategy,
-        other,
-        tuple(Figure(name, *words, Markup(themed(parts[name], name))) for name, words in FIGURES.items()),
-        grouped(corrected(read(parts["metrics"])[1:], returns)),
-        read(parts["eoy_table"])[1:],
-        read(parts["dd_info"])[1:],
+        holding,
+        tuple(Figure(name, *words, Markup(apply_theme(parts[name], name))) for name, words in FIGURES.items()),
+        group(correct(parse_rows(parts["metrics"])[1:], returns)),
+        parse_rows(parts["eoy_table"])[1:],
+        parse_rows(parts["dd_info"])[1:],
         months,
         parts["v"].strip(),
     )
 
 
+def _parts(quantstats: ModuleType, returns: pd.Series, benchmark: pd.Series, **options: object) -> dict[str, str]:
+    """The parts of quantstats' report by the names of its template."""
+    with tempfile.TemporaryDirectory() as folder:
+        template, draft = Path(folder, "template.html"), Path(folder, "draft.html")
+        template.write_text(_MARK.join(f"{{{{{part}}}}}" for part in _PARTS), encoding="utf-8")
+        quantstats.reports.html(
+            returns,
+            benchmark=benchmark,
+            output=str(draft),
+            template_path=str(template),
+            match_dates=False,  # True drops every bar before the first trade
+            **options,
+        )
+        return dict(zip(_PARTS, draft.read_text(encoding="utf-8").split(_MARK), strict=True))
+
+
 def warm() -> None:
     """Loads what draws a report, so that the first is as quick as the next."""
-    with _drawing():
+    with _quantstats_on_agg():
         pass
 
 
@@ -165,7 +180,7 @@ def _check_returns(returns: pd.Series, name: str) -> None:
 
 
 def _quantstats() -> ModuleType:
-    """quantstats, without yfinance, a quarter of its import: that one is loaded when somebody asks it for something."""
+    """quantstats; yfinance, a quarter of its import, is loaded only when an attribute of it is read, so never here."""
     spec = None if "yfinance" in sys.modules else importlib.util.find_spec("yfinance")
     if spec and spec.loader:
         spec.loader = importlib.util.LazyLoader(spec.loader)
@@ -175,11 +190,11 @@ def _quantstats() -> ModuleType:
 
 
 @contextlib.contextmanager
-def _drawing() -> Iterator[ModuleType]:
-    """quantstats, mended, on the Agg backend; the session's backend, style, figures and log come back afterwards."""
+def _quantstats_on_agg() -> Iterator[ModuleType]:
+    """quantstats with our fixes, drawing without a screen; the session's backend, style, figures and log come back."""
     import matplotlib
 
-    chosen = matplotlib.get_backend(auto_select=False)
+    backend = matplotlib.get_backend(auto_select=False)
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
@@ -195,12 +210,12 @@ def _drawing() -> Iterator[ModuleType]:
             matplotlib.rcdefaults()
             matplotlib.rcParams.update(STYLE)
             # x_compat: from pandas 3 on, quantstats labels the bars of the yearly chart with the wrong years.
-            with mended(quantstats), pd.plotting.plot_params.use("x_compat", True):
+            with fixes(quantstats), pd.plotting.plot_params.use("x_compat", True):
                 yield quantstats
     finally:
         log.setLevel(level)
         for number in set(plt.get_fignums()) - figures:
             plt.close(number)
-        if chosen and chosen.lower() != "agg":
+        if backend and backend.lower() != "agg":
             with contextlib.suppress(ImportError):  # a window system that has gone since
-                matplotlib.use(chosen)
+                matplotlib.use(backend)

@@ -23,7 +23,8 @@ def facts(result: Result) -> dict[str, str]:
         f"the {window['warm_up']:,} before it are not counted",
         "Look-ahead": recipe["look_ahead"]["finding"],
         "Costs": f"commission {account['commission_bps']:g} bp and slippage {account['slippage_bps']:g} bp each way, "
-        f"borrowing {account['borrow_bps']:g} bp a year, interest on cash {account['interest_bps']:g} bp a year",
+        f"borrowing {account['borrow_bps']:g} bp a year, interest on cash {account['interest_bps']:g} bp a year"
+        + (f", loans {account['loan_bps']:g} bp a year" if account.get("leverage", 1) > 1 else ""),
         "Fills": "decided at the close, sized and filled at the next open",
         "Trades": f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled{refused}",
         "Paid": f"{paid:,.2f} in commission and slippage, {scores['cost_bps']:,.0f} bp of equity a year",
@@ -85,7 +86,7 @@ def provenance(result: Result) -> dict[str, Any]:
         "account": [(key.replace("_", " "), str(value)) for key, value in recipe["account"].items()],
         "hashes": {
             "bars": bars["sha256"],
-            **({"bars read": bars["seen"]} if "seen" in bars else {}),
+            **({"bars read": bars["model_bars"]} if "model_bars" in bars else {}),
             **{role: digest for role, digest in recipe.get("source", {}).items() if digest},
         },
         "versions": [(name, version or "not installed") for name, version in recipe["versions"].items()],

@@ -1,12 +1,15 @@
-"""quantstats' tables: read from its draft, and put right."""
+"""quantstats' tables: parsed from the HTML of its report, renamed to what they count, and set in groups."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
 import pandas as pd
+
+from rollcast.backtests.sheet.values import Cells
 
 FEWEST_BARS = 60  # below, one bar's luck moves an annualised figure by more than its size
 
@@ -23,8 +26,8 @@ _RENAMED = {
     "Daily Value-at-Risk": "Value-at-Risk per Bar",
     "Recovered": "Last bar",  # of a stretch under water that may not have ended
 }
-# The first row of each group → what the group is about.
-_GROUPS = {
+# The first row of a group, which quantstats separates from the next by rules → the title we give it.
+_TITLES = {
     "Risk-Free Rate": "Assumptions",
     "Cumulative Return": "Growth",
     "Sharpe": "Return for risk",
@@ -46,7 +49,7 @@ class Row:
     """A row of a table: its name and its cells, as text."""
 
     name: str
-    cells: tuple[str, ...]
+    cells: Cells
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,12 @@ class Group:
     rows: tuple[Row, ...]
 
 
-class _Reader(HTMLParser):
+class _Parser(HTMLParser):
+    """Collects the texts of the cells of a table, row by row.
+
+    quantstats leaves its rules unclosed and inside cells, so a rule's end must not end the cell.
+    """
+
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[list[str]] = []
@@ -78,30 +86,27 @@ class _Reader(HTMLParser):
             self.rows[-1][-1] += data
 
 
-def read(table: str) -> list[Row]:
+def parse_rows(table: str) -> list[Row]:
     """The rows of an HTML table, its head first; a rule between rows is a Row without name and cells."""
-    reader = _Reader()
-    reader.feed(table)
-    return [Row(cells[0].strip(), tuple(c.strip() for c in cells[1:])) for cells in reader.rows if cells]
+    parser = _Parser()
+    parser.feed(table)
+    return [Row(cells[0].strip(), tuple(c.strip() for c in cells[1:])) for cells in parser.rows if cells]
 
 
-def corrected(rows: list[Row], returns: pd.Series) -> list[Row]:
+def correct(rows: list[Row], returns: pd.Series) -> list[Row]:
     """quantstats' rows under names that say what they count, and a dash where the bars are too few for a figure."""
-    return [_row(row, returns) for row in rows if row.name != "Risk of Ruin"]  # knows nothing of the size of a loss
+    # The risk of ruin is left out: quantstats computes it from the share of wins alone, whatever a loss costs.
+    return [_row(row, returns) for row in rows if row.name != "Risk of Ruin"]
 
 
-def grouped(rows: list[Row]) -> list[Group]:
+def group(rows: list[Row]) -> list[Group]:
     """The rows between two rules as one group."""
-    groups: list[list[Row]] = [[]]
-    for row in rows:
-        if row.name:
-            groups[-1].append(row)
-        elif groups[-1]:
-            groups.append([])
-    return [Group(_GROUPS.get(group[0].name, group[0].name), tuple(group)) for group in groups if group]
+    runs = [tuple(run) for named, run in itertools.groupby(rows, lambda row: bool(row.name)) if named]
+    return [Group(_TITLES.get(run[0].name, run[0].name), run) for run in runs]
 
 
 def _row(row: Row, returns: pd.Series) -> Row:
+    """A row by its new name, with dashes where the window is too short for its figure or quantstats has none."""
     name = _RENAMED.get(row.name, row.name)
     years = re.match(r"(\d+)Y ", name)
     first, last = returns.index[0], returns.index[-1]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-import backtrader as bt
-
+from rollcast.backtests.account.hosts import StrategyClass
+from rollcast.backtests.json_values import Parameters
 from rollcast.backtests.pipeline.strategies import STRATEGIES, check_strategy
 from rollcast.backtests.sweep.points import Point, Sweep
 from rollcast.predictors import Predictor, WalkForward
@@ -22,7 +21,7 @@ class Factory:
 
     sweep: Sweep
     template: Predictor
-    strategy: type[bt.Strategy]
+    strategy: StrategyClass
 
     @classmethod
     def of(cls, sweep: Sweep) -> Factory:
@@ -49,7 +48,7 @@ class Factory:
         except (ValueError, TypeError) as error:
             raise ValueError(f"{point}: {error}") from error
 
-    def parameters(self, point: Point) -> Mapping[str, object]:
+    def parameters(self, point: Point) -> Parameters:
         """The strategy's parameters of a point. Raises ValueError with the point's name for values that it refuses."""
         texts = self.sweep.request(point).strategy_params
         try:

@@ -36,6 +36,10 @@ class Judgement:
     overfitting: Overfitting | None = None
     nested: Nested | None = None
 
+    def coordinates(self, column: str) -> np.ndarray:
+        """The variants' values of one axis as `coordinates_of` has them, (N,)."""
+        return coordinates_of(self.variants[column])
+
     def with_overfitting(self) -> Judgement:
         """The same with the probability of overfitting, where there are enough variants and bars."""
         enough = self.returns.shape[1] >= 2 and len(self.returns) >= 2 * BLOCKS

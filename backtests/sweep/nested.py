@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import backtrader as bt
 import numpy as np
 import pandas as pd
 
@@ -19,19 +18,22 @@ from rollcast.backtests.account import supports
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.fast_accounts import Prices
 from rollcast.backtests.account.fast_rules import RULES
+from rollcast.backtests.account.hosts import Strategy, class_of
 from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.json_values import Parameters
 from rollcast.backtests.pipeline.strategies import all_parameters
-from rollcast.strategies.base import ForecastStrategy
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
+from rollcast.strategies.rule import NameRule, NameState
 
 COLUMNS = 500  # variants at once, to bound memory
 
 
-class Follow(ForecastStrategy):
+@dataclass
+class Follow(NameRule):
     """Holds the weight that it receives as the forecast."""
 
-    def decide(self, forecast: float) -> float | None:
-        return forecast
+    def decide(self, state: NameState) -> float | None:
+        return state.forecast
 
 
 @dataclass(frozen=True)
@@ -87,15 +89,14 @@ def _past_sharpe(returns: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np
     return np.where(flat, 0.0, total / n / np.sqrt(np.where(flat, 1.0, variance)))
 
 
-def targets(
-    bars: pd.DataFrame, forecast: pd.Series, strategy: type[bt.Strategy], parameters: Mapping[str, object]
-) -> np.ndarray:
+def targets(bars: pd.DataFrame, forecast: pd.Series, strategy: Strategy, parameters: Parameters) -> np.ndarray:
     """The weight that a variant wants to hold after each close, (T,): its last decision, 0 before the first.
 
     Raises TypeError for a strategy without a fast rule, whose decisions cannot be computed without trading.
     """
     if not supports(strategy):
-        raise TypeError(f"{strategy.__name__} has no fast rule, only the built-in strategies do; leave out the nesting")
+        name = class_of(strategy).__name__
+        raise TypeError(f"{name} has no fast rule, only the built-in strategies do; leave out the nesting")
     values = {name: np.array([float(value)]) for name, value in all_parameters(strategy, parameters).items()}
     prices = Prices.of(bars)
     close, worth = prices.close[:, None], prices.worth()[:, None]

@@ -5,18 +5,17 @@ Notation: T bars, the last n of them scored, N points.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import backtrader as bt
 import numpy as np
 import pandas as pd
 
 from rollcast.backtests.account import Evaluation, evaluate, supports
 from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.hosts import Strategy
+from rollcast.backtests.json_values import Parameters
 from rollcast.strategies.sizing import Ruined
-
-Parameters = Sequence[Mapping[str, object]]  # of the strategy, for each point
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class ChunkScores:
 def trade(
     bars: pd.DataFrame,
     forecasts: np.ndarray,
-    strategy: type[bt.Strategy],
-    parameters: Parameters,
+    strategy: Strategy,
+    parameters: Sequence[Parameters],
     account: Account,
     first: int,
     bars_per_year: int,
@@ -39,9 +38,9 @@ def trade(
     """Trades forecasts (T, N), NaN before bar `first`, each with parameters of its own of one strategy.
 
     The fast accounts trade all points at once where they have a rule for the strategy; else backtrader trades one after
-    another. A ruined account has a return of -1 on the bar of its ruin, or on the last bar where backtrader traded it.
+    another. A ruined account has a return of -1 on the bar of its ruin; where backtrader traded it, 0 before it.
     """
-    run = evaluate if supports(strategy) else _simulate_each
+    run = evaluate if supports(strategy) and account.fast else _simulate_each
     accounts = run(bars, forecasts, strategy, parameters, account)
     equity, units = accounts.equity[first:], accounts.units[first:]
     returns = returns_of(equity)
@@ -60,11 +59,11 @@ def trade(
 
 def trade_one(
     bars: pd.DataFrame,
-    strategy: type[bt.Strategy],
+    strategy: Strategy,
     account: Account,
     first: int,
     bars_per_year: int,
-    point: tuple[np.ndarray, Mapping[str, object]],
+    point: tuple[np.ndarray, Parameters],
 ) -> ChunkScores:
     """As `trade`, for one point: its forecast (T,) and the strategy's parameters."""
     forecast, parameters = point
@@ -124,9 +123,9 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def _simulate_each(
-    bars: pd.DataFrame, forecasts: np.ndarray, strategy: type[bt.Strategy], parameters: Parameters, account: Account
+    bars: pd.DataFrame, forecasts: np.ndarray, strategy: Strategy, parameters: Sequence[Parameters], account: Account
 ) -> Evaluation:
-    """As `evaluate`, by backtrader; a ruined account has its cash as equity up to the last bar, and then NaN."""
+    """As `evaluate`, by backtrader; the equity of a ruined account is its cash before the bar of its ruin, then NaN."""
     n = len(parameters)
     equity, cash, units = (np.full((len(bars), n), np.nan) for _ in range(3))
     traded, commission, slippage = (np.zeros(n) for _ in range(3))
@@ -134,8 +133,8 @@ def _simulate_each(
     for k, values in enumerate(parameters):
         try:
             simulation = simulate(bars, pd.Series(forecasts[:, k], index=bars.index), strategy, values, account)
-        except Ruined:
-            equity[:-1, k] = account.cash
+        except Ruined as ruin:
+            equity[: bars.index.get_indexer([ruin.date], method="nearest")[0], k] = account.cash
             continue
         history, orders = simulation.history, simulation.orders
         fills = orders[orders["price"].notna()]

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
+from rollcast.backtests.account.hosts import class_of
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.ledger.trial_key import Row, row_of
@@ -47,7 +48,7 @@ class TrialRows:
         """The part of the recipe, as `Request.trade` writes it, that is the same for all points."""
         base, bars = self.factory.sweep.base, self.data.bars
         return {
-            "account": asdict(base.account),
+            "account": base.account.as_dict(),
             "symbol": base.symbol,
             "bars": span_of(bars, self.data.model_bars),
             "evaluation": {
@@ -69,7 +70,7 @@ class TrialRows:
             "created": row["created"],
             "seconds": 0.0,
             "predictor": describe(factory.predictor(point)),
-            "strategy": {"class": factory.strategy.__name__} | parameters,
+            "strategy": {"class": class_of(factory.strategy).__name__} | parameters,
             "look_ahead": {"passed": True, "probes": 0, "finding": finding},
             "command": request.command(),
             "request": asdict(request),

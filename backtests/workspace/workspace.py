@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rollcast.backtests.atomic import RunFolder, whole_file
 from rollcast.backtests.evidence.evidence import with_evidence
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.ledger.trial_key import Row
 from rollcast.backtests.pipeline.forecasts import Progress
 from rollcast.backtests.pipeline.request import Request

@@ -105,7 +105,7 @@ class Outcome:
         at = self.probe.market.index.get_loc(self.leak.date)
         return "\n".join(
             (
-                f"from rollcast.predictors import {imported}",
+                f"from rollcast import {imported}",
                 "from rollcast.predictors.checks.perturbations import PERTURBATIONS, eventful_market",
                 f"model, bars = {load}, {self.probe.bars}",
                 f'for b in (bars, PERTURBATIONS["{self.leak.perturbation}"](bars, {self.leak.cut})):',

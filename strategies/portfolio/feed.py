@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
-
-from rollcast.strategies.feed import NO_ACTION, ActionFeed, ForecastFeed, actions_of
-
-# What a name's bar is on a date of the panel.
-UNLISTED, BAR, PAUSED, ENDED = 0.0, 1.0, 2.0, 3.0
+from rollcast.strategies.feed import ActionFeed, ForecastFeed
 
 
 class NameFeed(ForecastFeed):
     """A `ForecastFeed` with a line that says whether the name has a bar of its own on the date.
 
-    status: UNLISTED before its first bar, BAR on a bar, PAUSED on a date between two bars, ENDED after its last one.
+    status: UNLISTED before its first bar, BAR on a bar, PAUSED on a date between two bars, ENDED after its last one;
+            the numbers are those of `portfolio.calendar`.
 
     Every feed of a panel has a bar on every date, because backtrader forgets a name's last price where feeds of
     different lengths meet `exactbars=1`, and starts no strategy before the last name is listed.
@@ -29,30 +24,3 @@ class NameActionFeed(ActionFeed):
 
     lines = ("status",)
     params = (("status", "status"),)
-
-
-def on_calendar(bars: pd.DataFrame, forecast: pd.Series, calendar: pd.DatetimeIndex) -> pd.DataFrame:
-    """A name's bars, forecasts and status on every date of `calendar`.
-
-    A date without a bar holds the last close four times, no volume and no forecast; before the first bar prices are 0.
-    Bars that carry dividends and splits keep them, and there are none on a date without a bar.
-    """
-    rows = calendar.get_indexer(bars.index)
-    last = np.full(len(calendar), -1)
-    last[rows] = np.arange(len(bars))
-    last = np.maximum.accumulate(last)  # the latest bar at every date, -1 before the first
-    own = np.zeros(len(calendar), bool)
-    own[rows] = True
-    close = bars["close"].to_numpy(float)
-    kept = np.where(last >= 0, close[last], 0.0)
-    columns = {
-        name: np.where(own, bars[name].to_numpy(float)[last], 0.0 if name == "volume" else kept)
-        for name in ("open", "high", "low", "close", "volume")
-    }
-    columns["forecast"] = np.where(own, forecast.to_numpy(float)[last], np.nan)
-    over = np.arange(len(calendar)) > rows[-1]
-    columns["status"] = np.select([own, over, last >= 0], [BAR, ENDED, PAUSED], UNLISTED)
-    acted = actions_of(bars)
-    if acted is not None:
-        columns |= {name: np.where(own, acted[name].to_numpy()[last], none) for name, none in NO_ACTION.items()}
-    return pd.DataFrame(columns, index=calendar)

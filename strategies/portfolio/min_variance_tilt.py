@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 from scipy.optimize import minimize
 
-from rollcast.strategies.portfolio.base import PortfolioStrategy
+from rollcast.strategies.rule import CalendarRule, Limits, State
 from rollcast.strategies.sizing import DUST
 
 FEWEST = 30  # rows of returns from which a covariance is estimated
 
 
-class MinVarianceTilt(PortfolioStrategy):
+@dataclass
+class MinVarianceTilt(CalendarRule):
     """w minimises w'Σw/(2σ̄²) - tilt · z'w/n, with Σw = `exposure` and 0 ≤ w ≤ `cap`.
 
     tilt:      were the names uncorrelated and equally volatile, a forecast one standard deviation above the mean would
@@ -34,34 +36,38 @@ class MinVarianceTilt(PortfolioStrategy):
     Jagannathan & Ma (2003), Journal of Finance 58(4), for why the bounds help.
     """
 
-    params: Any = (("tilt", 0.5), ("cap", 0.2), ("span", 250), ("exposure", 1.0), ("rebalance", "monthly"))
-    limits: ClassVar = {
-        **PortfolioStrategy.limits,
+    rebalance: str = "monthly"
+    tilt: float = 0.5
+    cap: float = 0.2
+    span: int = 250
+    exposure: float = 1.0
+    past: deque[np.ndarray] = field(init=False, repr=False)  # levels, NaN where a name has no bar
+    limits: ClassVar[Limits] = {
+        **CalendarRule.limits,
         "tilt": (0.0, math.inf),
         "cap": (0.0, 1.0),
         "span": (FEWEST, math.inf),
         "exposure": (0.0, 1.0),
     }
 
-    def __init__(self) -> None:
-        super().__init__()
-        # Kept here, because lines forget when backtrader saves memory; NaN where a name has no bar.
-        self._past: deque[np.ndarray] = deque(maxlen=self.p.span + 1)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.past = deque(maxlen=self.span + 1)
 
-    def decide(self) -> np.ndarray | None:
-        self._past.append(np.where(self.fresh, self.levels, np.nan))
-        if not self.rebalances() or len(self._past) <= FEWEST:
+    def decide(self, state: State) -> np.ndarray | None:
+        self.past.append(np.where(state.fresh, state.levels, np.nan))
+        if not self.rebalances(state.date) or len(self.past) <= FEWEST:
             return None
-        past = np.array(self._past)
+        past = np.array(self.past)
         begun = np.isfinite(past).mean(axis=0) >= 0.5
-        names = np.flatnonzero(self.listed & begun & ~np.isnan(self.forecasts))
+        names = np.flatnonzero(state.listed & begun & ~np.isnan(state.forecasts))
         rows = past[np.isfinite(past[:, names]).all(axis=1)][:, names]
         if not len(names) or len(rows) <= FEWEST:
             return None
-        self.mark()
-        weights = np.zeros(len(self.datas))
+        self.mark(state.date)
+        weights = np.zeros(len(past[0]))
         covariance = shrunk(np.diff(np.log(rows), axis=0))
-        weights[names] = tilted(covariance, self.forecasts[names], self.p.tilt, self.p.cap, self.p.exposure)
+        weights[names] = tilted(covariance, state.forecasts[names], self.tilt, self.cap, self.exposure)
         return weights
 
 

@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from rollcast.strategies.base import ForecastStrategy
-from rollcast.strategies.portfolio.base import PortfolioStrategy
-from rollcast.strategies.portfolio.feed import BAR
+from rollcast.strategies.rule import NameRule, NameState, Rule, State
 
 
-class PerName(PortfolioStrategy):
+@dataclass
+class PerName(Rule):
     """Each name is traded by a copy of a rule for one name, which owns an equal share of the account.
 
-    rule:       a `ForecastStrategy`: the weight of a name is what its copy wants to hold, over the names that have a
-                forecast; a name that comes or ends changes everybody's share.
-    parameters: the rule's; its `tolerance` is in parts of the share.
+    rule: the weight of a name is what its copy wants, over the names that have a forecast; a name that comes or ends
+          changes everybody's share. Its `tolerance` is in parts of the share.
 
-    A rule is asked only what it decides at its closes (`next`, `decide`); sizing and orders are the portfolio's.
+    Raises TypeError for a rule that is not for one name.
     """
 
-    params: Any = (("rule", None), ("parameters", None))
+    rule: NameRule | None = None
+    copies: list[NameRule] = field(default_factory=list, init=False, repr=False)
+    targets: np.ndarray = field(default_factory=lambda: np.empty(0), init=False, repr=False)  # NaN without one, (N,)
+    share: float = field(default=1.0, init=False, repr=False)
 
-    def __init__(self) -> None:
-        super().__init__()
-        rule, parameters = self.p.rule, dict(self.p.parameters or {})
-        if not (isinstance(rule, type) and issubclass(rule, ForecastStrategy)):
-            raise TypeError(f"PerName needs rule=…, a ForecastStrategy; got {rule!r}")
-        self._copies = [_seated(rule, parameters, data) for data in self.datas]
-        self._share = 1.0
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.rule, NameRule):
+            raise TypeError(f"PerName needs rule=…, a NameRule; got {self.rule!r}")
 
     def tolerances(self) -> float:
-        return self._copies[0].p.tolerance * self._share
+        assert self.rule is not None
+        return self.rule.tolerance * self.share
 
-    def next(self) -> None:
-        for copy, status in zip(self._copies, self._columns["status"], strict=True):
-            if status[0] == BAR:
-                copy.next()
-        super().next()
-
-    def decide(self) -> np.ndarray | None:
-        members = self.listed & ~np.isnan(self.forecasts)
-        targets = [None if copy.target is None else float(copy.target) for copy in self._copies]
-        wanted = members & np.array([target is not None for target in targets])
+    def decide(self, state: State) -> np.ndarray | None:
+        assert self.rule is not None
+        if not self.copies:
+            self.copies = [self.rule.fresh() for _ in state.closes]
+            self.targets = np.full(len(self.copies), np.nan)
+        members = state.listed & ~np.isnan(state.forecasts)
+        share = 1 / max(int(members.sum()), 1)
+        self._ask(state, state.equity * share)
+        wanted = members & ~np.isnan(self.targets)
         if not wanted.any():
             return None
-        self._share = 1 / int(members.sum())
-        return np.where(wanted, np.array([target or 0.0 for target in targets]), 0.0) * self._share
+        self.share = share
+        return np.where(wanted, self.targets, 0.0) * share
 
-
-def _seated(rule: type[ForecastStrategy], parameters: dict[str, Any], data: Any) -> ForecastStrategy:
-    """A copy of the rule that reads this feed, made past backtrader, which would tie it to the first one and run it."""
-    copy = object.__new__(rule)
-    copy.p = copy.params = rule.params()
-    for name, value in parameters.items():
-        setattr(copy.p, name, value)
-    copy.data, copy.datas = data, [data]
-    copy.__init__()  # type: ignore[misc]
-    return copy
+    def _ask(self, state: State, equity: float) -> None:
+        """Asks the copy of each name with a bar."""
+        columns = (state.forecasts, state.closes, state.growth, state.units)
+        for i in np.flatnonzero(state.fresh).tolist():
+            forecast, close, growth, units = (float(column[i]) for column in columns)
+            target = self.copies[i].target(NameState(state.date, forecast, close, growth, units, equity))
+            if target is not None:
+                self.targets[i] = target

@@ -6,17 +6,19 @@ Notation: n names with a forecast, w target weights, w° the weights held at the
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
-from rollcast.strategies.portfolio.base import PortfolioStrategy, spread
+from rollcast.strategies.rule import CalendarRule, Limits, State
 
 WEIGHTINGS = ("equal", "inverse_volatility")
 WHOLE = 2.0  # Σ|w - w°| where all that was held is sold and as much bought
 
 
-class TopK(PortfolioStrategy):
+@dataclass
+class TopK(CalendarRule):
     """Long the k names with the highest forecasts and, long-short, short the k with the lowest.
 
     k:            names on each side; all of them where there are fewer, half of them on each side of a long-short.
@@ -33,76 +35,75 @@ class TopK(PortfolioStrategy):
     Reference: Fischer & Krauss (2018), European Journal of Operational Research 270(2), section 3.4, for the ranking.
     """
 
-    params: Any = (
-        ("k", 5),
-        ("short", False),
-        ("weighting", "equal"),
-        ("span", 60),
-        ("exposure", 1.0),
-        ("rebalance", "weekly"),
-        ("turnover_cap", WHOLE),
-    )
-    limits: ClassVar = {
-        **PortfolioStrategy.limits,
+    rebalance: str = "weekly"
+    k: int = 5
+    short: bool = False
+    weighting: str = "equal"
+    span: int = 60
+    exposure: float = 1.0
+    turnover_cap: float = WHOLE
+    before: np.ndarray | None = field(default=None, init=False, repr=False)  # level of each name's bar before, (N,)
+    variance: np.ndarray | None = field(default=None, init=False, repr=False)  # σ² (N,)
+    limits: ClassVar[Limits] = {
+        **CalendarRule.limits,
         "k": (1, math.inf),
         "span": (2, math.inf),
         "exposure": (0.0, 1.0),
         "turnover_cap": (0.0, math.inf),
     }
 
-    @classmethod
-    def check(cls, **parameters: Any) -> None:
-        super().check(**parameters)
-        if parameters["weighting"] not in WEIGHTINGS:
-            raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}; got {parameters['weighting']!r}")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weighting not in WEIGHTINGS:
+            raise ValueError(f"weighting must be one of {', '.join(WEIGHTINGS)}; got {self.weighting!r}")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._before = np.full(len(self.datas), np.nan)  # level of each name's bar before
-        self._variance = np.full(len(self.datas), np.nan)  # σ² (N,)
-
-    def decide(self) -> np.ndarray | None:
-        self._average()
-        ranked = self._ranked() if self.rebalances() else np.empty(0, int)
-        if len(ranked) < (2 if self.p.short else 1):
+    def decide(self, state: State) -> np.ndarray | None:
+        self._average(state)
+        ranked = self._ranked(state) if self.rebalances(state.date) else np.empty(0, int)
+        if len(ranked) < (2 if self.short else 1):
             return None
-        self.mark()
-        n = len(self.datas)
-        if self.p.short:
-            k = min(self.p.k, len(ranked) // 2)
+        self.mark(state.date)
+        n = len(state.closes)
+        if self.short:
+            k = min(self.k, len(ranked) // 2)
             sides = self._side(ranked[:k], n) - self._side(ranked[-k:], n)
-            return self._capped(self.p.exposure / 2 * sides)
-        return self._capped(self.p.exposure * self._side(ranked[: self.p.k], n))
+            return self._capped(self.exposure / 2 * sides, state)
+        return self._capped(self.exposure * self._side(ranked[: self.k], n), state)
 
-    def _ranked(self) -> np.ndarray:
+    def _ranked(self, state: State) -> np.ndarray:
         """Names that can be traded, the highest forecast first."""
-        known = self.listed & ~np.isnan(self.forecasts)
-        if self.p.weighting != "equal":
-            known &= self._variance > 0
+        known = state.listed & ~np.isnan(state.forecasts)
+        if self.variance is not None:
+            known &= self.variance > 0
         names = np.flatnonzero(known)
-        return names[np.argsort(-self.forecasts[names], kind="stable")]
+        return names[np.argsort(-state.forecasts[names], kind="stable")]
 
     def _side(self, chosen: np.ndarray, n: int) -> np.ndarray:
-        """Weights of one side, which add up to 1."""
-        share = np.ones(len(chosen)) if self.p.weighting == "equal" else 1 / np.sqrt(self._variance[chosen])
-        return spread(chosen, share, n)
+        """Weights of one side, (n,), which add up to 1; 0 for a name that is not chosen."""
+        share = np.ones(len(chosen)) if self.variance is None else 1 / np.sqrt(self.variance[chosen])
+        weights = np.zeros(n)
+        weights[chosen] = share / share.sum()
+        return weights
 
-    def _capped(self, weights: np.ndarray) -> np.ndarray:
+    def _capped(self, weights: np.ndarray, state: State) -> np.ndarray:
         """w° + min(1, cap/Σ|w - w°|) · (w - w°)."""
-        if self.p.turnover_cap >= WHOLE:  # which held weights that have drifted up exceed
+        if self.turnover_cap >= WHOLE:  # which weights that have drifted up exceed
             return weights
-        held = self.weights()
-        turnover = float(np.abs(weights - held).sum())
-        return weights if turnover <= self.p.turnover_cap else held + self.p.turnover_cap / turnover * (weights - held)
+        before = state.weights
+        turnover = float(np.abs(weights - before).sum())
+        part = self.turnover_cap / turnover if turnover > self.turnover_cap else 1.0
+        return weights if part == 1 else before + part * (weights - before)
 
-    def _average(self) -> None:
-        """One step of every name's σ², at its own bars."""
-        if self.p.weighting == "equal":
+    def _average(self, state: State) -> None:
+        """One step of every name's σ², at its own bars; without one where the weights are equal."""
+        if self.weighting == "equal":
             return
+        nothing = np.full(len(state.levels), np.nan)
+        before, variance = (nothing if past is None else past for past in (self.before, self.variance))
         with np.errstate(invalid="ignore"):
-            squared = np.log(self.levels / self._before) ** 2
-            step = np.where(np.isnan(self._variance), 1.0, 2 / (self.p.span + 1))
-            moved = np.where(np.isnan(self._variance), 0.0, self._variance)
+            squared = np.log(state.levels / before) ** 2
+            step = np.where(np.isnan(variance), 1.0, 2 / (self.span + 1))
+            moved = np.where(np.isnan(variance), 0.0, variance)
             moved = moved + step * (squared - moved)
-        self._variance = np.where(self.fresh & ~np.isnan(squared), moved, self._variance)
-        self._before = self.levels
+        self.variance = np.where(state.fresh & ~np.isnan(squared), moved, variance)
+        self.before = state.levels

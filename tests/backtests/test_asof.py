@@ -209,8 +209,8 @@ def test_what_is_saved_says_where_every_dividend_went(spy_runs, tmp_path):
     np.testing.assert_allclose(history["cash"].diff().iloc[1:], changes_of(saved, bars).iloc[1:], rtol=0, atol=1e-6)
     assert saved.trades["pnl"].sum() == pytest.approx(history["equity"].iloc[-1] - 100_000)
     assert [part.difference for part in check(saved)] == [None] * 3
-    (tmp_path / "seen.parquet").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no seen\.parquet"):
+    (tmp_path / "model_bars.parquet").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no model_bars\.parquet"):
         Result.load(tmp_path)
 
 
@@ -219,7 +219,7 @@ def test_the_gate_and_the_scores_are_of_what_the_predictor_read():
     found = run(bars.bars, predictor("sma"), LongFlat, model_bars=bars.model_bars)
     alone = run(bars.model_bars, predictor("sma"), LongFlat)
     assert found.metrics["forecast"] == alone.metrics["forecast"]
-    assert found.recipe["bars"]["seen"] == alone.recipe["bars"]["sha256"] != found.recipe["bars"]["sha256"]
+    assert found.recipe["bars"]["model_bars"] == alone.recipe["bars"]["sha256"] != found.recipe["bars"]["sha256"]
 
 
 @pytest.mark.parametrize(

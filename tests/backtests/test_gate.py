@@ -11,7 +11,7 @@ import pytest
 from rollcast import Learner, Predictor, WalkForward, load, run
 from rollcast.backtests.gate.gate import examine
 from rollcast.backtests.gate.probing import SECONDS
-from rollcast.backtests.gate.verdict import COMPANY, Company, LookAheadError
+from rollcast.backtests.gate.verdict import NEGLIGIBLE, LookAheadError, WindowDependence
 from rollcast.backtests.sheet.recipe import facts
 from rollcast.predictors.bars import log_returns
 from rollcast.predictors.features import features, next_returns
@@ -198,7 +198,7 @@ def test_an_honest_predictor_passes(predictor, bars):
     verdict = examine(predictor, bars, predictor.predict(bars))
     assert verdict.leak is None
     assert verdict.probes >= 6
-    assert verdict.noise < COMPANY
+    assert verdict.noise < NEGLIGIBLE
     assert str(verdict) == "none found on these bars with these parameters"
 
 
@@ -220,7 +220,7 @@ def test_what_noise_would_hide_is_said(predictor, bars):
 def test_a_window_in_other_company_is_told_apart_from_noise(bars):
     predictor = looped(ScaledByAllSlices())
     leak = examine(predictor, bars, predictor.predict(bars)).leak
-    assert isinstance(leak, Company)
+    assert isinstance(leak, WindowDependence)
     assert leak.noise == 0
 
 

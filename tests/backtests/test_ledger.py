@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -26,10 +27,13 @@ from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.evidence import luck
 from rollcast.backtests.evidence.luck import TrialCount
+from rollcast.backtests.ledger import database
 from rollcast.backtests.ledger import ledger as module
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.ledger.returns_sketch import _correlations, _lifted, _unpacked, effective, sketch
 from rollcast.backtests.ledger.trial_key import VOLATILE, Row, trial_key
+from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
 from rollcast.predictors import BUILT_IN
 from rollcast.strategies import BUILT_IN as STRATEGIES
@@ -182,6 +186,23 @@ def test_a_plugin_edited_under_the_same_recipe_is_another_trial(ledger, sma):
 
 
 LEAF = st.one_of(st.integers(-1000, 1000), st.text(max_size=5), st.booleans(), st.none(), st.floats(0.01, 0.99))
+
+
+def test_a_ledger_of_an_earlier_version_is_read_and_its_run_counts_as_the_same_trial(tmp_path):
+    shutil.copy(Path(__file__).parent / "saved_0_1_0" / NAME, tmp_path / NAME)
+    ledger = Ledger(tmp_path / NAME)
+    row = Row.of(Request("sma", params={"window": "20"}, start="2018", end="2019").run())
+    assert ledger.runs()["trial"].to_list() == [row.columns["trial"]]
+    assert ledger.record(row) == 2
+    assert ledger.trials(row) == TrialCount(1, 1.0, 0.0, 2)
+
+
+def test_a_run_made_by_an_earlier_version_is_the_same_trial_when_it_is_made_again():
+    text = (Path(__file__).parent / "saved_0_1_0" / "recipe.json").read_text(encoding="utf-8")
+    before = json.loads(text)
+    again = Request.from_recipe(before).run()
+    assert "seen" in before["bars"]
+    assert trial_key(before) == trial_key(again.recipe)
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), LEAF, min_size=1), st.data())
@@ -394,7 +415,7 @@ def test_what_is_no_ledger_gives_one_clear_line_and_is_left_as_it_is(ledger, sma
 
 
 def test_a_ledger_that_stays_locked_or_cannot_be_opened_is_an_os_error(full, sma, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    monkeypatch.setattr(database, "PATIENCE", 0.05)
     with closing(sqlite3.connect(full.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert len(full.runs()) == 7  # who reads need not wait for who writes
@@ -432,7 +453,7 @@ def test_ten_thousand_runs_are_listed(full, results, speed):
     speed.multiply(full.path, 10_000)
     runs = full.runs()
     assert (len(runs), runs["trial"].nunique()) == (10_000, 10_000)
-    assert full.trials(results[3]).count > 1000
+    assert full.trials(Row.of(results[3])).count > 1000
 
 
 @pytest.mark.timed

@@ -137,7 +137,7 @@ def test_a_run_saved_before_the_data_had_a_class_of_options_is_read_and_asks_for
     assert asked_by(saved.recipe["command"]) == request
     data = request.load()
     assert digest(data.bars) == saved.recipe["bars"]["sha256"]
-    assert digest(data.model_bars) == digest(saved.model_bars) == saved.recipe["bars"]["seen"]
+    assert digest(data.model_bars) == digest(saved.model_bars) == saved.recipe["bars"]["model_bars"]
 
 
 def test_every_option_of_the_data_is_an_option_of_the_command_line_and_no_second_class_repeats_one():

@@ -20,6 +20,7 @@ from rollcast.predictors.bars import random_walk
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
+from rollcast.strategies.rule import NameState
 
 FILES = [
     "bars.parquet",
@@ -180,8 +181,8 @@ def test_the_result_begins_at_the_first_forecast_with_the_whole_of_the_cash():
 class BuysAtOnce(BuyAndHold):
     """Deaf to the forecast, so that it trades before there is one."""
 
-    def next(self) -> None:
-        self.target = 1.0
+    def target(self, state: NameState) -> float:
+        return 1.0
 
 
 def test_what_was_traded_before_the_first_forecast_is_not_in_the_scores_of_the_window():

@@ -134,7 +134,7 @@ def test_trading_scores_equal_what_the_tables_say():
     assert scores["commission"] == pytest.approx(traded * 1e-4)
     assert scores["slippage"] == pytest.approx(traded * 1e-4, rel=1e-3)
     assert scores["cost_bps"] == pytest.approx(1e4 * (scores["commission"] + scores["slippage"]) / mean / years)
-    assert scores["time_in_market"] == (history["units"] != 0).sum() / len(history)
+    assert scores["time_in_market"] == (result.positions["bars"] != 0).sum() / len(history)
     assert scores["trades"] == len(result.trades)
     assert scores["orders"] == len(result.orders)
     assert scores["rejected"] == 0

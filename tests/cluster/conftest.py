@@ -36,7 +36,11 @@ def end(process: subprocess.Popen) -> None:
 def nodes(environment: dict[str, str]) -> int:
     """How many nodes there are; 0 while there is no answer."""
     code = "import logging, ray; ray.init(logging_level=logging.CRITICAL); print(len(ray.nodes()))"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600)
+    words = [sys.executable, "-c", code]
+    try:
+        done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        return 0
     return int(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else 0
 
 

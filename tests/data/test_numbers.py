@@ -88,8 +88,8 @@ def test_what_stands_for_a_missing_number_is_nan(text, decimal):
                 "1,23",
                 "1,234,5",
                 "k",
-                "(5",
-                "5)",
+                "(56",
+                "56)",
                 "1e",
                 "--5",
             )
@@ -149,6 +149,9 @@ def test_where_semicolons_part_the_cells_a_comma_that_could_be_either_is_refused
     ):
         decimal_mark([["7", "8"], ["9", "1,234"]], ";", [3, 5])
     assert decimal_mark([["1.5", "1,234"]], ";", [3, 5]) == (".", "commas separate thousands, as in '1,234'")
+    assert decimal_mark([["1,234,567", "1,234"]], ";", [3, 5]) == (".", "commas separate thousands, as in '1,234'")
+    for delimiter in (",", "\t", "|"):
+        assert decimal_mark([["1,234"]], delimiter, [3]) == (".", "commas separate thousands, as in '1,234'")
     assert decimal_mark([["1,5", "1,234"]], ";", [3, 5]) == (",", "decimal comma, as in '1,5'")
 
 

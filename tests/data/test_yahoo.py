@@ -81,20 +81,20 @@ def test_a_portfolio_of_stored_symbols_as_of_then_is_run_verified_and_reported(y
     assert said("verify", str(runs["asof"])).count("identical") == 3
     said("report", str(runs["asof"]))
     full, asof = (Result.load(run) for run in runs.values())
-    pd.testing.assert_frame_equal(asof.table, full.table, check_exact=True)
+    pd.testing.assert_frame_equal(asof.forecasts, full.forecasts, check_exact=True)
     assert asof.metrics["panel"]["rank_ic"] == full.metrics["panel"]["rank_ic"]
     assert asof.metrics["stress"]["engine"] == "fast"
     assert set(asof.payments["symbol"]) == {"AAPL", "SPY"}
     assert asof.payments["split"].max() == 2
     apart = np.log(asof.history / full.history)[["equity", "benchmark"]].abs().max()
     assert (apart < 0.002).all(), apart
-    seen = pd.read_parquet(runs["asof"] / "panel_seen.parquet")
+    seen = pd.read_parquet(runs["asof"] / "panel_model_bars.parquet")
     seen.iloc[5, 0] += 0.01
-    seen.to_parquet(runs["asof"] / "panel_seen.parquet")
+    seen.to_parquet(runs["asof"] / "panel_model_bars.parquet")
     spoilt = CliRunner().invoke(main, ["verify", str(runs["asof"])])
-    assert "panel_seen.parquet is not what this run was made on: AAPL is not the recipe's" in spoilt.output
+    assert "panel_model_bars.parquet is not what this run was made on: AAPL is not the recipe's" in spoilt.output
     made = json.loads(said("predict", "AAPL,SPY", *words[:6], *words[8:], "--adjust", "asof", "--json"))["forecasts"]
-    assert [one["forecast"] for one in made] == asof.table.iloc[-1].tolist()
+    assert [one["forecast"] for one in made] == asof.forecasts.iloc[-1].tolist()
     assert [one["position"]["units"] for one in made] == asof.positions.iloc[-1].tolist()
 
 

@@ -15,7 +15,8 @@ import rollcast
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.scores import return_scores
 from rollcast.backtests.data.bars import bars_per_year, load_bars
-from rollcast.backtests.evidence.stress import COSTS, break_even, rank, rotations, stress
+from rollcast.backtests.evidence.stress import stress
+from rollcast.backtests.evidence.variants import COSTS, break_even, rank, rotations
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.ema import EMA
 from rollcast.strategies.buy_and_hold import BuyAndHold
@@ -261,7 +262,7 @@ def test_an_error_of_the_strategy_is_not_mistaken_for_ruin():
     bars = random_walk(30)
 
     class Broken(LongFlat):
-        def decide(self, forecast):
+        def decide(self, state):
             raise ValueError("no idea")
 
     with pytest.raises(ValueError, match="no idea"):

@@ -14,7 +14,7 @@ from rollcast import SMA, LongFlat, load_bars, run
 assert run(load_bars("SPY", "2020"), SMA(window=20), LongFlat).metrics["strategy"]["orders"] > 0
 print(LongFlat.__module__, rollcast.__file__)
 """
-OTHERS = "import strategies.long_flat as rule; print(strategies.OWNER, rule.LongFlat.__module__)\n"
+OTHERS = "import strategies, strategies.long_flat\nprint(strategies.OWNER, strategies.long_flat.LongFlat.__module__)\n"
 
 
 def test_a_wheel_owns_one_name_in_site_packages_and_one_command(new_environment, wheel, tmp_path):

@@ -22,7 +22,6 @@ from rollcast.predictors.checks.perturbations import changed, truncated
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
 from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt
-from rollcast.strategies.portfolio.per_name import PerName
 from rollcast.strategies.portfolio.top_k import TopK
 from rollcast.strategies.proportional import Proportional
 
@@ -212,7 +211,7 @@ def test_names_on_three_calendars_agree_with_the_independent_simulation(account,
     [
         (TopK, {"k": 2, "weighting": "inverse_volatility"}),
         (MinVarianceTilt, {"cap": 0.6, "span": 60}),
-        (PerName, {"rule": Proportional, "parameters": {}}),
+        (Proportional, {}),
     ],
 )
 def test_no_engine_mode_changes_a_portfolio_on_three_calendars(strategy, parameters):
@@ -345,7 +344,7 @@ def test_a_name_without_a_bar_is_traded_at_its_next_one():
 def test_each_name_of_a_rule_for_one_owns_an_equal_share(sp20):
     panel = Panel("part", {s: bars.loc["2006":"2007"] for s, bars in sp20.bars.items()})
     table = forecasts_of(panel)
-    found = simulate_panel(panel, table, PerName, {"rule": LongFlat})
+    found = simulate_panel(panel, table, LongFlat)
     weights = found.positions * panel.table("close")
     weights = weights.div(found.history["equity"], axis=0)
     opinion = table.where(table.abs() > 1e-4).ffill().shift(1) > 0

@@ -13,13 +13,12 @@ from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.panel_engine import simulate_panel
 from rollcast.backtests.account.replay import Stage, replay
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.portfolio import Panel
+from rollcast.backtests.market.panel import Panel
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.ema import EMA
 from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
-from rollcast.strategies.portfolio.per_name import PerName
 from rollcast.strategies.proportional import Proportional
 from rollcast.strategies.sizing import Ruined
 from tests.backtests.test_asof import RATIOS, as_traded
@@ -78,10 +77,9 @@ def market(seed: int, volatility: float, dividends: list, splits: list) -> pd.Da
 
 def one_and_many(bars: pd.DataFrame, forecast: pd.Series, rule: type, parameters: dict, account: Account) -> None:
     panel, table = Panel("one", {"A": bars}), forecast.to_frame("A")
-    given_ = {"rule": rule, "parameters": parameters}
     many = (
-        (lambda: simulate_panel(panel, table, PerName, given_, account)),
-        (lambda: replay(Stage(panel), table.to_numpy(), PerName, given_, account)),
+        (lambda: simulate_panel(panel, table, rule, parameters, account)),
+        (lambda: replay(Stage(panel), table.to_numpy(), rule, parameters, account)),
     )
     fast = evaluate(bars, forecast, rule, parameters, account)
     if fast.ruined[0]:

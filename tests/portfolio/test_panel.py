@@ -9,7 +9,7 @@ import pytest
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.market.panel import Panel, load_panel
 from rollcast.predictors.bars import check_bars
-from rollcast.strategies.portfolio.feed import BAR, ENDED, PAUSED, UNLISTED, on_calendar
+from rollcast.strategies.portfolio.calendar import BAR, ENDED, PAUSED, UNLISTED, on_calendar
 
 
 def test_a_universe_is_a_bundled_panel_a_list_of_symbols_or_a_file(tmp_path):

@@ -24,9 +24,9 @@ from rollcast.predictors.ema import EMA
 from rollcast.strategies.long_short import LongShort
 from rollcast.strategies.portfolio.equal_weight import EqualWeight
 from rollcast.strategies.portfolio.min_variance_tilt import MinVarianceTilt
-from rollcast.strategies.portfolio.per_name import PerName
 from rollcast.strategies.portfolio.top_k import TopK
 from rollcast.strategies.proportional import Proportional
+from rollcast.strategies.sizing import Ruined
 
 DEAR = Account(commission_bps=7, slippage_bps=5, borrow_bps=150, interest_bps=200, fractional=True)
 RULES = [
@@ -34,8 +34,8 @@ RULES = [
     (TopK, {"k": 2, "short": True, "weighting": "inverse_volatility", "turnover_cap": 0.5, "rebalance": "bar"}),
     (EqualWeight, {}),
     (MinVarianceTilt, {"cap": 0.4, "span": 60}),
-    (PerName, {"rule": LongShort, "parameters": {}}),
-    (PerName, {"rule": Proportional, "parameters": {"tolerance": 0.02}}),
+    (LongShort, {}),
+    (Proportional, {"tolerance": 0.02}),
 ]
 
 
@@ -95,9 +95,9 @@ def test_a_ruin_is_the_same_error_in_both():
     panel = Panel("two", {"UP": bars, "FLAT": flat})
     table = pd.DataFrame({"UP": -1.0, "FLAT": 1.0}, index=panel.calendar)
     parameters = {"k": 1, "short": True, "rebalance": "quarterly"}
-    with pytest.raises(ValueError, match="wiped out") as slow:
+    with pytest.raises(Ruined, match="wiped out") as slow:
         simulate_panel(panel, table, TopK, parameters)
-    with pytest.raises(ValueError, match="wiped out") as fast:
+    with pytest.raises(Ruined, match="wiped out") as fast:
         replay(Stage(panel), table.to_numpy(), TopK, parameters)
     assert str(slow.value) == str(fast.value)
 
@@ -152,18 +152,3 @@ def test_every_figure_of_the_stress_is_a_run_of_its_own(five):
     assert told["random"]["draws"] == 19
     assert told["random"]["turnover_ratio"] == pytest.approx(1, abs=0.2)
     assert "naive" not in told
-
-
-def test_a_rule_that_asks_for_what_only_backtrader_has_is_stressed_in_backtrader():
-    class Careful(TopK):
-        """Looks at the account's history, which only backtrader keeps."""
-
-        def decide(self):
-            assert self.broker.startingcash
-            return super().decide()
-
-    panel = load_panel("AAPL,IBM", "2012-06", "2013")
-    result = run(panel, EMA(50), Careful, {"k": 1})
-    slow, fast = (stress_panel(result, rule, {"k": 1}, draws=3) for rule in (Careful, TopK))
-    assert (slow.pop("engine"), fast.pop("engine")) == ("backtrader", "fast")
-    assert slow == fast

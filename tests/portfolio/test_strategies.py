@@ -121,7 +121,7 @@ def test_only_rules_can_trade_a_panel(panel, table):
     with pytest.raises(TypeError, match="cannot trade a panel"):
         check_strategy(__import__("backtrader").Strategy, {}, portfolio=True)
     with pytest.raises(TypeError, match="PerName needs rule="):
-        simulate_panel(panel, table, PerName, {"rule": TopK})
+        simulate_panel(panel, table, PerName, {"rule": TopK()})
 
 
 def test_shrinkage_is_that_of_ledoit_and_wolf(panel):

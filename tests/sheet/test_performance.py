@@ -13,7 +13,7 @@ import pytest
 from rollcast import load_bars
 from rollcast.backtests.sheet.figures import _COLOUR, STYLE
 from rollcast.backtests.sheet.performance import FIGURES, Performance, performance
-from rollcast.backtests.sheet.quantstats_fixes import compounded, drawdown_details, mended
+from rollcast.backtests.sheet.quantstats_fixes import compound_return, drawdown_details, fixes
 from tests.sheet.conftest import HOSTILE
 
 
@@ -228,20 +228,20 @@ def test_what_is_no_series_is_refused() -> None:
 def test_repairs_are_for_the_installed_quantstats() -> None:
     import quantstats
 
-    assert quantstats.__version__ == "0.0.86", "read each repair in mended.py against the new release"
+    assert quantstats.__version__ == "0.0.86", "read each repair in quantstats_fixes.py against the new release"
 
 
 def test_repaired_functions_equal_quantstats_where_it_is_right() -> None:
     import quantstats
 
     pair = pd.DataFrame(dict(zip(["returns", "benchmark"], spy(2500), strict=True)))
-    pd.testing.assert_series_equal(compounded(pair), quantstats.stats.comp(pair), rtol=1e-12)
-    assert compounded(pair["returns"]) == pytest.approx(quantstats.stats.comp(pair["returns"]), rel=1e-12)
+    pd.testing.assert_series_equal(compound_return(pair), quantstats.stats.comp(pair), rtol=1e-12)
+    assert compound_return(pair["returns"]) == pytest.approx(quantstats.stats.comp(pair["returns"]), rel=1e-12)
     under_water = quantstats.stats.to_drawdown_series(pair)
     theirs = quantstats.stats.drawdown_details(under_water).drop(columns="99% max drawdown", level=1)
     pd.testing.assert_frame_equal(drawdown_details(under_water), theirs, check_dtype=False)
     months = quantstats.stats.monthly_returns(pair["returns"])
-    with mended(quantstats):
+    with fixes(quantstats):
         ours = quantstats.stats.monthly_returns(pair["returns"])
     pd.testing.assert_frame_equal(ours, months.where(ours.notna()))
     assert int(ours.isna().sum().sum()) == int((months.where(ours.isna()) == 0).sum().sum())

@@ -16,7 +16,8 @@ import pytest
 
 from rollcast import WalkForward, load
 from rollcast.backtests.data.bars import digest
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.pipeline import cache_key
 from rollcast.backtests.pipeline.cache_key import code_of, folder_key, key_of
 from rollcast.backtests.pipeline.request import Request

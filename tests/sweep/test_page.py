@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sheet.surface import HeatMap, _levels, surfaces
 from rollcast.backtests.sheet.sweep import conclusion, write_sweep

@@ -14,7 +14,8 @@ import pytest
 
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.scores import return_scores
-from rollcast.backtests.ledger.ledger import NAME, Ledger
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.ledger.trial_key import Row, trial_key
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result

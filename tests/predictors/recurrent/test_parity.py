@@ -61,10 +61,10 @@ def test_the_gradient_equals_torchs_in_double_precision(changed, build, changes)
     for job in jobs:
         loss, gradient = kernel.gradient(plan, job, build)
         training = reference.Training(plan, job, dtype=torch.float64)
-        expected = training.loss(training.samples.training)
-        expected.backward()
+        expected_loss = training.loss(training.samples.training)
+        expected_loss.backward()
         expected = torch.cat([p.grad.flatten() for p in training.net.parameters()]).numpy()
-        assert loss == pytest.approx(expected.item(), rel=1e-5)
+        assert loss == pytest.approx(expected_loss.item(), rel=1e-5)
         assert np.linalg.norm(gradient - expected) <= 1e-5 * np.linalg.norm(expected)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rollcast.predictors.recurrent import kernel, trainer
+from rollcast.predictors.recurrent import kernel, processes, trainer
 from rollcast.predictors.recurrent.learners import LSTM
 
 ROOT = Path(__file__).parents[3]
@@ -174,7 +174,7 @@ def test_without_a_kernel_the_reference_trains_and_one_line_says_so(without_kern
 def test_worker_processes_train_as_this_one_does(jobs_of):
     jobs = jobs_of(windows=4)
     jobs = [jobs[0], replace(jobs[1], continues=True), *jobs[2:]]
-    together, alone = (dict(processes.train(NET.plan(), jobs, processes)) for processes in (2, 1))
+    together, alone = (dict(processes.train(NET.plan(), jobs, count)) for count in (2, 1))
     for k in range(len(jobs)):
         np.testing.assert_array_equal(together[k].forecast, alone[k].forecast)
 

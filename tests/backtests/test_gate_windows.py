@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from rollcast.backtests.gate.gate import examine
-from rollcast.backtests.gate.verdict import Company
+from rollcast.backtests.gate.verdict import WindowDependence
 from rollcast.predictors import Learner, WalkForward
 from rollcast.predictors.bars import random_walk
 
@@ -50,7 +50,7 @@ def examined(company: float, noise: float):
 @pytest.mark.parametrize("times", [8.5, 20, 79])
 def test_a_window_that_changes_by_more_than_eight_times_the_noise_depends_on_the_others(times):
     leak = examined(0.4, 0.4 / times).leak
-    assert isinstance(leak, Company)
+    assert isinstance(leak, WindowDependence)
     assert leak.size == pytest.approx(0.4)
     assert leak.noise == pytest.approx(0.4 / times)
 
@@ -66,4 +66,4 @@ def test_a_window_that_changes_by_less_than_that_is_noise_and_the_noise_is_said(
 
 def test_a_change_of_a_hundredth_of_the_forecasts_is_rounding_of_batches_and_one_of_more_is_not():
     assert examined(0.0099, 0.0).leak is None
-    assert isinstance(examined(0.0102, 0.0).leak, Company)
+    assert isinstance(examined(0.0102, 0.0).leak, WindowDependence)
