@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,9 +24,10 @@ SCORES = {
 
 @dataclass(frozen=True)
 class Entrant:
-    """One predictor with its parameters: a run for each seed, and where each was saved.
+    """One predictor of a comparison, with its parameters.
 
-    name: as it was asked for, `lstm,hidden=32`.
+    name:     as on the command line, such as `lstm,hidden=32`.
+    requests, results, folders: the run of every seed; results and folders are empty before the runs.
     """
 
     name: str
@@ -36,20 +36,21 @@ class Entrant:
     folders: tuple[Path, ...] = ()
 
     def losses(self) -> pd.DataFrame:
-        """Squared error of the forecast of every bar's next log return, the mean over seeds: bars × names."""
+        """Squared errors of the forecasts of the next log return, the mean over seeds: bars × symbols."""
         outcome = _outcomes(self.results[0])
         return sum((outcome - one.forecasts) ** 2 for one in self.results) / len(self.results)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What came of it.
+    """The result of a comparison.
 
-    scores:   a row each entrant, columns (score, "mean" or "sd" over its seeds), the sd NaN for one seed. Of a panel,
-              `rank_ic` too, the mean over its dates.
-    losses:   squared forecast errors, bars × entrants and the naive forecast of zero; of a panel, means over its names.
-    pairs:    Diebold-Mariano between all pairs, as `pairwise` returns them.
-    survival: model confidence set p-value of each; below 0.1 it is not among the best at 90 %.
+    scores:   one row for each entrant, columns (score, "mean" or "sd" over its seeds); the sd of one seed is NaN. Of a
+              portfolio `rank_ic` too, the mean over the dates.
+    losses:   squared forecast errors, bars × entrants and the naive forecast of zero; of a portfolio, the means over
+              its symbols.
+    pairs:    Diebold-Mariano tests of all pairs, as `pairwise` returns them.
+    survival: p-value of each in the model confidence set; below 0.1 it is not in the 90 % set of the best.
     """
 
     entrants: tuple[Entrant, ...]
@@ -60,9 +61,12 @@ class Comparison:
 
 
 def entrants_of(names: Sequence[str], base: Request, seeds: int = 1) -> list[Entrant]:
-    """The entrants `NAME[,PARAMETER=VALUE…]` asks for; a random predictor has `seeds` runs, from the base's seed on.
+    """The entrants of texts `NAME[,PARAMETER=VALUE…]`; the runs differ from `base` in predictor, parameters and seed.
 
-    Raises ValueError for a name that is given twice or cannot be read, and what the registry raises.
+    seeds: runs of each random predictor, with seeds from that of `base` on.
+
+    Raises ValueError for fewer than two names, a name that is repeated or cannot be parsed, and seeds below 1; and what
+    the registry and `Request.model` raise.
     """
     if len(names) < 2:
         raise ValueError(f"a comparison needs at least two predictors; got {len(names)}")
@@ -77,45 +81,44 @@ def entrants_of(names: Sequence[str], base: Request, seeds: int = 1) -> list[Ent
         if not predictor or not all(pairs.values()):
             raise ValueError(f"expected NAME or NAME,PARAMETER=VALUE,…; got {name!r}")
         cls = PREDICTORS.find(predictor)
-        schedule: Any = (
-            {} if issubclass(cls, Learner) else {"train": None, "every": None}
-        )  # for the learners among them
+        # The schedule of the walk-forward is for the learners among the entrants.
+        own = base if issubclass(cls, Learner) else replace(base, train=None, every=None)
         random = "seed" in {parameter.name for parameter in PREDICTORS.parameters(cls)} and "seed" not in pairs
         first = base.seed or 0
-        each = range(first, first + seeds) if random and (seeds > 1 or base.seed is not None) else [None]
-        requests = tuple(replace(base, predictor=predictor, params=pairs, seed=seed, **schedule) for seed in each)
+        values = range(first, first + seeds) if random and (seeds > 1 or base.seed is not None) else [None]
+        requests = tuple(replace(own, predictor=predictor, params=pairs, seed=seed) for seed in values)
         for request in requests:
-            request.model()  # a parameter that does not fit is found out before anything is trained
+            request.model()  # raises for a wrong parameter before anything is trained
         entrants.append(Entrant(name, requests))
     return entrants
 
 
 def summarise(entrants: Sequence[Entrant]) -> Comparison:
-    """The tables of a comparison."""
+    """The comparison of entrants whose runs have ended."""
     scores = pd.DataFrame({entrant.name: _scores(entrant.results) for entrant in entrants}).T
     errors = {entrant.name: entrant.losses() for entrant in entrants}
     errors["no forecast"] = _outcomes(entrants[0].results[0]) ** 2
-    # Of a panel, the mean over the names for which all have a forecast.
-    known = np.logical_and.reduce([each.notna() for each in errors.values()])
-    losses = pd.DataFrame({name: each.where(known).mean(axis=1) for name, each in errors.items()}).dropna()
+    # Of a portfolio, the mean over the symbols for which all entrants have a forecast.
+    known = np.logical_and.reduce([table.notna() for table in errors.values()])
+    losses = pd.DataFrame({name: table.where(known).mean(axis=1) for name, table in errors.items()}).dropna()
     return Comparison(tuple(entrants), scores, losses, pairwise(losses), confidence_set(losses)["p"])
 
 
 def _outcomes(result: Result) -> pd.DataFrame:
-    """The log return from each bar of the window to the name's own next one, bars × names."""
+    """The log return from each bar of the window to the symbol's own next bar, bars × symbols."""
     closes = {symbol: bars["close"] for symbol, bars in result.market.model_panel.bars.items()}
     index = result.forecasts.index
     return pd.DataFrame({name: np.log(close).diff().shift(-1).reindex(index) for name, close in closes.items()})
 
 
 def _scores(results: Sequence[Result]) -> pd.Series:
-    found: dict[str, list[Any]] = {}
-    for part, names in SCORES.items():
-        found |= {name: [result.metrics[part][name] for result in results] for name in names}
+    """The mean and the standard deviation of every score over the seeds, by (score, "mean" or "sd")."""
+    names = [(part, name) for part, names in SCORES.items() for name in names]
+    table = pd.DataFrame([[result.metrics[part][name] for part, name in names] for result in results], dtype=float)
+    table.columns = [name for _, name in names]
     if results[0].market.portfolio:
-        found["rank_ic"] = [result.metrics["panel"]["rank_ic"]["mean"] for result in results]
-    values: dict[tuple[str, str], Any] = {}
-    for name, each in found.items():
-        numbers = pd.Series(each, dtype=float)
-        values[name, "mean"], values[name, "sd"] = numbers.mean(), numbers.std(ddof=1)
+        table["rank_ic"] = [result.metrics["panel"]["rank_ic"]["mean"] for result in results]
+    values: dict[tuple[str, str], float] = {}
+    for name, numbers in table.items():
+        values[str(name), "mean"], values[str(name), "sd"] = numbers.mean(), numbers.std(ddof=1)
     return pd.Series(values)

@@ -1,11 +1,10 @@
-"""A saved run made again from its recipe, and held against what was saved."""
+"""Verification of a saved run: it is run again from its recipe, and the results are compared."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,10 @@ from rollcast.backtests.pipeline.result import Result
 
 @dataclass(frozen=True)
 class Part:
-    """One part of a run made twice: its name, the SHA-256 of both, and the first difference, if any."""
+    """One part of a run that was run twice.
+
+    saved, again: the `fingerprint` of both.   difference: the first one; None where there is none.
+    """
 
     name: str
     saved: str
@@ -27,10 +29,11 @@ class Part:
 
 
 def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> list[Part]:
-    """Runs the recipe of a saved run again on the bars saved with it; compares forecasts, orders and equity, in order.
+    """Runs the recipe of a saved run again on the bars saved with it, and compares forecasts, orders and equity.
 
-    Raises ValueError if the recipe holds no request, or if the bars are not those of the recipe; and whatever a run
-    raises.
+    progress: called with (refits done, refits in all).
+
+    Raises ValueError if the recipe has no request, or if the bars are not those of the recipe; and what a run raises.
     """
     request = Request.from_recipe(saved.recipe)
     _check_bars(saved)
@@ -47,7 +50,7 @@ def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> 
 
 
 def _check_bars(saved: Result) -> None:
-    """Raises ValueError unless the saved bars, of every name of a portfolio, are those of the recipe."""
+    """Raises ValueError unless the saved bars, those of every symbol of a portfolio too, are those of the recipe."""
     recorded, market = saved.recipe["bars"], saved.market
     if not market.portfolio:
         for key, file, bars in (("sha256", "bars", market.bars), ("model_bars", "model_bars", market.model_bars)):
@@ -63,7 +66,10 @@ def _check_bars(saved: Result) -> None:
 
 
 def changes(saved: Result) -> list[str]:
-    """What has changed since a run was made that could make it come out otherwise: versions, and plugins' sources."""
+    """The changes since a run that could change its results: versions, and the source files of plugins, a line each.
+
+    Raises ValueError if the recipe has no request, and what `Request.model` and `Request.rule` raise.
+    """
     again = Request.from_recipe(saved.recipe)
     model, (strategy, _) = again.model(), again.rule()
     now = {"versions": versions(), "source": sources_of(model, strategy)}
@@ -76,34 +82,33 @@ def changes(saved: Result) -> list[str]:
 
 
 def fingerprint(table: pd.DataFrame) -> str:
-    """SHA-256 of the labels and values of a table, whatever types it was read back with."""
-    stamp = hashlib.sha256(repr(list(table.columns)).encode())
+    """SHA-256 of the labels and values of a table; it does not depend on the types with which a file was read."""
+    sha256 = hashlib.sha256(repr(list(table.columns)).encode())
     for values in (table.index, *(table[column] for column in table)):
-        stamp.update(_plain(values).tobytes())
-    return stamp.hexdigest()
+        sha256.update(_comparable(values).tobytes())
+    return sha256.hexdigest()
 
 
 def first_difference(saved: pd.DataFrame, again: pd.DataFrame) -> str | None:
-    """The first row and column at which two tables are not the same to the bit; None if there is none."""
+    """A line on the first row and column in which two tables differ by a bit or more; None where they are equal."""
     rows = min(len(saved), len(again))
-    at = rows
-    which = None
+    row, name = rows, None
     for column in saved:
-        one, other = (_plain(table[column])[:rows] for table in (saved, again))
-        unlike = np.flatnonzero(~((one == other) | ((one != one) & (other != other))))
-        if len(unlike) and unlike[0] < at:
-            at, which = int(unlike[0]), column
-    if which is not None:
-        label = _label(saved, at)
-        return f"{label}: {which} was {_shown(saved[which].iloc[at])} and is {_shown(again[which].iloc[at])}"
+        one, other = (_comparable(table[column])[:rows] for table in (saved, again))
+        differences = np.flatnonzero(~((one == other) | ((one != one) & (other != other))))
+        if len(differences) and differences[0] < row:
+            row, name = int(differences[0]), column
+    if name is not None:
+        before, after = (_text(table[name].iloc[row]) for table in (saved, again))
+        return f"{_label(saved, row)}: {name} was {before} and is {after}"
     if len(saved) != len(again):
         longer = saved if len(saved) > len(again) else again
         return f"there were {len(saved)} rows and are {len(again)}; the first one more is {_label(longer, rows)}"
     return None
 
 
-def _plain(values: pd.Series | pd.Index) -> np.ndarray:
-    """Values as bytes can be compared: numbers and dates as they are, everything else as fixed-width text."""
+def _comparable(values: pd.Series | pd.Index) -> np.ndarray:
+    """Values in a type whose bytes can be compared: dates, numbers, and all else as text of fixed width."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "M":
         return values.to_numpy("datetime64[ns]")
     if pd.api.types.is_numeric_dtype(values.dtype):
@@ -112,15 +117,16 @@ def _plain(values: pd.Series | pd.Index) -> np.ndarray:
 
 
 def _label(table: pd.DataFrame, row: int) -> str:
-    """What a row is called: its date where it has one."""
-    when = table["date"].iloc[row] if "date" in table else table.index[row]
-    return f"row {row + 1}, {when}"
+    """The number and the date of a row."""
+    date = table["date"].iloc[row] if "date" in table else table.index[row]
+    return f"row {row + 1}, {date}"
 
 
-def _shown(value: Any) -> str:
+def _text(value: object) -> str:
     return f"{value:.17g}" if isinstance(value, float) else str(value)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
+    """The value as text, a SHA-256 cut to its first digits."""
     text = str(value)
     return text[:12] + "…" if len(text) == 64 else text

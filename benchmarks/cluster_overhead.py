@@ -22,7 +22,7 @@ from pathlib import Path
 os.environ |= {"OMP_NUM_THREADS": "1", "RAY_worker_niceness": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 
 from rollcast import WalkForward, load
-from rollcast.backtests.cluster import engine
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.predictors.bars import random_walk
 
 
@@ -43,10 +43,10 @@ def family(root: int) -> set[int]:
             parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-    found = {root}
-    while more := {pid for pid, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found
+    processes = {root}
+    while more := {pid for pid, parent in parents.items() if parent in processes} - processes:
+        processes |= more
+    return processes
 
 
 def timed(call: Callable[[], object]) -> tuple[float, float]:
@@ -62,12 +62,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     for name, default in (("windows", 1500), ("rounds", 5), ("workers", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    asked = parser.parse_args()
-    os.environ["ROLLCAST_THREADS"] = str(asked.workers)
+    options = parser.parse_args()
+    os.environ["ROLLCAST_THREADS"] = str(options.workers)
     predictor = WalkForward(load("lstm"))
-    frames = [random_walk(1000 + 21 * 300, seed=k) for k in range(-(-asked.windows // 300))]
+    frames = [random_walk(1000 + 21 * 300, seed=k) for k in range(-(-options.windows // 300))]
     windows = [window for bars in frames for window in predictor.windows(bars)]
-    found: dict[str, list[tuple[float, float]]] = {"kernel": [], "local": [], "ray": []}
+    times_of: dict[str, list[tuple[float, float]]] = {"kernel": [], "local": [], "ray": []}
     with tempfile.TemporaryDirectory() as folder, engine("ray"):
         predictor.predict_many(frames)  # the workers have imported what they need
 
@@ -80,13 +80,13 @@ def main() -> None:
             "local": local,
             "ray": lambda: predictor.predict_many(frames),
         }
-        for _ in range(asked.rounds):
+        for _ in range(options.rounds):
             for name, call in calls.items():
-                found[name].append(timed(call))
-    print(f"{len(windows)} windows of the default lstm, {asked.workers} workers, median of {asked.rounds} rounds")
-    for name, times in found.items():
+                times_of[name].append(timed(call))
+    print(f"{len(windows)} windows of the default lstm, {options.workers} workers, median of {options.rounds} rounds")
+    for name, times in times_of.items():
         wall, cpu = (statistics.median(column) for column in zip(*times, strict=True))
-        ratios = [(w / kw, c / kc) for (w, c), (kw, kc) in zip(times, found["kernel"], strict=True)]
+        ratios = [(w / kw, c / kc) for (w, c), (kw, kc) in zip(times, times_of["kernel"], strict=True)]
         slower, dearer = (statistics.median(column) - 1 for column in zip(*ratios, strict=True))
         print(f"{name:<7}{wall:7.2f} s wall ({slower:+.1%}){cpu:8.2f} s CPU ({dearer:+.1%}), "
               f"{len(windows) / cpu:.0f} windows a CPU second", flush=True)  # fmt: skip

@@ -34,32 +34,32 @@ class Stopwatch:
         self.train, self.seconds = train, 0.0
 
     def __call__(self, *arguments: Any) -> Iterator[Any]:
-        began = time.perf_counter()
+        start = time.perf_counter()
         trainings = iter(self.train(*arguments))
         while True:
             trained = next(trainings, None)
-            self.seconds += time.perf_counter() - began
+            self.seconds += time.perf_counter() - start
             if trained is None:
                 return
             yield trained
-            began = time.perf_counter()
+            start = time.perf_counter()
 
 
 def speed(symbol: str, markets: int, nulls: Sequence[str]) -> None:
     trial = Pipeline.of(Request("sma", symbol=symbol))
     for null in nulls:
-        began = time.perf_counter()
+        start = time.perf_counter()
         placebo(trial, markets=markets, null=null)
-        print(f"sma on {symbol}, {markets} {null} markets: {time.perf_counter() - began:.1f} s", flush=True)
+        print(f"sma on {symbol}, {markets} {null} markets: {time.perf_counter() - start:.1f} s", flush=True)
 
 
 def share(symbol: str, markets: int) -> None:
     watch = Stopwatch(trainer.train)
     trainer.train = watch  # type: ignore[assignment]
     try:
-        began = time.perf_counter()
+        start = time.perf_counter()
         placebo(Pipeline.of(Request("lstm", symbol=symbol)), markets=markets)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
     finally:
         trainer.train = watch.train
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -69,9 +69,9 @@ def share(symbol: str, markets: int) -> None:
 
 def calibrate(count: int, nulls: Sequence[str]) -> None:
     for null in nulls:
-        found = p_values(SMA(window=10), null, count)
+        p_by_score = p_values(SMA(window=10), null, count)
         for name in SCORES:
-            p = found[name]
+            p = p_by_score[name]
             print(f"{null}, {name}: {count} markets without an edge, p ≤ 0.05 in {np.mean(p <= 0.05 + 1e-9):.3f} and "
                   f"≤ 0.1 in {np.mean(p <= 0.1 + 1e-9):.3f}, mean {p.mean():.3f}, uniform with p = {uniform(p):.3f}",
                   flush=True)  # fmt: skip
@@ -80,9 +80,9 @@ def calibrate(count: int, nulls: Sequence[str]) -> None:
 def power(count: int) -> None:
     predictor = WalkForward(OLSFeatures(lags=1, features=("return",)), train=200, every=50)
     for momentum in MOMENTUM:
-        found = p_values(predictor, DEFAULT, count, momentum=momentum)
-        said = ", ".join(f"{name} {np.mean(found[name] <= 0.05 + 1e-9):.2f}" for name in SCORES)
-        print(f"{DEFAULT}, r[t] = {momentum} r[t-1] + …, {count} markets: p ≤ 0.05 of {said}", flush=True)
+        p_by_score = p_values(predictor, DEFAULT, count, momentum=momentum)
+        shares = ", ".join(f"{name} {np.mean(p_by_score[name] <= 0.05 + 1e-9):.2f}" for name in SCORES)
+        print(f"{DEFAULT}, r[t] = {momentum} r[t-1] + …, {count} markets: p ≤ 0.05 of {shares}", flush=True)
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from rollcast import Account, LongFlat, Request, simulate
 from rollcast.backtests.sheet.sweep import write_sweep
 from rollcast.backtests.sweep.live import Progress
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 
 CLI = Path(__file__).resolve().parents[1] / "cli.py"
 TARGET_SECONDS, TARGET_RATIO = 10, 100
@@ -80,10 +80,10 @@ def swept(points: int) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """The returns of every point of the sweep, and what it took."""
     with tempfile.TemporaryDirectory() as folder:
         spent = commanded(folder, "sweep", "--predictor", "sma", "-p", f"window=2:{points + 1}:1")
-        (made,) = Path(folder).glob("sweep-*")
-        if not json.loads((made / "winner.json").read_text())["same"]:
+        (result,) = Path(folder).glob("sweep-*")
+        if not json.loads((result / "winner.json").read_text())["same"]:
             raise SystemExit("the winner's run in backtrader is not what the sweep had")
-        table, rows = (pd.read_parquet(made / f"{name}.parquet") for name in ("returns", "results"))
+        table, rows = (pd.read_parquet(result / f"{name}.parquet") for name in ("returns", "results"))
     keys = zip(rows["p.window"].astype(int), rows["key"], strict=True)
     return {window: table[key].to_numpy() for window, key in keys}, spent
 
@@ -105,7 +105,7 @@ def steps(request: Request, points: int) -> dict[str, np.ndarray]:
             ended = "begun" if progress.done == 0 else "done"
             marks[f"{progress.stage} {ended}"] = clock.spent()
 
-        write_sweep(sweep(sweep_of(request, [f"window=2:{points + 1}:1"], []), Path(folder), note))
+        write_sweep(run_sweep(sweep_of(request, [f"window=2:{points + 1}:1"], []), Path(folder), note))
         marks["all"] = clock.spent()
     return marks
 

@@ -21,7 +21,7 @@ ALLOWED = {
     "backtests/data": {"backtests", "predictors", "exchange_calendars"},
     "backtests/sweep/guided": {"backtests", "predictors", "optuna"},
     "backtests/cluster/on_ray": {"backtests", "predictors", "ray"},
-    "backtests/cluster/task": {"predictors", "ray"},
+    "backtests/cluster/task": {"backtests", "predictors", "ray"},
     "backtests/commands": {"backtests", "predictors", "click"},
     "backtests": {"backtests", "strategies", "predictors", "backtrader", "scipy"},
     "cli.py": {"backtests"},
@@ -40,7 +40,7 @@ FILES = sorted(
 
 # In backtests/, from the lowest layer to the highest: a module imports from its own room and from layers below.
 LAYERS = (
-    {"atomic", "json_values"},
+    {"atomic", "installation", "json_values"},
     {"data"},
     {"market"},
     {"account"},

@@ -1,4 +1,1 @@
-"""Engines: where the windows of a walk-forward are trained, and what of them survives a kill."""
-
-from rollcast.backtests.cluster.journalled_executor import ENGINES as ENGINES
-from rollcast.backtests.cluster.journalled_executor import engine as engine
+"""Where the windows of a walk-forward are trained, and how a run that was killed resumes."""

@@ -1,4 +1,4 @@
-"""How work is cut into chunks: long enough that starting one costs nothing, short enough that all end together."""
+"""Chunks of work: long enough that the cost of starting one is small, short enough that all workers end together."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from rollcast.predictors.executor import Work
 
 FIRST = 4  # units of a chunk before any has been timed
-GROWTH = 4  # a chunk is at most so many times as long as the one before
-START = 0.1  # share of a chunk's time that may go into what a chunk costs however short it is
+GROWTH = 4  # a chunk has at most this many times as many units as the one before
+OVERHEAD = 0.1  # largest share of a chunk's time that its start may take
 
 
 @dataclass
 class Chunks:
-    """The units that are left, by their positions, in chains that are not to be cut.
+    """The units that remain, by their positions, in chains that are not split.
 
-    seconds: a chunk should take; infinite for as few chunks as `parts` allows.
-    parts:   a chunk is at most one part in so many of what is left.
+    seconds: target time of a chunk; infinite for as few chunks as `parts` allows.
+    parts:   a chunk is at most 1/parts of what remains.
+    size:    units of the next chunk.
     """
 
     chains: deque[list[int]]
@@ -30,35 +31,35 @@ class Chunks:
     _start: float = 0.0
 
     @classmethod
-    def of(cls, work: Work, done: Collection[int], seconds: float, parts: int = 1) -> Chunks:
-        """All units of some work but those already done."""
-        left = [k for k in range(len(work.units)) if k not in done]
+    def of(cls, work: Work, finished: Collection[int], seconds: float, parts: int = 1) -> Chunks:
+        """All units of some work except the finished ones."""
+        remaining = [k for k in range(len(work.units)) if k not in finished]
         if work.chains is None:
-            chains = deque([k] for k in left)
+            chains = deque([k] for k in remaining)
         else:
             by_number: dict[int, list[int]] = {}
-            for k in left:
+            for k in remaining:
                 by_number.setdefault(work.chains[k], []).append(k)
             chains = deque(by_number.values())
         return cls(chains, seconds, parts, math.inf if math.isinf(seconds) else FIRST)
 
-    @property
-    def left(self) -> int:
-        """How many chains are left."""
+    def __len__(self) -> int:
+        """The number of chains that remain."""
         return len(self.chains)
 
     def take(self) -> list[int]:
-        """The next chunk: neighbours, so that what is noted of them is in their order."""
-        most = max(1, min(self.size, math.ceil(self.left / self.parts)))
+        """The next chunk, of consecutive units, so that their training log is in their order."""
+        limit = max(1, min(self.size, math.ceil(len(self) / self.parts)))
         chunk = list(self.chains.popleft())
-        while self.chains and self.chains[0][0] == chunk[-1] + 1 and len(chunk) + len(self.chains[0]) <= most:
+        while self.chains and self.chains[0][0] == chunk[-1] + 1 and len(chunk) + len(self.chains[0]) <= limit:
             chunk += self.chains.popleft()
         return chunk
 
-    def timed(self, units: int, seconds: float) -> None:
-        """Learns from a chunk how long the next ones should be.
+    def record(self, units: int, seconds: float) -> None:
+        """Sets the size of the next chunks from the time that a chunk took.
 
-        t = c + n·p, units n and seconds t of the last two chunks, the cost c of starting and the pace p.
+        The model is t = c + n·p: t is the time of a chunk of n units, c of its start and p of one unit. c and p follow
+        from the last two chunks.
         """
         if math.isinf(self.seconds):
             return
@@ -66,5 +67,5 @@ class Chunks:
             slope = (seconds - self._last[1]) / (units - self._last[0])
             self._start = max(0.0, seconds - units * slope) if slope > 0 else 0.0
         self._last = units, seconds
-        pace = max(seconds - self._start, 0.1 * seconds, 1e-9) / units
-        self.size = min(max(self.seconds, self._start / START) / pace, GROWTH * max(units, FIRST))
+        unit = max(seconds - self._start, 0.1 * seconds, 1e-9) / units
+        self.size = min(max(self.seconds, self._start / OVERHEAD) / unit, GROWTH * max(units, FIRST))

@@ -1,4 +1,4 @@
-"""Takes work over: cuts it into chunks for the workers, and keeps what is done where it is to survive a kill."""
+"""The executor of the commands: it cuts work into chunks for the workers, and keeps finished windows in a journal."""
 
 from __future__ import annotations
 
@@ -7,80 +7,81 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rollcast.backtests.cluster.chunks import Chunks
 from rollcast.backtests.cluster.journal import Journal
-from rollcast.backtests.cluster.task import Done, Workers, do_chunk
+from rollcast.backtests.cluster.task import ChunkResult, Workers, run_chunk
 from rollcast.predictors import training_log
-from rollcast.predictors.executor import Work, executed_by
+from rollcast.predictors.executor import Results, Work, executed_by
 from rollcast.predictors.recurrent import kernel, trainer
 from rollcast.predictors.training_log import TrainingLog
 
 ENGINES = ("local", "ray")
-SECONDS = 2.0  # of a chunk here: progress is reported after each
+SECONDS = 2.0  # target time of a chunk in this process; progress is reported after each
 
 
-def here(work: Work, done: set[int], noted: bool) -> Iterator[tuple[list[int], Done]]:
-    """The workers of this process: a chunk at a time, on all threads."""
-    # Batches on a GPU and processes that must be started first want everything at once.
+def local_workers(work: Work, finished: set[int], logged: bool) -> Iterator[tuple[list[int], ChunkResult]]:
+    """The workers of the engine `local`: one chunk at a time in this process, on all its threads.
+
+    Raises what the work's function raises.
+    """
+    # A GPU trains all nets as one batch, and starting processes takes long: then all units are one chunk.
     nets = work.device is not None
-    at_once = nets and (trainer.resolve(str(work.device)) == "cuda" or not kernel.available())
-    chunks = Chunks.of(work, done, math.inf if at_once else SECONDS)
-    while chunks.left:
+    single = nets and (trainer.resolve(str(work.device)) == "cuda" or not kernel.available())
+    chunks = Chunks.of(work, finished, math.inf if single else SECONDS)
+    while chunks:
         positions = chunks.take()
-        found = do_chunk(work.function, [work.units[k] for k in positions], noted)
-        chunks.timed(len(positions), found.seconds)
-        yield positions, found
+        result = run_chunk(work.function, [work.units[k] for k in positions], logged)
+        chunks.record(len(positions), result.seconds)
+        yield positions, result
 
 
 @dataclass(frozen=True)
 class JournalledExecutor:
-    """A `predictors.executor.Executor`: has workers do the work, and skips what the journal has already."""
+    """A `predictors.executor.Executor`: workers run the units, except those whose results are in the journal."""
 
     workers: Workers
     journal: Journal | None = None
 
-    def __call__(self, work: Work) -> Iterator[tuple[int, Any]]:
-        page, pages, done = training_log.current(), {}, set()
-        entry = self.journal.entry(work, page is not None) if self.journal else None
-        for positions, found in entry.found() if entry else ():
-            done |= set(positions)
-            pages[positions[0]] = found.page
-            yield from _placed(positions, found)
-        for positions, found in self.workers(work, done, page is not None):
+    def __call__(self, work: Work) -> Results:
+        log = training_log.current()
+        logs: dict[int, TrainingLog | None] = {}  # by the position of the first unit of a chunk
+        finished: set[int] = set()
+        entry = self.journal.entry(work, log is not None) if self.journal else None
+        for positions, result in entry.read() if entry else ():
+            finished |= set(positions)
+            logs[positions[0]] = result.log
+            yield from _by_position(positions, result)
+        for positions, result in self.workers(work, finished, log is not None):
             if entry:
-                entry.keep(positions, found)
-            pages[positions[0]] = found.page
-            yield from _placed(positions, found)
-        if page is not None:
-            _write(page, pages)
+                entry.add(positions, result)
+            logs[positions[0]] = result.log
+            yield from _by_position(positions, result)
+        if log is not None:
+            # In the order of the units, whatever the order in which chunks ended.
+            for first in sorted(logs):
+                log.extend(logs[first] or TrainingLog())
 
 
-def _placed(positions: list[int], found: Done) -> Iterator[tuple[int, Any]]:
-    return ((positions[k], result) for k, result in found.results)
-
-
-def _write(page: TrainingLog, pages: dict[int, TrainingLog | None]) -> None:
-    """All that was noted, in the order of the units and not of their ends."""
-    for first in sorted(pages):
-        page.extend(pages[first] or TrainingLog())
+def _by_position(positions: list[int], chunk: ChunkResult) -> Results:
+    return ((positions[k], result) for k, result in chunk.results)
 
 
 @contextmanager
 def engine(name: str, out: Path | None = None) -> Iterator[None]:
-    """Has the work inside the block done by an engine, one of ENGINES, and its windows kept in the workspace `out`.
+    """Inside the block an engine, one of ENGINES, executes all work; no result depends on it.
 
-    What is kept is for the same command after a kill, Ctrl-C or a full disk, and is removed when the block has ended
-    otherwise. No result depends on any of it.
+    out: a workspace, in which finished windows are kept for the same command after a kill, Ctrl-C or a full disk. They
+         are removed when the block ends in any other way.
 
-    Raises ValueError for an unknown engine, ImportError where Ray is not installed, OSError where no cluster answers.
+    Raises ValueError for an unknown engine, ImportError where Ray is not installed, and ConnectionError, an OSError,
+    where no cluster answers.
     """
     if name not in ENGINES:
         raise ValueError(f"unknown engine {name!r}. Known: {', '.join(ENGINES)}")
     journal = None if out is None else Journal(out / "unfinished")
     with ExitStack() as stack:
-        workers: Workers = here
+        workers: Workers = local_workers
         if name == "ray":
             from rollcast.backtests.cluster.on_ray import cluster
 

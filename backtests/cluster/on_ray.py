@@ -1,4 +1,4 @@
-"""The workers of a Ray cluster: chunks on all its nodes, those of a worker that died done again."""
+"""The workers of a Ray cluster: chunks run on all its nodes; the chunk of a worker that died is run again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,13 +24,13 @@ except ImportError as error:
     raise ImportError("--engine ray needs Ray, an optional extra: pip install 'rollcast[ray]'") from error
 
 from rollcast.backtests.cluster.chunks import Chunks
-from rollcast.backtests.cluster.task import Done, Workers, class_of, do_packed, kin
+from rollcast.backtests.cluster.task import ChunkResult, Workers, class_of, environment, run_payload
 from rollcast.backtests.pipeline.cache_key import own_modules
-from rollcast.predictors.executor import Work
+from rollcast.predictors.executor import Results, Units, Work
 from rollcast.predictors.recurrent import trainer
 
-SECONDS = 1.0  # of a chunk; handing one over and back takes some two milliseconds
-AHEAD = 2  # chunks in flight for every slot, so that none waits for the next
+SECONDS = 1.0  # target time of a chunk; sending one and receiving its result takes about two milliseconds
+AHEAD = 2  # chunks submitted for each slot, so that no slot is idle until the next arrives
 RETRIES = 5  # of a chunk whose worker died
 GPU_SHARE = 0.5  # of a GPU for each chunk of nets: one prepares while the other computes
 _POLL = 0.2  # seconds between looks for a Ctrl-C
@@ -38,23 +38,29 @@ _POLL = 0.2  # seconds between looks for a Ctrl-C
 
 @contextmanager
 def cluster() -> Iterator[Workers]:
-    """Joins the cluster at RAY_ADDRESS, or starts one of this machine's processors that ends with the block.
+    """Joins the cluster at RAY_ADDRESS; without it, starts one on this machine that ends with the block.
 
     Raises ConnectionError where no cluster answers.
     """
-    if ray.is_initialized():  # by whoever imports us
+    if ray.is_initialized():  # by a program that uses rollcast as a library
         yield ray_workers
         return
     address = os.environ.get("RAY_ADDRESS") or "local"
-    processors: Any = {"num_cpus": trainer.workers(), "include_dashboard": False} if address == "local" else {}
+    local = address == "local"
     host, _, port = address.rpartition(":")
-    if host and port.isdigit():  # Ray itself waits for minutes where nobody listens
+    if host and port.isdigit():  # Ray itself would try for minutes to reach an address where no cluster is
         try:
             socket.create_connection((host, int(port)), 5).close()
         except OSError as error:
             raise ConnectionError(f"no Ray cluster could be joined at {address}: {error}") from error
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **processors)
+        ray.init(
+            address,
+            num_cpus=trainer.workers() if local else None,
+            include_dashboard=False if local else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         first = next(iter(str(error).splitlines()), "")
         raise ConnectionError(
@@ -67,125 +73,140 @@ def cluster() -> Iterator[Workers]:
         ray.shutdown()
 
 
-def ray_workers(work: Work, done: set[int], noted: bool) -> Iterator[tuple[list[int], Done]]:
-    """Yields chunks as they are done; of several that fail, the error of the first in order is raised.
+def ray_workers(work: Work, finished: set[int], logged: bool) -> Iterator[tuple[list[int], ChunkResult]]:
+    """The workers of the engine `ray`: yields chunks as they end.
 
-    Raises what the work raises, and OSError where workers died RETRIES times over the same chunk.
+    Raises what the work's function raises, of several chunks that fail the error of the first in order; OSError where
+    workers died RETRIES times over the same chunk; ValueError where the cluster lacks the processor or GPU.
     """
     gpu = work.device is not None and (work.device == "cuda" or trainer.resolve(work.device) == "cuda")
     slots = _slots(gpu)
-    chunks = Chunks.of(work, done, math.inf if gpu else SECONDS, AHEAD * slots)
-    calls = _Calls(work, noted, gpu)
+    chunks = Chunks.of(work, finished, math.inf if gpu else SECONDS, AHEAD * slots)
+    tasks = _Tasks(work, logged, gpu)
     try:
-        while calls.pending or chunks.left:
-            while chunks.left and len(calls.pending) < AHEAD * slots:
-                calls.send(chunks.take())
-            for positions, found in calls.received():
-                if found.error is not None:
+        while tasks.pending or chunks:
+            while chunks and len(tasks.pending) < AHEAD * slots:
+                tasks.submit(chunks.take())
+            for positions, result in tasks.results():
+                if result.error is not None:
                     chunks.chains.clear()
                     continue
-                chunks.timed(len(positions), found.seconds)
-                yield positions, found
+                chunks.record(len(positions), result.seconds)
+                yield positions, result
     finally:
-        calls.stop()
+        tasks.cancel()
 
 
 def _slots(gpu: bool) -> int:
-    """How many chunks the cluster can do at a time."""
-    has = ray.cluster_resources()
-    count = int(has.get("GPU", 0) / GPU_SHARE) if gpu else int(has.get("CPU", 0))
+    """How many chunks the cluster can run at the same time."""
+    resources = ray.cluster_resources()
+    count = int(resources.get("GPU", 0) / GPU_SHARE) if gpu else int(resources.get("CPU", 0))
     if count < 1:
         raise ValueError(f"the Ray cluster has no {'GPU; use device cpu' if gpu else 'processors for tasks'}")
     return count
 
 
 @dataclass
-class _Calls:
-    """The chunks in flight, by Ray's reference, as (number, positions)."""
+class _Tasks:
+    """The chunks submitted to Ray.
+
+    pending:   by Ray's reference: the number of the chunk in the order of submission, and its positions.
+    errors:    by the number of the chunk.
+    submitted: how many chunks have been.
+    """
 
     work: Work
-    noted: bool
+    logged: bool
     gpu: bool
-    pending: dict[Any, tuple[int, list[int]]] = field(default_factory=dict)
-    failed: dict[int, Exception] = field(default_factory=dict)
-    sent: int = 0
+    pending: dict[ray.ObjectRef, tuple[int, list[int]]] = field(default_factory=dict)
+    errors: dict[int, Exception] = field(default_factory=dict)
+    submitted: int = 0
 
     def __post_init__(self) -> None:
         options = {"num_cpus": 1, "max_retries": RETRIES, "num_gpus": GPU_SHARE if self.gpu else 0}
-        self._remote = ray.remote(do_packed).options(**options)
-        self._home = ray.put(kin())
-        self._frames: dict[int, tuple[pd.DataFrame, Any]] = {}
+        self._remote = ray.remote(run_payload).options(**options)
+        self._environment = ray.put(environment())
+        self._frames: dict[int, tuple[pd.DataFrame, ray.ObjectRef]] = {}
         for module in own_modules():
             cloudpickle.register_pickle_by_value(module)
 
-    def send(self, positions: list[int]) -> None:
-        packed = Packed(self._frames, self.work.function, [self.work.units[k] for k in positions])
-        reference = self._remote.remote(self._home, packed.content, self.noted, *packed.frames)
-        self.pending[reference] = self.sent, positions
-        self.sent += 1
+    def submit(self, positions: list[int]) -> None:
+        """Submits a chunk."""
+        payload = Payload(self._frames, self.work.function, [self.work.units[k] for k in positions])
+        reference = self._remote.remote(self._environment, payload.content, self.logged, *payload.frames)
+        self.pending[reference] = self.submitted, positions
+        self.submitted += 1
 
-    def received(self) -> Iterator[tuple[list[int], Done]]:
-        """What has come in since; raises once nothing before the first failure is out."""
+    def results(self) -> Iterator[tuple[list[int], ChunkResult]]:
+        """The chunks that have ended since the last call; raises the first error once all chunks before it have."""
         ready, _ = ray.wait(list(self.pending), num_returns=1, timeout=_POLL)
         for reference in ready:
             number, positions = self.pending.pop(reference)
-            found = _fetched(reference)
-            if found.error is not None:
-                self.failed[number] = found.error
-            yield positions, found
-        if self.failed and all(number > min(self.failed) for number, _ in self.pending.values()):
-            raise self.failed[min(self.failed)]
+            result = _fetch(reference)
+            if result.error is not None:
+                self.errors[number] = result.error
+            yield positions, result
+        if self.errors and all(number > min(self.errors) for number, _ in self.pending.values()):
+            raise self.errors[min(self.errors)]
 
-    def stop(self) -> None:
-        """Cancels what is out."""
+    def cancel(self) -> None:
+        """Cancels all chunks that have not ended."""
         for reference in self.pending:
             ray.cancel(reference, force=True)
 
 
-class Packed:
-    """Work for a worker that may have none of our files: pickled, classes from files by value, bars by reference.
+class Payload:
+    """A function and units, pickled for a worker that need not have their source files.
 
-    backtrader's classes register themselves as they are made, and go as the source of their file.
+    Classes from files are pickled by value and bars by reference. backtrader's classes register themselves when they
+    are created, which pickling by value would not repeat, so they are sent as the source of their file.
 
-    places: bars already handed to the cluster, by identity, with its reference; more are added.
+    content: what `task.run_payload` unpickles.   frames: Ray's references to the bars in it.
     """
 
-    def __init__(self, places: dict[int, tuple[pd.DataFrame, Any]], *work: Any) -> None:
-        self.frames: list[Any] = []
-        held: dict[int, int] = {}
+    def __init__(
+        self,
+        references: dict[int, tuple[pd.DataFrame, ray.ObjectRef]],
+        function: Callable[[Units], Results],
+        units: Units,
+    ) -> None:
+        """references: the bars that the cluster has, with Ray's reference, by their identity; new ones are added."""
+        self.frames: list[ray.ObjectRef] = []
+        numbers: dict[int, int] = {}
+        sources = own_modules()
 
         class Pickler(cloudpickle.Pickler):
-            def persistent_id(_, found: Any) -> int | None:
-                if not isinstance(found, pd.DataFrame):
+            def persistent_id(_, value: object) -> int | None:
+                if not isinstance(value, pd.DataFrame):
                     return None
-                if id(found) not in held:
-                    if id(found) not in places:
-                        places[id(found)] = found, ray.put(found)
-                    held[id(found)] = len(self.frames)
-                    self.frames.append(places[id(found)][1])
-                return held[id(found)]
+                if id(value) not in numbers:
+                    if id(value) not in references:
+                        references[id(value)] = value, ray.put(value)
+                    numbers[id(value)] = len(self.frames)
+                    self.frames.append(references[id(value)][1])
+                return numbers[id(value)]
 
-            def reducer_override(self, found: Any) -> Any:
-                sent = isinstance(found, type) and type(found).__module__.startswith("backtrader.")
-                module = sys.modules.get(found.__module__) if sent else None
-                if module in files:
-                    source = files[module]
-                    return class_of, (source.name, source.read_text(encoding="utf-8"), found.__qualname__)
-                return super().reducer_override(found)
+            def reducer_override(self, value: Any) -> Any:
+                ours = isinstance(value, type) and type(value).__module__.startswith("backtrader.")
+                module = sys.modules.get(value.__module__) if ours else None
+                if module in sources:
+                    source = sources[module]
+                    return class_of, (source.name, source.read_text(encoding="utf-8"), value.__qualname__)
+                return super().reducer_override(value)
 
-        files = own_modules()
         buffer = io.BytesIO()
-        Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(work)
+        Pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump((function, units))
         self.content = buffer.getvalue()
 
 
-def _fetched(reference: Any) -> Done:
-    """What a worker handed back; what Ray itself says went wrong, in one line."""
+def _fetch(reference: ray.ObjectRef) -> ChunkResult:
+    """The result of a chunk that has ended; an error of Ray itself in one line."""
     try:
         return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         last = str(error).strip().splitlines()[-1]
-        return Done([], error=ImportError(f"a worker could not begin; is rollcast installed on every node? {last}"))
+        message = f"a worker could not begin; is rollcast installed on every node? {last}"
+        return ChunkResult([], error=ImportError(message))
     except ray.exceptions.RayError as error:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        return Done([], error=OSError(f"workers died {RETRIES + 1} times over the same windows: {first}"))
+        return ChunkResult([], error=OSError(f"workers died {RETRIES + 1} times over the same windows: {first}"))

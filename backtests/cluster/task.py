@@ -1,4 +1,4 @@
-"""A chunk of work as it is done: in this process, or in a worker's, which imports this module and little else."""
+"""One chunk of work, run in this process or in a Ray worker, which imports this module and few others."""
 
 from __future__ import annotations
 
@@ -14,128 +14,127 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pandas as pd
 
+from rollcast.backtests.installation import source_files, version_of
 from rollcast.predictors import training_log
-from rollcast.predictors.executor import Work
+from rollcast.predictors.executor import Results, Units, Work
 from rollcast.predictors.training_log import TrainingLog
 
 PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "scipy", "torch")
-SOURCES = {".py", ".so", ".pyd", ".cpp", ".h"}
 
 
 @dataclass(frozen=True)
-class Done:
-    """What came of a chunk.
+class ChunkResult:
+    """The results of one chunk.
 
-    results: `(position in the chunk, result)`.   page: what was noted, where a log is open.
-    seconds: it took.                             error: what was raised, in a worker.
+    results: pairs of a unit's position in the chunk and its result.
+    log:     the training log of the chunk; None where training is not logged.
+    seconds: wall time of the chunk.
+    error:   the exception that ended it in a worker; None where it succeeded.
     """
 
-    results: list[tuple[int, Any]]
-    page: TrainingLog | None = None
+    results: list[tuple[int, object]]
+    log: TrainingLog | None = None
     seconds: float = 0.0
     error: Exception | None = None
 
 
-# Given work, the positions done already and whether training is logged: yields chunks, as positions, as they end.
-Workers = Callable[[Work, set[int], bool], Iterator[tuple[list[int], Done]]]
+# Called with the work, the positions of the units that need not be run, and whether training is logged. Yields the
+# positions of each chunk with its result, in the order in which chunks end.
+Workers = Callable[[Work, set[int], bool], Iterator[tuple[list[int], ChunkResult]]]
 
 
-def do_chunk(do: Any, units: Sequence[Any], noted: bool) -> Done:
-    """Does some units; `noted` says whether a log is open. Raises what `do` raises."""
-    began = time.perf_counter()
-    with training_log.recording() if noted else nullcontext() as page:
-        results = list(do(units))
-    return Done(results, page, time.perf_counter() - began)
+def run_chunk(function: Callable[[Units], Results], units: Units, logged: bool) -> ChunkResult:
+    """Runs the units of one chunk in this process; `logged` says whether training is logged.
+
+    Raises what `function` raises.
+    """
+    start = time.perf_counter()
+    with training_log.recording() if logged else nullcontext() as log:
+        results = list(function(units))
+    return ChunkResult(results, log, time.perf_counter() - start)
 
 
-def do_packed(home: Mapping[str, str], packed: bytes, noted: bool, *frames: pd.DataFrame) -> Done:
-    """As `do_chunk`, on one thread of a worker, for what `on_ray.Packed` has packed; an error is handed back.
+def run_payload(expected: Mapping[str, str], payload: bytes, logged: bool, *frames: pd.DataFrame) -> ChunkResult:
+    """Runs a chunk in a worker, on one thread. An exception is returned in the result, not raised.
 
-    home: `kin` of the process that asks. Raises nothing but what ends a process.
+    expected: the `environment` of the driver, the process that runs the command.
+    payload:  function and units as `on_ray.Payload` pickles them; `frames` are the bars that they refer to.
     """
     os.environ["ROLLCAST_THREADS"] = "1"
     try:
-        check_kin(home)
-        do, units = _Unpacker(packed, frames).load()
-        return do_chunk(do, units, noted)
+        check_environment(expected)
+        function, units = _Unpickler(payload, frames).load()
+        return run_chunk(function, units, logged)
     except Exception as error:
-        # A traceback does not travel, but notes do.
+        # A traceback cannot be pickled; the notes of an exception can.
         error.add_note(f"in a worker on {platform.node()}:\n{traceback.format_exc()}")
-        return Done([], error=_portable(error))
+        return ChunkResult([], error=_picklable(error))
 
 
-def check_kin(home: Mapping[str, str]) -> None:
-    """Raises ValueError unless this process would compute what the one that asks would, to the bit."""
-    mine = kin()
-    unlike = [f"{name} is {mine.get(name)} and not {theirs}" for name, theirs in home.items() if mine[name] != theirs]
-    if unlike:
+def check_environment(expected: Mapping[str, str]) -> None:
+    """Raises ValueError unless the environment of this process is the expected one, so that results are equal."""
+    actual = environment()
+    differences = [f"{name} is {actual.get(name)} and not {value}" for name, value in expected.items()
+                   if actual.get(name) != value]  # fmt: skip
+    if differences:
         raise ValueError(
-            f"the node {platform.node()} would not give the same results: {'; '.join(unlike)}. Install the same on "
-            "every node, and use nodes of one kind of processor"
+            f"the node {platform.node()} would not give the same results: {'; '.join(differences)}. Install the same "
+            "on every node, and use nodes of one kind of processor"
         )
 
 
 @cache
-def kin() -> dict[str, str]:
-    """What a result may depend on besides the work: versions, our code with its compiled kernel, and the processor."""
+def environment() -> dict[str, str]:
+    """What a result may depend on besides the work: versions, rollcast's code, its compiled kernel, the processor."""
     from rollcast.predictors.recurrent import kernel
 
     code = hashlib.sha256()
-    root = Path(__file__).parents[2]
+    root = Path(__file__).resolve().parents[2]
     for package in ("predictors", "strategies", "backtests"):
-        for path in sorted(p for p in (root / package).rglob("*") if p.suffix in SOURCES):
+        for path in source_files(root / package):
             code.update(f"\0{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
-    found = {package: _version(package) for package in PACKAGES}
-    builds = " ".join(kernel.builds()) or "none"
-    return found | {
+    return {package: version_of(package) or "not installed" for package in PACKAGES} | {
         "rollcast's code": code.hexdigest()[:12],
-        "the kernel's builds": builds,
+        "the kernel's builds": " ".join(kernel.builds()) or "none",
         "machine": platform.machine(),
     }
 
 
 @cache
 def class_of(file: str, source: str, name: str) -> type:
-    """A class out of the source of a file that this node need not have."""
+    """The class `name` of a source file that this node need not have."""
     module = ModuleType(f"sent_{hashlib.sha256(source.encode()).hexdigest()[:12]}_{Path(file).stem}")
-    sys.modules[module.__name__] = module  # where backtrader looks for what is defined beside a class
+    sys.modules[module.__name__] = module  # backtrader looks up the module of a class there
     exec(compile(source, file, "exec"), vars(module))
-    found: type = attrgetter(name)(module)
-    return found
+    cls: type = attrgetter(name)(module)
+    return cls
 
 
-class _Unpacker(pickle.Unpickler):
-    def __init__(self, packed: bytes, frames: Sequence[pd.DataFrame]) -> None:
-        super().__init__(io.BytesIO(packed))
+class _Unpickler(pickle.Unpickler):
+    """Unpickles a payload, in which a frame of bars is the number of an argument."""
+
+    def __init__(self, payload: bytes, frames: Sequence[pd.DataFrame]) -> None:
+        super().__init__(io.BytesIO(payload))
         self.frames = frames
 
-    def persistent_load(self, place: Any) -> pd.DataFrame:
-        return self.frames[place]
+    def persistent_load(self, number: int) -> pd.DataFrame:
+        return self.frames[number]
 
 
-def _portable(error: Exception) -> Exception:
-    """The error, or one that says the same where it cannot be pickled."""
+def _picklable(error: Exception) -> Exception:
+    """The exception, or a ValueError with its class and message where it cannot be pickled."""
     from ray import cloudpickle
 
     try:
-        again = cloudpickle.loads(cloudpickle.dumps(error))
-        if str(again) == str(error):
+        copy = cloudpickle.loads(cloudpickle.dumps(error))
+        if str(copy) == str(error):
             return error
     except Exception:
-        pass  # nothing is lost: what follows says it
+        pass  # its class cannot be pickled; the message below still says what it was
     return ValueError(f"{type(error).__name__}: {error}")
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"

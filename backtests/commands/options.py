@@ -199,17 +199,17 @@ def _symbol(options: Mapping[str, object]) -> str:
     return symbol
 
 
-def one_name(request: Request, command: str) -> Request:
-    """The request itself. Raises click.UsageError where it is for a portfolio, which the command does not take."""
+def one_name(request: Request, command: str, reason: str) -> Request:
+    """The request itself. Raises click.UsageError for a portfolio, with the reason why the command takes one name."""
     if request.is_portfolio:
-        raise click.UsageError(f"{command} takes one name, and {request.symbol} is a portfolio")
+        raise click.UsageError(f"{command} takes one name, and {request.symbol} is a portfolio: {reason}")
     return request
 
 
 @contextmanager
 def training(name: str, out: Path | None = None) -> Iterator[Callable[..., None]]:
     """Trains on the engine of this name, and yields a progress bar over the refits; out: where it keeps its journal."""
-    from rollcast.backtests.cluster import engine
+    from rollcast.backtests.cluster.journalled_executor import engine
 
     with engine(name, out), training_bar() as progress:
         yield progress

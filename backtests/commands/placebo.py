@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # The names in backtests.placebo.SURROGATES, which is not imported here so that --help is fast.
 NULLS = ("flipped", "permuted", "blocks", "phases", "garch")
 
+ONE_NAME = "surrogates are drawn for each name by itself, and those of several would lose the correlation between them"
+
 
 @click.command()
 @PREDICTOR
@@ -42,7 +44,7 @@ def placebo(
 
     The p-value is the probability that a surrogate market scores at least as well.
     """
-    request = one_name(request_of(options), "placebo")
+    request = one_name(request_of(options), "placebo", ONE_NAME)
     from rollcast.backtests import placebo as markets_without_edge
     from rollcast.backtests.placebo.p_value import enough
     from rollcast.backtests.workspace import workspace

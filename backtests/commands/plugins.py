@@ -105,7 +105,8 @@ def new(kind: str, name: str, package: bool) -> None:
 @OUT
 def explain(name: str, train: int, out: Path, **options: object) -> None:
     """Fit a recurrent net on the last bars; draw its gates, states and gradients."""
-    request = one_name(request_of(options | {"predictor": name}), "explain")
+    reason = "it shows one net, fitted on the bars of one name"
+    request = one_name(request_of(options | {"predictor": name}), "explain", reason)
     from rollcast import RunFolder
     from rollcast.backtests.explain import recurrent, write_explanation
     from rollcast.backtests.workspace.workspace import label

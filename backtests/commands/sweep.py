@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from rollcast.backtests.sweep.live import Progress
     from rollcast.backtests.sweep.points import Sweep
     from rollcast.backtests.sweep.result import SweepResult
-    from rollcast.backtests.workspace.winner_process import Begin
+    from rollcast.backtests.workspace.winner_process import Start
 
 SECONDS = 10.0  # between two lines where the output is no terminal
+ONE_NAME = (
+    "its variants are traded at once by the fast accounts, which trade one name; repeat --symbol for several sweeps"
+)
 
 
 def shared_options(command: Command) -> Command:
@@ -80,21 +83,22 @@ def sweep(
     """
     schedule = [f"{name}={options[name]}" for name in ("train", "every") if options[name] is not None]
     fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False, "train": None, "every": None}
-    bases = [one_name(request_of(options | fixed | {"symbol": symbol}), "sweep") for symbol in dict.fromkeys(symbols)]
-    from rollcast.backtests import cluster
+    requests = [request_of(options | fixed | {"symbol": symbol}) for symbol in dict.fromkeys(symbols)]
+    bases = [one_name(request, "sweep", ONE_NAME) for request in requests]
+    from rollcast.backtests.cluster.journalled_executor import engine as run_on
     from rollcast.backtests.sweep.points import sweep_of
 
     sweeps = [sweep_of(base, params, rule_params, schedule, method=method, draws=draws, seeds=seeds) for base in bases]
     pages = []
-    with cluster.engine(engine, out), _winners(sweeps[0]) as begin:
-        # After the other process has started: they take a second.
+    with run_on(engine, out), _winners(sweeps[0]) as start:
+        # Imported while the other process starts, since they take a second.
         from rollcast.backtests.sheet.index import write_index
         from rollcast.backtests.sheet.sweep import write_sweep
-        from rollcast.backtests.workspace.sweep import sweep as run_sweep
+        from rollcast.backtests.workspace.sweep import run_sweep
 
         for plan in sweeps:
             with live([axis.column for axis in plan.axes]) as report:
-                swept = run_sweep(plan, out, report, every=reselect, past=past, select=nested, begin=begin)
+                swept = run_sweep(plan, out, report, every=reselect, past=past, select=nested, start=start)
             pages.append(write_sweep(swept))
             _print_sweep(swept)
             click.echo(f"Sweep: {pages[-1]}")
@@ -104,14 +108,14 @@ def sweep(
             click.launch(str(page))
 
 
-def _winners(plan: Sweep) -> AbstractContextManager[Begin]:
-    """Where the winner is run: in a second process on a second core, unless a learner uses all cores."""
-    from rollcast.backtests.workspace.winner_process import aside, here
+def _winners(plan: Sweep) -> AbstractContextManager[Start]:
+    """Runs winners in a second process where there is a second core and no learner, whose training uses every core."""
+    from rollcast.backtests.workspace.winner_process import run_in_this_process, second_process
     from rollcast.predictors import Learner
     from rollcast.predictors.registry import PREDICTORS
 
     learns = issubclass(PREDICTORS.find(plan.base.predictor), Learner)
-    return nullcontext(here) if learns or (os.cpu_count() or 1) < 2 else aside()
+    return nullcontext(run_in_this_process) if learns or (os.cpu_count() or 1) < 2 else second_process()
 
 
 @contextmanager
@@ -159,5 +163,6 @@ def _print_sweep(swept: SweepResult) -> None:
         scores = {name: values["sharpe"] for name, values in judgement.nested.scores.items()}
         text = "Sharpe {nested:.2f} chosen on the past, {winner:.2f} winner in hindsight, {hold:.2f} held"
         click.echo(text.format(**scores))
-    same = "the same equity to the last bit" if swept.winner.same else f"apart by up to {swept.winner.apart:.2g} a bar"
-    click.echo(f"Winner in backtrader: {same}: {swept.winner.folder}")
+    winner = swept.winner
+    text = "the same equity to the last bit" if winner.same else f"differences up to {winner.difference:.2g} a bar"
+    click.echo(f"Winner in backtrader: {text}: {winner.folder}")

@@ -17,13 +17,13 @@ from types import ModuleType
 
 from rollcast import predictors, strategies
 from rollcast.backtests import account as fast
+from rollcast.backtests.installation import source_files
 from rollcast.backtests.json_values import plain
 from rollcast.backtests.pipeline.recipe import describe, versions
 from rollcast.predictors import Learner, Predictor, WalkForward
 
 # Counted as a whole or not at all: rollcast itself, its tests, and the script that was started.
 NOT_OWN = ("rollcast", "tests", "conftest", "__main__", "__mp_main__")
-SOURCES = {".py", ".so", ".pyd", ".cpp", ".h"}
 
 
 def code_of(predictor: Predictor | Learner) -> str | None:
@@ -35,7 +35,7 @@ def code_of(predictor: Predictor | Learner) -> str | None:
     the files was written after this process began, because what runs may be what it held before.
     """
     cls = type(predictor.learner if isinstance(predictor, WalkForward) else predictor)
-    files = {*_own_files(cls), *own_modules().values(), *_package_files(Path(predictors.__file__).parent)}
+    files = {*_own_files(cls), *own_modules().values(), *source_files(Path(predictors.__file__).parent)}
     if any(max(path.stat().st_mtime, path.stat().st_ctime) >= STARTED for path in files):
         return None
     return _stamp(files, (_installed(), versions(), platform.platform(), os.environ.get("CUDA_VISIBLE_DEVICES")))
@@ -45,7 +45,7 @@ def folder_key(predictor: Predictor, strategy: type, asked: object) -> str:
     """SHA-256 of a sweep: what was asked, the code of the predictor and of the strategy, and the versions."""
     cls = type(predictor.learner if isinstance(predictor, WalkForward) else predictor)
     ours = [Path(package.__file__ or "").parent for package in (predictors, strategies, fast)]
-    files = {*_own_files(cls), *_own_files(strategy), *(file for folder in ours for file in _package_files(folder))}
+    files = {*_own_files(cls), *_own_files(strategy), *(file for folder in ours for file in source_files(folder))}
     return _stamp(files, (versions(), sorted_text(plain(asked))))
 
 
@@ -85,11 +85,7 @@ def _own_files(cls: type) -> list[Path]:
     top = path.parent
     while (top.parent / "__init__.py").exists():
         top = top.parent
-    return [path, *(_package_files(top) if (top / "__init__.py").exists() else [])]
-
-
-def _package_files(folder: Path) -> list[Path]:
-    return [p.resolve() for p in folder.rglob("*") if p.suffix in SOURCES and "__pycache__" not in p.parts]
+    return [path, *(source_files(top) if (top / "__init__.py").exists() else [])]
 
 
 def _stamp(files: Iterable[Path], more: object) -> str:

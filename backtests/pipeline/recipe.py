@@ -7,7 +7,6 @@ import inspect
 import platform
 from dataclasses import fields
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +14,7 @@ import pandas as pd
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.hosts import Strategy, class_of
 from rollcast.backtests.data.bars import digest
+from rollcast.backtests.installation import version_of
 from rollcast.backtests.json_values import Parameters, Values
 from rollcast.backtests.market.market import Market
 from rollcast.backtests.pipeline.forecasts import Forecasts
@@ -79,7 +79,7 @@ def describe(model: Predictor | Learner | Pooled) -> Values:
 
 def versions() -> dict[str, str | None]:
     """What a result may depend on: the version of Python and of every package the numbers come from."""
-    return {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}}
+    return {"python": platform.python_version(), **{package: version_of(package) for package in PACKAGES}}
 
 
 def sources_of(predictor: Predictor | Pooled, strategy: Strategy) -> dict[str, str | None]:
@@ -94,10 +94,3 @@ def _source_digest(cls: type) -> str | None:
     except TypeError:  # a class that no file defines
         return None
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # run from a checkout that was not installed
-        return None

@@ -96,9 +96,9 @@ class Request(DataOptions):
         check_strategy(*self.rule(), portfolio=self.is_portfolio)
 
     def load(self) -> Loaded:
-        """The bars of one name, and how they came to be. Raises ValueError for a portfolio."""
+        """The bars of one name, and how they came to be. Raises ValueError for a portfolio; `market` loads that."""
         if self.is_portfolio:
-            raise ValueError(f"{self.symbol} is a portfolio, and this takes one name")
+            raise ValueError(f"{self.symbol} is a portfolio: load takes one name, and market any number of them")
         return load(self.symbol, self)
 
     def market(self, bars: pd.DataFrame | Panel | Loaded | Market | None = None) -> Market:

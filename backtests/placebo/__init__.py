@@ -1,4 +1,4 @@
-"""Placebo markets: the same pipeline where there is nothing to find."""
+"""Placebo markets: the same pipeline on price histories without anything to forecast."""
 
 from rollcast.backtests.placebo.markets import SCORES as SCORES
 from rollcast.backtests.placebo.markets import Pipeline as Pipeline

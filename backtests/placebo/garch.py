@@ -1,4 +1,4 @@
-"""GARCH(1,1) by maximum likelihood: how volatile each bar was expected to be, and paths of that.
+"""GARCH(1,1) by maximum likelihood: the conditional volatility of every bar, and simulated paths of it.
 
 Notation: e returns less their mean (n,), h variance per bar, σ = √h.
 h[t] = ω + α e[t-1]² + β h[t-1], with e[-1]² = h[-1] = var(e).   -2 log L = Σ log 2πh + e²/h.
@@ -13,43 +13,43 @@ from functools import lru_cache
 
 import numpy as np
 
-# α + β below 1, with a margin that keeps a path's variance within bounds.
-PERSISTENCE = 0.9999
-STARTS = tuple(itertools.product((0.02, 0.05, 0.1, 0.2), (0.8, 0.95, 0.99)))  # α, α + β
+PERSISTENCE = 0.9999  # largest α + β; below 1, so that the variance of a path stays finite
+# Pairs of α and α + β from which the best start of the optimizer is taken.
+STARTS = tuple(itertools.product((0.02, 0.05, 0.1, 0.2), (0.8, 0.95, 0.99)))
 
 
 @dataclass(frozen=True)
 class Garch:
-    """A fitted law: `omega` in squared returns, `alpha`, `beta`."""
+    """The parameters of a GARCH(1,1): `omega` in squared returns per bar, `alpha`, `beta`."""
 
     omega: float
     alpha: float
     beta: float
 
     def variances(self, e: np.ndarray) -> np.ndarray:
-        """h of every bar, given the returns less their mean."""
+        """h of every bar, (n,), from the returns less their mean."""
         return _variances(np.array([self.omega, self.alpha, self.beta]), e**2)
 
     def path(self, z: np.ndarray, first: float) -> np.ndarray:
-        """σ of every bar of a path whose first is given and whose standardised returns are z."""
+        """σ of every bar of a simulated path, (n,): z its standardised returns (n,), `first` its first σ."""
         omega, alpha, beta = self.omega, self.alpha, self.beta
-        h, made = first**2, []
+        h, variances = first**2, []
         for square in (z**2).tolist():
-            made.append(h)
+            variances.append(h)
             h = omega + (alpha * square + beta) * h
-        return np.sqrt(made)
+        return np.sqrt(variances)
 
 
-def fitted(returns: np.ndarray) -> tuple[Garch, np.ndarray]:
-    """The most likely law of these returns about their mean, and the σ it gives every bar; remembered.
+def fit(returns: np.ndarray) -> tuple[Garch, np.ndarray]:
+    """The maximum likelihood fit to these returns (n,) about their mean, and its σ of every bar (n,); cached.
 
     Raises ValueError for returns that do not vary.
     """
-    return _fitted(returns.tobytes())
+    return _fit(returns.tobytes())
 
 
 @lru_cache(maxsize=8)
-def _fitted(values: bytes) -> tuple[Garch, np.ndarray]:
+def _fit(values: bytes) -> tuple[Garch, np.ndarray]:
     from scipy.optimize import minimize
 
     returns = np.frombuffer(values)
@@ -60,7 +60,7 @@ def _fitted(values: bytes) -> tuple[Garch, np.ndarray]:
     squares = (e / scale) ** 2
     starts = [np.array([1 - both, alpha, both - alpha]) for alpha, both in STARTS]
     best = min(starts, key=lambda start: _loss(start, squares)[0])
-    found = minimize(
+    optimum = minimize(
         _loss,
         best,
         args=(squares,),
@@ -74,27 +74,27 @@ def _fitted(values: bytes) -> tuple[Garch, np.ndarray]:
         },
         options={"ftol": 1e-10, "maxiter": 500},
     )
-    point = found.x if found.fun <= _loss(best, squares)[0] else best
-    law = Garch(float(point[0]) * scale**2, float(point[1]), float(point[2]))
-    return law, np.sqrt(law.variances(e))
+    point = optimum.x if optimum.fun <= _loss(best, squares)[0] else best
+    garch = Garch(float(point[0]) * scale**2, float(point[1]), float(point[2]))
+    return garch, np.sqrt(garch.variances(e))
 
 
 def _variances(point: np.ndarray, squares: np.ndarray) -> np.ndarray:
-    before = float(squares.mean())
-    return _recursion(point[0] + point[1] * np.r_[before, squares[:-1]], point[2], before)
+    initial = float(squares.mean())
+    return _recursion(point[0] + point[1] * np.r_[initial, squares[:-1]], point[2], initial)
 
 
-def _recursion(steps: np.ndarray, beta: float, before: float) -> np.ndarray:
-    """y[t] = steps[t] + β y[t-1], y[-1] given."""
+def _recursion(steps: np.ndarray, beta: float, initial: float) -> np.ndarray:
+    """y[t] = steps[t] + β y[t-1] from y[-1] = initial."""
     from scipy.signal import lfilter
 
-    return lfilter([1.0], [1.0, -beta], steps, zi=[beta * before])[0]
+    return lfilter([1.0], [1.0, -beta], steps, zi=[beta * initial])[0]
 
 
 def _loss(point: np.ndarray, squares: np.ndarray) -> tuple[float, np.ndarray]:
     """Mean of (log h + e²/h)/2, and its gradient in ω, α and β."""
-    h, before = _variances(point, squares), squares.mean()
-    steps = np.ones(len(h)), np.r_[before, squares[:-1]], np.r_[before, h[:-1]]
-    slopes = np.stack([_recursion(step, point[2], 0.0) for step in steps])  # (3, n)
+    h, initial = _variances(point, squares), squares.mean()
+    steps = np.ones(len(h)), np.r_[initial, squares[:-1]], np.r_[initial, h[:-1]]
+    derivatives = np.stack([_recursion(step, point[2], 0.0) for step in steps])  # of h, (3, n)
     weight = (1 - squares / h) / h
-    return float(np.mean(np.log(h) + squares / h)) / 2, slopes @ weight / (2 * len(h))
+    return float(np.mean(np.log(h) + squares / h)) / 2, derivatives @ weight / (2 * len(h))

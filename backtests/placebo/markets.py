@@ -1,14 +1,14 @@
-"""The whole pipeline on any number of markets: every one forecast, traded and scored as the real one.
+"""The whole pipeline, forecast, trade and score, on any number of markets.
 
 Notation: T bars, M markets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from rollcast.backtests.account.hosts import Strategy
 from rollcast.backtests.account.scores import forecast_scores, return_scores
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.data.load import adjusted, for_model
+from rollcast.backtests.json_values import Parameters
 from rollcast.backtests.pipeline.forecasts import check_forecast
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.strategies import check_strategy
@@ -31,25 +32,29 @@ from rollcast.strategies.buy_and_hold import BuyAndHold
 from rollcast.strategies.sizing import Ruined
 
 SCORES = ("sharpe", "cagr", "excess", "ic", "r2")
-BYTES_PER_BAR = 400  # of a market: its bars, features and forecasts, and its accounts while they trade
-MEMORY = 1 << 28  # bytes that the markets of one call may take
-REFITS = 6000  # in one call: enough to keep any trainer busy, whose results may take some 30 kB each
+BYTES_PER_BAR = 400  # memory per bar of a market: bars, features, forecasts and accounts
+MEMORY = 1 << 28  # bytes for the markets of one call
+REFITS = 6000  # in one call: enough to use every core; a result may take 30 kB
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What is repeated on every market: forecast by `predictor`, traded by `strategy` in `account`.
+    """What is repeated on every market: the forecasts of `predictor`, traded by `strategy` in `account`.
 
-    bars:  the real market.   since: a date before which forecasts are not traded, nor counted.
-    overnight: whether the predictor reads the nights of bars with sessions.
+    bars:       of the real market.
+    parameters: of the strategy.
+    since:      a date before which forecasts are neither traded nor scored; None for all forecasts.
+    overnight:  whether the predictor reads the overnight moves of bars with sessions.
+
+    Raises TypeError for a learner that is not in a `WalkForward`, and what `check_bars` and `check_strategy` raise.
     """
 
     bars: pd.DataFrame
     predictor: Predictor
     strategy: Strategy
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=dict)
     account: Account = field(default_factory=Account)
     since: pd.Timestamp | None = None
     overnight: bool = False
@@ -62,9 +67,10 @@ class Pipeline:
 
     @classmethod
     def of(cls, request: Request, bars: pd.DataFrame | None = None) -> Self:
-        """What a request asks for, on these bars instead of its own where they are given.
+        """The pipeline of a request for one name; bars: in place of those that the request loads.
 
-        Bars that carry dividends and splits are adjusted for them: no surrogate has ex-dates.
+        Prices as traded are adjusted for dividends and splits, since a surrogate has no ex-dates. Raises what the
+        methods of `Request` raise, and ValueError for a portfolio.
         """
         since = None if request.since is None else pd.Timestamp(request.since)
         bars = adjusted(request.load().bars if bars is None else bars)
@@ -72,82 +78,82 @@ class Pipeline:
 
     @property
     def at_once(self) -> int:
-        """How many markets fit into `MEMORY` and `REFITS`."""
+        """The number of markets in one call, within `MEMORY` and `REFITS`."""
         return max(1, min(MEMORY // (BYTES_PER_BAR * len(self.bars)), REFITS // self.refits))
 
     @property
     def refits(self) -> int:
-        """Trainings that one market takes: 1 for a predictor that is never refitted."""
+        """The number of trainings on one market; 1 for a predictor that is never trained."""
         return len(self.predictor.windows(self.bars)) if isinstance(self.predictor, WalkForward) else 1
 
 
 def score(pipeline: Pipeline, null: str, seeds: Sequence[int | None], progress: Progress | None = None) -> pd.DataFrame:
-    """A row of `SCORES` for each seed: those of the surrogate market it makes, and of the real one for None.
+    """A row of `SCORES` for the surrogate market of each seed, and for the real market where the seed is None.
 
-    A row depends on the pipeline, the null and its own seed alone: whoever has many may share them out anyhow.
-    sharpe, cagr: of the account, NaN and -1 where it was wiped out.   ic, r2: of the forecasts.
-    excess:       the CAGR less that of buying and holding the same market at the same costs.
-    progress:     called with (refits done, refits in all).
+    null:     a name of `SURROGATES`.
+    progress: called with (refits done, refits in all).
 
-    Raises LookupError for an unknown null, ValueError for bars that it cannot be made from, and whatever the predictor
-    raises.
+    sharpe, cagr: of the account, annualised; NaN and -1 where it is ruined.
+    excess:       the CAGR less that of buy-and-hold on the same market at the same costs.
+    ic, r2:       of the forecasts.
+
+    A row depends on the pipeline, the null and its own seed alone, so that seeds can be split over calls and processes.
+
+    Raises LookupError for an unknown null, ValueError for bars that have no surrogate, and what the predictor raises.
     """
     if null not in SURROGATES:
         raise LookupError(f"unknown null {null!r}. {suggest(null, SURROGATES)}")
     bars, overnight = pipeline.bars, pipeline.overnight
     markets = [bars if seed is None else surrogate(bars, null, seed, overnight) for seed in seeds]
     model_bars = [for_model(market, overnight) for market in markets]
-    series = _forecasts(pipeline, model_bars, progress or (lambda done, total: None))
-    forecasts = [_since(pipeline, one) for one in series]
-    traded = _equities(markets, forecasts, pipeline.strategy, pipeline.parameters, pipeline.account)
-    held = _equities(markets, forecasts, BuyAndHold, {}, pipeline.account)
-    rows = [_row(*each) for each in zip(model_bars, forecasts, traded, held, strict=True)]
+    series = _forecasts(pipeline, model_bars, progress or (lambda count, total: None))
+    if pipeline.since is not None:
+        series = [forecast.where(forecast.index >= pipeline.since) for forecast in series]
+    strategy = _equities(markets, series, pipeline.strategy, pipeline.parameters, pipeline.account)
+    benchmark = _equities(markets, series, BuyAndHold, {}, pipeline.account)
+    rows = [_row(*market) for market in zip(model_bars, series, strategy, benchmark, strict=True)]
     return pd.DataFrame(rows, columns=list(SCORES))
 
 
 def _forecasts(pipeline: Pipeline, markets: Sequence[pd.DataFrame], progress: Progress) -> list[pd.Series]:
-    """The forecasts of every market, those of a learner from one list of windows."""
+    """The forecast of every market, (T,) each; the windows of all markets are trained as one list."""
     if isinstance(pipeline.predictor, WalkForward):
         return pipeline.predictor.predict_many(markets, progress)
-    made: dict[int, pd.Series] = {}
+    forecasts: dict[int, pd.Series] = {}
     for k, series in execute(Work.map(pipeline.predictor.predict, markets)):
-        made[k] = series
-        progress(len(made), len(markets))
-    return [made[k] for k in range(len(markets))]
-
-
-def _since(pipeline: Pipeline, series: pd.Series) -> pd.Series:
-    return series if pipeline.since is None else series.where(series.index >= pipeline.since)
+        forecasts[k] = series
+        progress(len(forecasts), len(markets))
+    return [forecasts[k] for k in range(len(markets))]
 
 
 def _equities(
     markets: Sequence[pd.DataFrame],
     forecasts: Sequence[pd.Series],
     strategy: Strategy,
-    parameters: Mapping[str, Any],
+    parameters: Parameters,
     account: Account,
 ) -> np.ndarray:
-    """The equity at every close, (M, T), NaN from where an account was wiped out."""
+    """The equity at every close, (M, T); NaN from the bar of ruin on, and throughout where backtrader traded it."""
     for series, bars in zip(forecasts, markets, strict=True):
         check_forecast(series, bars)
     if not (supports(strategy) and account.fast):
-        simulated = partial(_simulated, strategy, parameters, account)
+        function = partial(_simulated_equity, strategy, parameters, account)
         pairs = list(zip(markets, forecasts, strict=True))
-        equities = dict(execute(Work.map(simulated, pairs)))
+        equities = dict(execute(Work.map(function, pairs)))
         return np.stack([equities[k] for k in range(len(pairs))])
     opening, closing = (np.column_stack([bars[name].to_numpy(float) for bars in markets]) for name in ("open", "close"))
     prices = Prices(pd.DatetimeIndex(markets[0].index), opening, closing)
-    done = evaluate(prices, np.column_stack(forecasts), strategy, parameters, account)
-    return np.ascontiguousarray(done.equity.T)
+    accounts = evaluate(prices, np.column_stack(forecasts), strategy, parameters, account)
+    return np.ascontiguousarray(accounts.equity.T)
 
 
-def _simulated(
+def _simulated_equity(
     strategy: Strategy,
-    parameters: Mapping[str, Any],
+    parameters: Parameters,
     account: Account,
     market: tuple[pd.DataFrame, pd.Series],
 ) -> np.ndarray:
-    """The same for one market, by backtrader, for a strategy of the user's."""
+    """The equity at every close of one market, (T,), traded by backtrader; NaN throughout where it is ruined."""
     bars, forecast = market
     try:
         return simulate(bars, forecast, strategy, parameters, account).history["equity"].to_numpy(float)
@@ -155,17 +161,17 @@ def _simulated(
         return np.full(len(bars), np.nan)
 
 
-def _row(bars: pd.DataFrame, forecast: pd.Series, traded: np.ndarray, held: np.ndarray) -> list[float]:
+def _row(bars: pd.DataFrame, forecast: pd.Series, strategy: np.ndarray, benchmark: np.ndarray) -> list[float]:
     """The scores of one market, in the order of `SCORES`, over its evaluation window."""
     first = int(forecast.notna().argmax())
     window = pd.DatetimeIndex(bars.index[first:])
     yearly = bars_per_year(window)
-    ours, theirs = (_earned(equity[first:], window, yearly) for equity in (traded, held))
+    account, hold = (_return_scores(equity[first:], window, yearly) for equity in (strategy, benchmark))
     quality = forecast_scores(forecast.iloc[first:], bars.iloc[first:])
-    return [ours["sharpe"], ours["cagr"], ours["cagr"] - theirs["cagr"], quality["ic"], quality["r2"]]
+    return [account["sharpe"], account["cagr"], account["cagr"] - hold["cagr"], quality["ic"], quality["r2"]]
 
 
-def _earned(equity: np.ndarray, window: pd.DatetimeIndex, yearly: int) -> dict[str, float]:
+def _return_scores(equity: np.ndarray, window: pd.DatetimeIndex, yearly: int) -> dict[str, float]:
     if np.isnan(equity).any():
         return {"sharpe": np.nan, "cagr": -1.0}
     return return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1], index=window), yearly)

@@ -1,10 +1,10 @@
-"""Surrogate markets: other price histories that the symbol's own bars could have made if nothing in them told the next.
+"""Surrogate markets: price histories made from the symbol's own bars, in most of which no bar forecasts the next.
 
 Notation: T bars; x the moves (T-1, 4) of the bars from the second on, log of open, high, low and close over the close
-before; r their last column, the log returns; μ the mean of r; n = T-1. docs/placebo.md says what each keeps.
+before; r their last column, the log returns; μ the mean of r; n = T-1. docs/placebo.md says what each preserves.
 
-Every surrogate keeps the dates and the first bar, and ends where the market ended: what it drifted by is not a matter
-of chance. A bar's volume, range and gap go where its return goes.
+Every surrogate has the dates, the first bar and the last close of the real market, so that its drift is not random. A
+bar's volume, range and gap move with its return.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import pandas as pd
 
 from rollcast.backtests.data.sessions import nights, over_nights, spliced
 from rollcast.backtests.evidence.bootstrap import drawn, joint_block_length
-from rollcast.backtests.placebo.garch import fitted
+from rollcast.backtests.placebo.garch import fit
 from rollcast.predictors.bars import COLUMNS
 
 Surrogate = Callable[[pd.DataFrame, int], pd.DataFrame]
 
 DEFAULT = "flipped"
-FEWEST = 30  # bars; of fewer, a rearrangement is hardly another market
-ROUNDS = 100  # of IAAFT, which has most often settled by then
+FEWEST = 30  # bars; fewer have too few rearrangements
+ROUNDS = 100  # of IAAFT, which has mostly converged by then
 
 
 def flipped(bars: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Every bar mirrored about the drift or not, by a coin of its own: x' = μ + s (x - μ) - mean of s (r - μ), s = ±1.
+    """Every bar with a random sign about the drift: x' = μ + s (x - μ) - mean of s (r - μ), s = ±1 equally probable.
 
-    Mirrored, a bar's high is its low. Range and volume of every bar stay as they are and where they are, and but for
-    the last term, a constant of about sd(r)/√n, so does |r - μ|. To choose signs that need no such term would draw the
-    wild bars, which move the sum most, against each other, and calm ones not: an edge for who bets on turns.
+    With s = -1 a bar's high becomes its low. Range and volume of every bar are preserved at their dates, and so is
+    |r - μ| except for the last term, a constant of about sd(r)/√n. Signs chosen to make that term 0 would be negatively
+    correlated among the largest moves, which a strategy could exploit.
 
     Reference: Fisher (1935), The Design of Experiments, section 21; Wu (1986), Annals of Statistics 14(4).
     """
@@ -42,14 +42,14 @@ def flipped(bars: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def permuted(bars: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The bars in random order."""
+    """The bars in random order. Raises ValueError as `flipped` does."""
     return _rearranged(bars, np.random.default_rng(seed).permutation(len(bars) - 1))
 
 
 def blocks(bars: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Runs of bars of random length and start, the mean length that of `joint_block_length`: the stationary bootstrap.
+    """The stationary bootstrap: blocks of bars of random length and start, of the mean length `joint_block_length`.
 
-    Moved by one constant a bar, so that it ends where the market ended.
+    A constant is added to every move, so that the last close is that of the market.
 
     Reference: Politis & Romano (1994), Journal of the American Statistical Association 89(428).
     """
@@ -60,7 +60,7 @@ def blocks(bars: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def phases(bars: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The bars in an order in which the returns have the power spectrum they had, and random phases: IAAFT.
+    """The bars in an order that preserves the power spectrum of the returns and randomises the phases: IAAFT.
 
     Reference: Theiler et al. (1992), Physica D 58; Schreiber & Schmitz (1996), Physical Review Letters 77(4).
     """
@@ -73,30 +73,30 @@ def phases(bars: pd.DataFrame, seed: int) -> pd.DataFrame:
         spectrum = np.fft.rfft(returns[by_size[ranks]])
         size = np.abs(spectrum)
         spectrum *= amplitudes / np.where(size > 0, size, 1.0)
-        shaped = np.fft.irfft(spectrum, len(x))
+        target = np.fft.irfft(spectrum, len(x))
         before, ranks = ranks, np.empty_like(ranks)
-        ranks[shaped.argsort(kind="stable")] = np.arange(len(x))
+        ranks[target.argsort(kind="stable")] = np.arange(len(x))
         if (ranks == before).all():
             break
     return _rearranged(bars, by_size[ranks])
 
 
 def garch(bars: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Bars drawn one by one, each scaled to a volatility that follows a GARCH(1,1) fitted to the returns.
+    """Bars drawn with replacement, each scaled to the volatility of a simulated GARCH(1,1) fitted to the returns.
 
-    x' = μ + (σ'/σ) (x - μ) - z̄ σ', σ the fitted volatility of the bar drawn, σ' that of the bar made, z̄ the mean of the
-    standardised residuals, without which calm and wild times would drift apart. Then as `blocks`.
+    x' = μ + (σ'/σ) (x - μ) - z̄ σ': σ is the fitted volatility of the bar drawn, σ' the simulated one, and z̄ the mean of
+    the standardised residuals, without which the drift would depend on volatility. Then a constant as in `blocks`.
 
     Reference: Bollerslev (1986), Journal of Econometrics 31(3); drawing residuals: Barone-Adesi, Giannopoulos & Vosper
     (1999), Journal of Futures Markets 19(5).
     """
     x, volume, rng = *_moves(bars), np.random.default_rng(seed)
     drift = x[:, 3].mean()
-    law, sigma = fitted(x[:, 3])
+    model, sigma = fit(x[:, 3])
     z = (x[:, 3] - drift) / sigma
     index = rng.integers(len(x), size=len(x))
-    made = law.path((z - z.mean())[index], sigma[rng.integers(len(x))])
-    moves = drift + (made / sigma[index])[:, None] * (x[index] - drift) - z.mean() * made[:, None]
+    path = model.path((z - z.mean())[index], sigma[rng.integers(len(x))])
+    moves = drift + (path / sigma[index])[:, None] * (x[index] - drift) - z.mean() * path[:, None]
     return _bars(bars, _with_drift(moves, drift), volume[index])
 
 
@@ -110,10 +110,12 @@ SURROGATES: dict[str, Surrogate] = {
 
 
 def surrogate(bars: pd.DataFrame, null: str, seed: int, overnight: bool = False) -> pd.DataFrame:
-    """A surrogate market of this kind.
+    """A surrogate market of the kind `null`, a name of `SURROGATES`.
 
-    Bars with sessions are rearranged without their nights, which are then put back in a random order: a night stays
-    between two sessions, and all of them together move as far as they did. `overnight`: as other returns.
+    Bars with sessions are rearranged without their overnight moves, which are then put back in a random order between
+    the sessions, so that their sum is that of the market. With `overnight` they are treated as other moves.
+
+    Raises ValueError for fewer than 30 bars and for closes that all move by the same.
     """
     after = nights(bars)
     if overnight or not len(after):
@@ -124,7 +126,7 @@ def surrogate(bars: pd.DataFrame, null: str, seed: int, overnight: bool = False)
 
 
 def _moves(bars: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """The moves (n, 4) and volumes (n,) of the bars from the second on."""
+    """The moves (n, 4) and volumes (n,) of the bars from the second on. Raises ValueError as `surrogate` says."""
     if len(bars) < FEWEST:
         raise ValueError(f"a surrogate market needs at least {FEWEST} bars; got {len(bars)}")
     prices = np.log(bars[list(COLUMNS[:4])].to_numpy(float))
@@ -140,19 +142,18 @@ def _rearranged(bars: pd.DataFrame, order: np.ndarray) -> pd.DataFrame:
 
 
 def _with_drift(moves: np.ndarray, drift: float) -> np.ndarray:
-    """The moves plus a constant that gives their closes this mean."""
+    """The moves plus a constant, so that the mean of the closes' moves is `drift`."""
     return moves + (drift - moves[:, 3].mean())
 
 
 def _bars(bars: pd.DataFrame, moves: np.ndarray, volume: np.ndarray) -> pd.DataFrame:
-    """Bars on the same dates with the same first bar, and then these moves."""
+    """Bars on the dates of `bars`: its first bar, then these moves (n, 4) with these volumes (n,)."""
     first = bars[list(COLUMNS)].iloc[0].to_numpy(float)
     log_close = np.log(first[3]) + np.r_[0.0, np.cumsum(moves[:, 3])]
-    # exp(0) = 1 keeps a bar that opened or closed where the last one closed.
     close = np.exp(log_close)
     close[0] = first[3]
     prices = np.exp(log_close[:-1, None] + moves)  # (n, 4)
     prices[:, 3] = close[1:]
     highest, lowest = prices.max(axis=1), prices.min(axis=1)
-    made = np.column_stack([prices[:, 0], highest, lowest, prices[:, 3], volume])
-    return pd.DataFrame(np.vstack([first, made]), index=bars.index, columns=list(COLUMNS))
+    others = np.column_stack([prices[:, 0], highest, lowest, prices[:, 3], volume])
+    return pd.DataFrame(np.vstack([first, others]), index=bars.index, columns=list(COLUMNS))

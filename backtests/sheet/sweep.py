@@ -60,7 +60,7 @@ def write_sweep(result: SweepResult) -> Path:
 def context(result: SweepResult) -> Context:
     """The variables of the template."""
     judgement, sweep, rows = result.judgement, result.sweep, result.rows
-    numbers = judgement.numbers(result.bars_per_year)
+    numbers = judgement.as_dict(result.bars_per_year)
     sections = [("surface", "Surface"), ("overfitting", "Overfitting"), ("nested", "Nested"), ("best", "Best points")]
     names = (Path(sweep.base.predictor).stem, sweep.base.strategy, sweep.base.symbol)
     return {
@@ -127,8 +127,8 @@ def _scatters(result: SweepResult, test: Overfitting) -> list[Chart]:
 
 def _splits(test: Overfitting, yearly: float) -> Chart:
     """A dot for each split: the best Sharpe ratio in sample, and that of the same variant out of sample."""
-    places = np.linspace(0, len(test.best) - 1, min(MOST_DOTS, len(test.best))).astype(int)
-    x, y = test.best[places] * yearly, test.after[places] * yearly
+    places = np.linspace(0, len(test.in_sample) - 1, min(MOST_DOTS, len(test.in_sample))).astype(int)
+    x, y = test.in_sample[places] * yearly, test.out_of_sample[places] * yearly
     plot = _scatter(x, y).dots(x, y)
     ends = np.array([x.min(), x.max()])
     if test.slope == test.slope:

@@ -1,1 +1,1 @@
-"""Many variants of a backtest: drawn, traded at once, kept safe from kills, and judged as the many tries they are."""
+"""Parameter sweeps: many variants of a backtest on the same bars, and what choosing the best of them is worth."""

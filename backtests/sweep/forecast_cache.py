@@ -1,4 +1,4 @@
-"""Forecasts that were slow to make, kept under a key that any change of code, parameters or bars changes."""
+"""A cache on disk of slow forecasts, under keys that any change of code, parameters or bars changes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import numpy as np
 
 from rollcast.backtests.atomic import write_whole
 
-LIMIT = 1 << 30  # bytes kept; beyond it the longest unused go first
+LIMIT = 1 << 30  # bytes; beyond it the least recently used entries are removed
 MAGIC = b"rollcast forecast 1\n"
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A forecast as it is kept: its values at every bar, and what was found when it was made.
+class CachedForecast:
+    """A forecast with what is known of its computation.
 
-    probes, noise: of the gate, -1 probes where it was not asked.   seconds: what predicting took.
+    values:  at every bar, (T,).
+    probes:  of the look-ahead gate; -1 where the gate has not examined the predictor.
+    noise:   of the same gate: by how much predicting again changes a forecast.
+    seconds: of the prediction.
     """
 
     values: np.ndarray
@@ -31,32 +34,32 @@ class Kept:
 
 @dataclass(frozen=True)
 class ForecastCache:
-    """A folder of forecasts, a file each; files appear whole, and one that was damaged is a miss.
+    """A folder of forecasts, one file each. Files appear whole; a damaged one counts as absent.
 
-    limit: bytes kept at most.
+    limit: size of the folder, in bytes.
     """
 
     folder: Path
     limit: int = LIMIT
 
-    def get(self, key: str) -> Kept | None:
-        """The forecast under a key, if it is there and sound."""
+    def get(self, key: str) -> CachedForecast | None:
+        """The forecast of a key; None where it is absent or damaged."""
         path = self.folder / key
         try:
             content = path.read_bytes()
-            os.utime(path)  # used now
+            os.utime(path)  # the time of its last use
         except OSError:
             return None
         body = content[len(MAGIC) + 32 :]
         if not content.startswith(MAGIC) or hashlib.sha256(body).digest() != content[len(MAGIC) : len(MAGIC) + 32]:
             return None
         head, _, values = body.partition(b"\n")
-        return Kept(np.frombuffer(values, "<f8").copy(), **json.loads(head))
+        return CachedForecast(np.frombuffer(values, "<f8").copy(), **json.loads(head))
 
-    def put(self, key: str, kept: Kept) -> None:
-        """Keeps a forecast; those longest unused make room."""
-        head = {"probes": kept.probes, "noise": kept.noise, "seconds": kept.seconds}
-        body = json.dumps(head).encode() + b"\n" + np.ascontiguousarray(kept.values, "<f8").tobytes()
+    def put(self, key: str, forecast: CachedForecast) -> None:
+        """Writes a forecast; the least recently used ones are removed where the folder exceeds its limit."""
+        head = {"probes": forecast.probes, "noise": forecast.noise, "seconds": forecast.seconds}
+        body = json.dumps(head).encode() + b"\n" + np.ascontiguousarray(forecast.values, "<f8").tobytes()
         write_whole(self.folder / key, MAGIC + hashlib.sha256(body).digest() + body)
         self._shrink()
 
@@ -65,7 +68,7 @@ class ForecastCache:
         for path in self.folder.iterdir():
             try:
                 status = path.stat()
-            except OSError:  # another process made room
+            except OSError:  # another process has removed it
                 continue
             files.append((status.st_mtime_ns, status.st_size, path))
         total = sum(size for _, size, _ in files)

@@ -1,4 +1,4 @@
-"""The forecasts of a sweep: one for each predictor in it, shared by all strategy variants, and gated."""
+"""The forecasts of a sweep: one for each predictor, shared by all strategy variants, and examined for look-ahead."""
 
 from __future__ import annotations
 
@@ -12,53 +12,57 @@ import pandas as pd
 from rollcast.backtests.data.bars import digest
 from rollcast.backtests.pipeline.cache_key import code_of, key_of
 from rollcast.backtests.pipeline.forecasts import check_forecast, predict
-from rollcast.backtests.sweep.forecast_cache import ForecastCache, Kept
-from rollcast.backtests.sweep.points import Maker, Point
+from rollcast.backtests.sweep.factory import Factory
+from rollcast.backtests.sweep.forecast_cache import CachedForecast, ForecastCache
+from rollcast.backtests.sweep.points import ModelKey, Point
 from rollcast.predictors import Predictor, WalkForward
 
-QUICK = 0.2  # seconds a forecast; what takes longer is kept on disk, and always gated
-SAMPLE = 3  # of the quick predictors that are gated: the first, the last and those between
-MEMORY = 1 << 30  # bytes of forecasts held; beyond it quick ones are made again
+QUICK = 0.2  # seconds; a forecast that takes longer is cached on disk, and its predictor always examined by the gate
+SAMPLE = 3  # quick predictors that the gate examines: the first, the last and evenly spaced ones between
+MEMORY = 1 << 30  # bytes of forecasts in memory; beyond it quick ones are computed again
 
 
 @dataclass
 class Forecaster:
-    """Makes each forecast once: from memory, from the cache, or from the predictor.
+    """Computes the forecast of every predictor of a sweep once, and holds it in memory or in the cache.
 
-    gated: the predictors, by `Point.model`, that were seen not to look ahead.
-    quick: whether a forecast takes less than QUICK seconds.
+    bars:         what the predictors read.
+    gated_models: the predictors, by `Point.model`, in which the gate found no look-ahead.
+    quick:        whether a forecast takes less than QUICK seconds.
     """
 
-    maker: Maker
+    factory: Factory
     bars: pd.DataFrame
     cache: ForecastCache
-    gated: set[object] = field(default_factory=set)
-    _held: dict[object, Kept] = field(default_factory=dict)
-    _sample: set[object] = field(default_factory=set)
+    gated_models: set[ModelKey] = field(default_factory=set)
     quick: bool = True
+    _memory: dict[ModelKey, CachedForecast] = field(default_factory=dict)
+    _sample: set[ModelKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._sha256 = digest(self.bars)
 
-    def begin(self, points: Sequence[Point], quick: bool | None = None) -> None:
-        """Says which points there are, and whether their predictor is quick where that is known."""
-        models = _models(points)
+    def plan(self, points: Sequence[Point], quick: bool | None = None) -> None:
+        """Chooses the predictors to examine, and times the first one unless `quick` is known already."""
+        models = _one_per_model(points)
         self.quick = self._is_quick(models[0]) if quick is None else quick
         self._sample = {models[k].model for k in np.linspace(0, len(models) - 1, SAMPLE).astype(int)}
 
     def prepare(self, points: Sequence[Point], progress: Callable[[int, int], None]) -> pd.Timestamp:
-        """Makes the forecasts of all points, and returns the date on which the last of them begins.
+        """Computes the forecasts of all points; returns the first date on which all of them have one.
+
+        progress: called with (forecasts computed, forecasts in all).
 
         Raises ValueError, with the point's name, for a predictor that looks ahead, a forecast that breaks the contract,
-        and a point that is still warming up after half of the bars.
+        and a point whose warm-up takes more than half of the bars.
         """
-        models = _models(points)
+        models = _one_per_model(points)
         latest, slowest = 0, models[0]
-        for done, point in enumerate(models, start=1):
-            first = int(np.isnan(self._kept(point).values).sum())  # all at the start: it was checked when made
-            if first > latest:
-                latest, slowest = first, point
-            progress(done, len(models))
+        for count, point in enumerate(models, start=1):
+            warm_up = int(np.isnan(self._forecast(point).values).sum())  # `check_forecast` allows NaN at the start only
+            if warm_up > latest:
+                latest, slowest = warm_up, point
+            progress(count, len(models))
         if latest > len(self.bars) // 2:
             raise ValueError(
                 f"{slowest} needs {latest:,} of the {len(self.bars):,} bars to warm up, and all points are scored on "
@@ -67,57 +71,58 @@ class Forecaster:
         return self.bars.index[latest]
 
     def series(self, point: Point) -> pd.Series:
-        """The forecast of a point at every bar."""
-        return pd.Series(self._kept(point).values, index=self.bars.index, name="forecast")
+        """The forecast of a point at every bar; raises as `prepare` does."""
+        return pd.Series(self._forecast(point).values, index=self.bars.index, name="forecast")
 
-    def _kept(self, point: Point) -> Kept:
-        found = self._held.get(point.model) or self._made(point)
-        if (len(self._held) + 1) * found.values.nbytes <= MEMORY:
-            self._held[point.model] = found
-        if found.probes >= 0:
-            self.gated.add(point.model)
-        return found
+    def _forecast(self, point: Point) -> CachedForecast:
+        forecast = self._memory.get(point.model) or self._compute(point)
+        if (len(self._memory) + 1) * forecast.values.nbytes <= MEMORY:
+            self._memory[point.model] = forecast
+        if forecast.probes >= 0:
+            self.gated_models.add(point.model)
+        return forecast
 
-    def _made(self, point: Point) -> Kept:
-        model = self.maker.predictor(point)
+    def _compute(self, point: Point) -> CachedForecast:
+        predictor = self.factory.predictor(point)
         try:
             if self.quick:
-                return self._asked(model, gate=point.model in self._sample and point.model not in self.gated)
-            return self._cached(model)
+                return self._predict(predictor, point.model in self._sample and point.model not in self.gated_models)
+            return self._through_cache(predictor)
         except ValueError as error:
             raise ValueError(f"{point}: {error}") from error
 
-    def _cached(self, model: Predictor) -> Kept:
-        """A slow forecast, which is gated when it is made, and kept."""
-        code = code_of(model)
-        key = code and key_of(model, self._sha256, code)
-        found = self.cache.get(key) if key else None
-        if found is None:
-            found = self._asked(model, gate=True)
-            # Code that was loaded on the way was not in the key.
-            if key and code_of(model) == code:
-                self.cache.put(key, found)
-        return found
+    def _through_cache(self, predictor: Predictor) -> CachedForecast:
+        """A slow forecast, from the cache where it is there; else computed, examined by the gate and cached."""
+        code = code_of(predictor)
+        key = code and key_of(predictor, self._sha256, code)
+        forecast = self.cache.get(key) if key else None
+        if forecast is None:
+            forecast = self._predict(predictor, gate=True)
+            # The key does not cover code that predicting has imported.
+            if key and code_of(predictor) == code:
+                self.cache.put(key, forecast)
+        return forecast
 
-    def _asked(self, model: Predictor, gate: bool) -> Kept:
+    def _predict(self, predictor: Predictor, gate: bool) -> CachedForecast:
         if gate:
-            said = predict(self.bars, model, symbol=self.maker.sweep.base.symbol)
-            return Kept(said.series.to_numpy(float), said.verdict.probes, said.verdict.noise, said.seconds)
-        began = time.perf_counter()
-        series = model.predict(self.bars)
+            forecasts = predict(self.bars, predictor, symbol=self.factory.sweep.base.symbol)
+            verdict = forecasts.verdict
+            return CachedForecast(forecasts.series.to_numpy(float), verdict.probes, verdict.noise, forecasts.seconds)
+        start = time.perf_counter()
+        series = predictor.predict(self.bars)
         check_forecast(series, self.bars)
-        return Kept(series.to_numpy(float), seconds=time.perf_counter() - began)
+        return CachedForecast(series.to_numpy(float), seconds=time.perf_counter() - start)
 
     def _is_quick(self, point: Point) -> bool:
-        model = self.maker.predictor(point)
-        if isinstance(model, WalkForward):
+        predictor = self.factory.predictor(point)
+        if isinstance(predictor, WalkForward):
             return False
-        model.predict(self.bars)  # imports and caches are not its speed
-        began = time.perf_counter()
-        model.predict(self.bars)
-        return time.perf_counter() - began < QUICK
+        predictor.predict(self.bars)  # the first call may import modules and fill caches
+        start = time.perf_counter()
+        predictor.predict(self.bars)
+        return time.perf_counter() - start < QUICK
 
 
-def _models(points: Sequence[Point]) -> list[Point]:
-    """One point for each predictor among them."""
+def _one_per_model(points: Sequence[Point]) -> list[Point]:
+    """One point for each predictor among them, the last."""
     return list({point.model: point for point in points}.values())

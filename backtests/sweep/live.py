@@ -1,4 +1,4 @@
-"""How far a sweep is, in lines to print."""
+"""The progress of a sweep as lines of text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-SHOWN = 5
+SHOWN = 5  # best points in the table
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sweep is.
+    """The progress of one stage of a sweep.
 
-    stage:   forecasts, points, or judging.   done, total: of them.   seconds: since this stage began.
-    before:  how many had been done when it began, in an earlier process.   best: the best rows so far.
+    stage:       forecasts, points, judging or winner.
+    done, total: units of the stage.
+    seconds:     wall time of the stage so far.
+    before:      units that an earlier process had done.
+    best:        the rows of the best points so far; None where there are none.
     """
 
     stage: str
@@ -26,8 +29,8 @@ class Progress:
     best: pd.DataFrame | None = None
 
     @property
-    def left(self) -> float | None:
-        """Seconds that the rest of this stage will take at its pace; None before anything is done."""
+    def remaining(self) -> float | None:
+        """Estimated seconds until the stage ends; None before its first unit is done."""
         new = self.done - self.before
         return self.seconds / new * (self.total - self.done) if new > 0 else None
 
@@ -36,24 +39,26 @@ Report = Callable[[Progress], None]
 
 
 def silent(progress: Progress) -> None:
-    """Reports nothing."""
+    """A `Report` that does nothing."""
 
 
 def lines(progress: Progress, columns: list[str]) -> list[str]:
-    """A line for the stage, and below it the best points by Sharpe ratio."""
-    left = progress.left
+    """A line for the stage, and below it a table of the best points; columns: those of their values."""
+    remaining = progress.remaining
     share = progress.done / progress.total if progress.total else 1.0
     width = 24
     bar = "#" * int(share * width) + "-" * (width - int(share * width))
     head = f"{progress.stage:<9} [{bar}] {progress.done:,}/{progress.total:,}"
-    shown = [head + (f"  {duration(left)} left" if left is not None and progress.done < progress.total else "")]
+    output = [
+        head + (f"  {duration(remaining)} left" if remaining is not None and progress.done < progress.total else "")
+    ]
     if progress.best is not None and len(progress.best):
-        shown += best_lines(progress.best, columns)
-    return shown
+        output += best_lines(progress.best, columns)
+    return output
 
 
 def best_lines(rows: pd.DataFrame, columns: list[str]) -> list[str]:
-    """The best rows as an aligned table."""
+    """The rows with the highest Sharpe ratios as an aligned table; columns: those of their values."""
     titles = [*(name.partition(".")[2] or name for name in columns), "Sharpe", "CAGR", "drawdown", "turnover"]
     cells = [
         [*(str(row[name]) for name in columns), f"{row['sharpe']:.3f}", f"{row['cagr']:.2%}",
@@ -65,7 +70,7 @@ def best_lines(rows: pd.DataFrame, columns: list[str]) -> list[str]:
 
 
 def duration(seconds: float) -> str:
-    """A time in words.
+    """A time rounded to seconds or minutes.
 
     >>> duration(8.4), duration(95), duration(7300)
     ('8 s', '1 min 35 s', '2 h 1 min')
@@ -73,5 +78,5 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    minutes, remainder = divmod(whole, 60)
+    return f"{minutes} min {remainder} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

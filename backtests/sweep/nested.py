@@ -1,15 +1,15 @@
-"""Nested walk-forward selection: choose the variant on the past, trade it on the next block, and choose again.
+"""Nested walk-forward selection: choose the best variant on the past, trade it until the next choice, and so on.
 
-What whoever picks the winner of a sweep would have lived through, for at each date only the past was there to pick on.
+It shows what selecting the best variant would have earned, since each choice uses only the bars up to its date.
 
-Notation: T bars, n of them scored, N variants; target the weight a variant wants to hold after each close.
+Notation: T bars, the last n of them scored, N variants, K choices; a target is the weight that a variant wants to hold
+after a close.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,16 +20,17 @@ from rollcast.backtests.account.fast_accounts import Prices
 from rollcast.backtests.account.fast_rules import RULES
 from rollcast.backtests.account.hosts import Strategy, class_of
 from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.json_values import Parameters
 from rollcast.backtests.pipeline.strategies import all_parameters
 from rollcast.strategies.buy_and_hold import BuyAndHold, holding
 from rollcast.strategies.rule import NameRule, NameState
 
-COLUMNS = 500  # variants looked at together
+COLUMNS = 500  # variants at once, to bound memory
 
 
 @dataclass
 class Follow(NameRule):
-    """Holds the weight that rides in the place of the forecast."""
+    """Holds the weight that it receives as the forecast."""
 
     def decide(self, state: NameState) -> float | None:
         return state.forecast
@@ -37,11 +38,12 @@ class Follow(NameRule):
 
 @dataclass(frozen=True)
 class Nested:
-    """What came of choosing again and again.
+    """The choices of a nested selection and the accounts that result.
 
-    choices: by date of the choice: the variant's position, and its Sharpe ratio per bar on the past it was chosen on.
-    equity:  at every close from the first choice on: `nested`, the `winner` of the whole window, `hold`.
-    scores:  of each, as `return_scores` gives them.
+    choices: one row each: its `date`, the position of the `variant`, and its `sharpe` per bar on the past.
+    equity:  at every close from the first choice on, of three accounts: `nested`; `winner`, the best variant of the
+             whole window; and `hold`, buy-and-hold.
+    scores:  of the three, as `return_scores` gives them.
     """
 
     choices: pd.DataFrame
@@ -50,15 +52,19 @@ class Nested:
 
     @property
     def switches(self) -> int:
-        """How often another variant was chosen than before."""
+        """How many choices differ from the one before."""
         return int((self.choices["variant"].diff().iloc[1:] != 0).sum())
 
 
 def choose(returns: np.ndarray, first: int, every: int, past: int | None = None) -> tuple[np.ndarray, ...]:
-    """The best variant at bars first, first + every, … of returns (n, N): bars, variants, Sharpe ratios per bar.
+    """The best variants of returns (n, N) at the bars first, first + every, …
 
-    Judged on the last `past` bars up to that close and with it, or on all of them; one that never moved counts as 0.
-    Of equals, the first.
+    past: bars up to and including the bar of a choice that it is based on; None for all.
+
+    Returns the bars, the variants and their Sharpe ratios per bar, (K,) each. The ratio of constant returns is 0; of
+    equal variants the first is chosen.
+
+    Raises ValueError for settings that leave a choice without bars.
     """
     if not (every >= 1 and 2 <= first < len(returns) and (past is None or past >= 2)):
         raise ValueError(
@@ -67,34 +73,33 @@ def choose(returns: np.ndarray, first: int, every: int, past: int | None = None)
         )
     at = np.arange(first, len(returns) - 1, every)
     start = np.zeros(len(at), int) if past is None else np.maximum(at + 1 - past, 0)
-    parts = [_past_sharpe(returns[:, k : k + COLUMNS], start, at + 1) for k in range(0, returns.shape[1], COLUMNS)]
-    sharpe = np.concatenate(parts, axis=1)  # (K, N)
+    blocks = [_past_sharpe(returns[:, k : k + COLUMNS], start, at + 1) for k in range(0, returns.shape[1], COLUMNS)]
+    sharpe = np.concatenate(blocks, axis=1)  # (K, N)
     best = sharpe.argmax(axis=1)
     return at, best, sharpe[np.arange(len(at)), best]
 
 
 def _past_sharpe(returns: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-    """Sharpe ratios per bar of the returns from each start up to its stop, (K, N)."""
+    """Sharpe ratios per bar of the returns from each start up to its stop, (K, N), from cumulative sums."""
     sums, squares = (np.vstack([np.zeros(returns.shape[1]), np.cumsum(x, axis=0)]) for x in (returns, returns**2))
     n = (stop - start)[:, None]
     total, square = sums[stop] - sums[start], squares[stop] - squares[start]
     variance = (square - total**2 / n) / (n - 1)
-    flat = variance * n <= 1e-12 * squares[-1]  # rounding is all that is left
+    flat = variance * n <= 1e-12 * squares[-1]  # the rest is rounding
     return np.where(flat, 0.0, total / n / np.sqrt(np.where(flat, 1.0, variance)))
 
 
-def targets(bars: pd.DataFrame, forecast: pd.Series, strategy: Strategy, parameters: Mapping[str, Any]) -> np.ndarray:
-    """The weight a variant wants to hold after each close, (T,): its last decision, 0 before there is one.
+def targets(bars: pd.DataFrame, forecast: pd.Series, strategy: Strategy, parameters: Parameters) -> np.ndarray:
+    """The weight that a variant wants to hold after each close, (T,): its last decision, 0 before the first.
 
-    Raises TypeError for a strategy without a fast rule, whose decisions cannot be had without trading.
+    Raises TypeError for a strategy without a fast rule, whose decisions cannot be computed without trading.
     """
     if not supports(strategy):
-        raise TypeError(
-            f"{class_of(strategy).__name__} has no fast rule, only the built-in strategies do; leave out the nesting"
-        )
-    values = {name: np.array([float(v)]) for name, v in all_parameters(strategy, parameters).items()}
+        name = class_of(strategy).__name__
+        raise TypeError(f"{name} has no fast rule, only the built-in strategies do; leave out the nesting")
+    values = {name: np.array([float(value)]) for name, value in all_parameters(strategy, parameters).items()}
     prices = Prices.of(bars)
-    close, worth = (each[:, None] for each in (prices.close, prices.worth()))
+    close, worth = prices.close[:, None], prices.worth()[:, None]
     with np.errstate(all="ignore"):
         decisions = RULES[strategy](forecast.to_numpy(float)[:, None], close, worth, values)
     return pd.Series(np.broadcast_to(decisions, close.shape)[:, 0]).ffill().fillna(0.0).to_numpy()
@@ -112,32 +117,42 @@ def nested(
     every: int | None = None,
     past: int | None = None,
 ) -> Nested:
-    """Trades the choices in backtrader, switches and all, and beside them the winner and holding, from the same close.
+    """Trades the choices in backtrader, and from the same close on the winner and buy-and-hold.
 
-    returns: of the variants on the last n bars (n, N).   target: the targets (T,) of a variant.
-    every:   bars between choices, a quarter of a year by default; the first is made after a year, at most a quarter of
-             the bars.   past: bars a choice looks back on; all by default.
+    returns: of the variants on the last n bars, (n, N).
+    target:  called with the position of a variant, returns its targets (T,).
+    winner:  position of the best variant of the whole window.
+    every:   bars between choices; None for a quarter of a year. The first is after a year, or a quarter of the bars
+             where that is less.
+    past:    bars that a choice is based on; None for all.
 
-    One account holds at each close what the variant then chosen would want to hold, so that a switch costs what
-    changing the position costs. Nothing is approximated, but all variants must share one tolerance.
+    One account holds after each close the target of the variant chosen last, so that a switch costs what changing the
+    position costs. This is exact where all variants have the same tolerance.
+
+    Raises ValueError as `choose` does, and what `simulate` raises.
     """
     n = len(returns)
     first = max(2, min(bars_per_year, n // 4))
-    at, chosen, sharpe = choose(returns, first, every or max(1, round(bars_per_year / 4)), past)
+    at, variants, sharpe = choose(returns, first, every or max(1, round(bars_per_year / 4)), past)
     start = len(bars) - n
-    held = {k: target(k) for k in sorted({*map(int, chosen), winner})}
-    turns = np.searchsorted(at, np.arange(at[0], n), side="right") - 1  # the last choice made at each close
+    weights = {k: target(k) for k in sorted({*map(int, variants), winner})}
+    last = np.searchsorted(at, np.arange(at[0], n), side="right") - 1  # number of the last choice at each close
     rows = np.arange(start + at[0], len(bars))
-    series = {name: np.full(len(bars), np.nan) for name in ("nested", "winner")}
-    series["nested"][rows] = np.array([held[k] for k in chosen])[turns, rows]
-    series["winner"][rows] = held[winner][rows]
-    window = slice(start + int(at[0]), None)
+    selected = np.array([weights[k] for k in variants])[last, rows]
+    equity = _equity(bars, rows, {"nested": selected, "winner": weights[winner][rows]}, tolerance, account)
+    changes = equity.pct_change().fillna(0.0)
+    choices = pd.DataFrame({"date": bars.index[start + at], "variant": variants, "sharpe": sharpe})
+    return Nested(choices, equity, {name: return_scores(changes[name], bars_per_year) for name in equity})
+
+
+def _equity(
+    bars: pd.DataFrame, rows: np.ndarray, weights: Mapping[str, np.ndarray], tolerance: float, account: Account
+) -> pd.DataFrame:
+    """The equity at the closes `rows` of accounts that hold these weights, and of `hold`, traded by backtrader."""
     equity = {}
-    for name, values in (*series.items(), ("hold", series["winner"])):
-        rule, given = (BuyAndHold, holding(bars)) if name == "hold" else (Follow, {"tolerance": tolerance})
-        done = simulate(bars, pd.Series(values, index=bars.index), rule, given, account)
-        equity[name] = done.history["equity"].iloc[window]
-    curves = pd.DataFrame(equity)
-    changes = curves.pct_change().fillna(0.0)
-    choices = pd.DataFrame({"date": bars.index[start + at], "variant": chosen, "sharpe": sharpe})
-    return Nested(choices, curves, {name: return_scores(changes[name], bars_per_year) for name in curves})
+    for name, values in (*weights.items(), ("hold", np.ones(len(rows)))):
+        series = pd.Series(np.nan, index=bars.index)
+        series.iloc[rows] = values
+        rule, parameters = (BuyAndHold, holding(bars)) if name == "hold" else (Follow, {"tolerance": tolerance})
+        equity[name] = simulate(bars, series, rule, parameters, account).history["equity"].iloc[rows]
+    return pd.DataFrame(equity)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -15,22 +14,30 @@ from rollcast.backtests.sweep.points import Point, Sweep
 
 @dataclass(frozen=True)
 class Winner:
-    """The best point, run again in backtrader.
+    """The run of the best point in backtrader.
 
-    folder: of its run, with the tear sheet.   same: whether its returns are those of the sweep to the last bit.
-    apart:  the largest difference of two returns.   luck: what its sheet says of its luck, all points counted.
+    folder:     of the run, with its tear sheet.
+    same:       whether its returns equal those of the sweep to the last bit.
+    difference: the largest absolute difference of a return from the sweep's.
+    luck:       the metrics of luck, with all points counted as trials; NaN where undefined.
     """
 
     point: Point
     folder: Path
     same: bool
-    apart: float
-    luck: dict[str, Any]
+    difference: float
+    luck: dict[str, float]
 
 
 @dataclass(frozen=True)
 class SweepResult:
-    """A finished sweep: its folder, a row each point in their order, what came of it, and the winner."""
+    """A finished sweep.
+
+    folder:    its own, in the workspace.
+    since:     the date from which all points are scored; index: the dates of the bars from it on, (n,).
+    rows:      one row for each point, in their order: values, seed and scores.
+    judgement: of the variants.   winner: the run of the best point.
+    """
 
     sweep: Sweep
     folder: Path
@@ -42,5 +49,5 @@ class SweepResult:
 
     @property
     def bars_per_year(self) -> int:
-        """Bars a year of the window all points are scored on."""
+        """Bars per year of the window on which all points are scored."""
         return bars_per_year(self.index)

@@ -1,10 +1,12 @@
-"""The folder of a sweep: finished chunks as Parquet parts, which appear whole or not at all, whatever is killed.
+"""The folder of a sweep, whose files appear whole or not at all, so that a sweep resumes after a kill.
 
-sweep.json       what was asked, and the date from which all points are scored
-parts/N.parquet  a row each point of a chunk: values, scores, returns
-results.parquet  all rows without their returns, once every point is done
-returns.parquet  bars × points, likewise
-winner.json, sweep.html   the point that was run again in backtrader, and the page
+sweep.json       the sweep, and the date from which all points are scored
+parts/N.parquet  the points of a finished chunk, one row each: values, scores, returns
+results.parquet  the rows of all points without their returns, once the sweep is finished
+returns.parquet  their returns, bars × points
+winner.json      the run of the best point
+judgement.json   every number of the judgement
+sweep.html       the page
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +33,15 @@ RETURNS = "returns"
 
 @dataclass(frozen=True)
 class Store:
-    """Where a sweep keeps what it has done."""
+    """The files of a sweep in its folder."""
 
     folder: Path
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Holds the folder for this process until it ends, however it ends; raises OSError where another has it."""
+        """Locks the folder for this process inside the block. Raises OSError where another process has locked it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        # SQLite's lock is the system's: it is gone with its process, on every platform.
+        # SQLite uses locks of the operating system, which end with the process on every platform.
         with closing(sqlite3.connect(self.folder / "lock.sqlite", timeout=0, isolation_level=None)) as lock:
             try:
                 lock.execute("BEGIN EXCLUSIVE")
@@ -49,16 +51,16 @@ class Store:
             yield
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """What a JSON file of the folder says; None where it is not there."""
+        """The content of a JSON file; None where there is no such file."""
         path = self.folder / name
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
-    def write(self, name: str, values: Mapping[str, Any]) -> None:
-        """Writes a JSON file."""
+    def write(self, name: str, values: Mapping[str, object]) -> None:
+        """Writes a JSON file. Raises ValueError for values that JSON does not have."""
         write_whole(self.folder / name, (json.dumps(plain(values), indent=2, allow_nan=False) + "\n").encode())
 
     def add(self, rows: pd.DataFrame, returns: np.ndarray) -> None:
-        """Keeps a finished chunk, for good once this has returned: a row each point, and returns (n, N)."""
+        """Writes a finished chunk of N points: their rows and returns (n, N). It is on the disk when this returns."""
         table = pa.Table.from_pandas(rows, preserve_index=False)
         column = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(returns.T).ravel()), len(returns))
         parts = self._parts()
@@ -66,17 +68,17 @@ class Store:
         write_whole(self.folder / "parts" / f"{number:06d}.parquet", _parquet(table.append_column(RETURNS, column)))
 
     def rows(self) -> pd.DataFrame:
-        """The rows of every finished chunk, without their returns."""
+        """The rows of all finished chunks, without returns. Raises ValueError for a damaged part, with its path."""
         parts = [self._read(path, lambda name: name != RETURNS).to_pandas() for path in self._parts()]
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"key": []}, dtype=str)
 
     def returns(self) -> np.ndarray:
-        """The returns of the same rows, (n, N)."""
+        """The returns of the same rows, (n, N). Raises ValueError for a damaged part, with its path."""
         columns = [self._read(path, lambda name: name == RETURNS)[RETURNS].combine_chunks() for path in self._parts()]
         return np.concatenate([c.flatten().to_numpy().reshape(len(c), -1) for c in columns]).T
 
     def merge(self, rows: pd.DataFrame, returns: pd.DataFrame) -> None:
-        """Writes the two tables of the whole sweep."""
+        """Writes the two tables of the finished sweep."""
         write_whole(self.folder / "returns.parquet", _parquet(pa.Table.from_pandas(returns)), lasting=False)
         write_whole(
             self.folder / "results.parquet", _parquet(pa.Table.from_pandas(rows, preserve_index=False)), lasting=False
@@ -85,10 +87,10 @@ class Store:
     def _parts(self) -> list[Path]:
         return sorted((self.folder / "parts").glob("*.parquet"))
 
-    def _read(self, path: Path, wanted: Any) -> pa.Table:
+    def _read(self, path: Path, selected: Callable[[str], bool]) -> pa.Table:
         try:
             file = pq.ParquetFile(path)
-            return file.read(columns=[name for name in file.schema_arrow.names if wanted(name)])
+            return file.read(columns=[name for name in file.schema_arrow.names if selected(name)])
         except (OSError, pa.ArrowInvalid) as error:
             raise ValueError(
                 f"{path} cannot be read: {str(error).splitlines()[0]}. Remove it, and its points are run again"
@@ -97,6 +99,6 @@ class Store:
 
 def _parquet(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
-    # Returns hardly repeat: a dictionary or a compression would cost time and save nothing.
+    # Returns rarely repeat, so that a dictionary or compression would cost time and save nothing.
     pq.write_table(table, buffer, use_dictionary=False, compression="NONE")
     return buffer.getvalue()

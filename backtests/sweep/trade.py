@@ -1,73 +1,60 @@
-"""A chunk of points traded at once, and scored as `return_scores` and `trading_scores` score one.
+"""Trades a chunk of points at once, and scores them as `return_scores` and `trading_scores` score a single one.
 
-Notation: T bars, n of them evaluated, N points; equity, units and returns (n, N), A bars per year.
+Notation: T bars, the last n of them scored, N points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account import Prices, evaluate, supports
+from rollcast.backtests.account import Evaluation, evaluate, supports
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.account.hosts import Strategy
+from rollcast.backtests.json_values import Parameters
 from rollcast.strategies.sizing import Ruined
 
 
 @dataclass(frozen=True)
-class Traded:
-    """What came of a chunk: returns per bar (n, N), and a row of scores for each point."""
+class ChunkScores:
+    """The returns of a chunk, per bar (n, N), and a row of scores for each of its points."""
 
     returns: np.ndarray
     scores: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class _Accounts:
-    """(n, N) at the closes, and (N,) sums over all orders."""
-
-    equity: np.ndarray
-    units: np.ndarray
-    orders: np.ndarray
-    traded: np.ndarray
-    cost: np.ndarray
-    too_small: np.ndarray
 
 
 def trade(
     bars: pd.DataFrame,
     forecasts: np.ndarray,
     strategy: Strategy,
-    parameters: Sequence[Mapping[str, Any]],
+    parameters: Sequence[Parameters],
     account: Account,
     first: int,
     bars_per_year: int,
-) -> Traded:
-    """Trades forecasts (T, N), NaN before bar `first`, each with its own parameters of one strategy.
+) -> ChunkScores:
+    """Trades forecasts (T, N), NaN before bar `first`, each with parameters of its own of one strategy.
 
-    By the fast accounts where they have a rule for the strategy, else by backtrader one after another; an account that
-    is wiped out loses all on that bar, and where backtrader traded it nothing before.
+    The fast accounts trade all points at once where they have a rule for the strategy; else backtrader trades one after
+    another. A ruined account has a return of -1 on the bar of its ruin; where backtrader traded it, 0 before it.
     """
-    several = _at_once if supports(strategy) and account.fast else _one_by_one
-    done = several(bars, forecasts, strategy, parameters, account)
-    kept = _Accounts(done.equity[first:], done.units[first:], done.orders, done.traded, done.cost, done.too_small)
-    returns = returns_of(kept.equity)
-    ruined = ~(kept.equity[-1] > 0)
+    run = evaluate if supports(strategy) and account.fast else _simulate_each
+    accounts = run(bars, forecasts, strategy, parameters, account)
+    equity, units = accounts.equity[first:], accounts.units[first:]
+    returns = returns_of(equity)
     years = len(returns) / bars_per_year
-    equity = np.nanmean(kept.equity, axis=0)
+    mean_equity = np.nanmean(equity, axis=0)
     scores = return_columns(returns, bars_per_year) | {
-        "orders": kept.orders,
-        "turnover": kept.traded / equity / years,
-        "time_in_market": (np.nan_to_num(kept.units) != 0).mean(axis=0),
-        "cost_bps": 1e4 * kept.cost / equity / years,
-        "too_small": kept.too_small,
-        "ruined": ruined,
+        "orders": accounts.orders,
+        "turnover": accounts.traded / mean_equity / years,
+        "time_in_market": (np.nan_to_num(units) != 0).mean(axis=0),
+        "cost_bps": 1e4 * (accounts.commission + accounts.slippage) / mean_equity / years,
+        "too_small": accounts.too_small,
+        "ruined": accounts.ruined,
     }
-    return Traded(returns, pd.DataFrame(scores))
+    return ChunkScores(returns, pd.DataFrame(scores))
 
 
 def trade_one(
@@ -76,27 +63,27 @@ def trade_one(
     account: Account,
     first: int,
     bars_per_year: int,
-    point: tuple[np.ndarray, Mapping[str, Any]],
-) -> Traded:
-    """What came of one point: a forecast (T,) and the strategy's parameters."""
+    point: tuple[np.ndarray, Parameters],
+) -> ChunkScores:
+    """As `trade`, for one point: its forecast (T,) and the strategy's parameters."""
     forecast, parameters = point
     return trade(bars, forecast[:, None], strategy, [parameters], account, first, bars_per_year)
 
 
 def returns_of(equity: np.ndarray) -> np.ndarray:
-    """Simple returns per bar, 0 at the first; -1 at the bar a ruined account has no equity from on, then 0."""
+    """Simple returns per bar, 0 at the first; -1 where the equity of a ruined account becomes NaN, and 0 after it."""
     returns = np.zeros(equity.shape)
     returns[1:] = equity[1:] / equity[:-1] - 1
-    over = np.isnan(equity)
-    if over.any():
-        returns[over] = 0.0
-        gone = over.any(axis=0)
-        returns[over.argmax(axis=0)[gone], np.flatnonzero(gone)] = -1.0
+    missing = np.isnan(equity)
+    if missing.any():
+        returns[missing] = 0.0
+        ruined = missing.any(axis=0)
+        returns[missing.argmax(axis=0)[ruined], np.flatnonzero(ruined)] = -1.0
     return returns
 
 
 def return_columns(returns: np.ndarray, bars_per_year: int) -> dict[str, np.ndarray]:
-    """The scores of `backtests.account.scores.return_scores`, its slow twin, for every column."""
+    """The scores of every column of returns (n, N); `account.scores.return_scores` is the twin for one Series."""
     n, yearly = len(returns), np.sqrt(bars_per_year)
     equity = np.cumprod(1 + returns, axis=0)
     peak = np.maximum(np.maximum.accumulate(equity, axis=0), 1.0)
@@ -109,7 +96,7 @@ def return_columns(returns: np.ndarray, bars_per_year: int) -> dict[str, np.ndar
     drawdown = (equity / peak - 1).min(axis=0)
     with np.errstate(over="ignore"):
         cagr = equity[-1] ** (bars_per_year / n) - 1
-    real = np.where(spread > 1e-15, spread, np.nan)
+    scale = np.where(spread > 1e-15, spread, np.nan)
     return {
         "total_return": equity[-1] - 1,
         "cagr": cagr,
@@ -118,13 +105,13 @@ def return_columns(returns: np.ndarray, bars_per_year: int) -> dict[str, np.ndar
         "sortino": _ratio(mean, downside) * yearly,
         "max_drawdown": drawdown,
         "calmar": _ratio(cagr, np.abs(drawdown)),
-        "skew": (square * centred).mean(axis=0) / real**3,
-        "kurtosis": (square * square).mean(axis=0) / real**4,
+        "skew": (square * centred).mean(axis=0) / scale**3,
+        "kurtosis": (square * square).mean(axis=0) / scale**4,
     }
 
 
 def sharpe_columns(returns: np.ndarray, bars_per_year: int) -> np.ndarray:
-    """The Sharpe ratio of every column, as `return_columns` has it."""
+    """The annualised Sharpe ratio of every column of returns (n, N), as `return_columns` has it."""
     mean = returns.mean(axis=0)
     centred = returns - mean
     deviation = np.sqrt(np.einsum("ij,ij->j", centred, centred) / (len(returns) - 1))
@@ -135,28 +122,24 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     return numerator / np.where(np.abs(denominator) > 1e-15, denominator, np.nan)
 
 
-def _at_once(
-    bars: pd.DataFrame, forecasts: np.ndarray, strategy: Strategy, parameters: Sequence[Any], account: Account
-) -> _Accounts:
-    done = evaluate(Prices.of(bars), forecasts, strategy, parameters, account)
-    cost = done.commission + done.slippage
-    return _Accounts(done.equity, done.units, done.orders, done.traded, cost, done.too_small)
-
-
-def _one_by_one(
-    bars: pd.DataFrame, forecasts: np.ndarray, strategy: Strategy, parameters: Sequence[Any], account: Account
-) -> _Accounts:
-    shape = (len(bars), len(parameters))
-    equity, units, sums = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros((4, shape[1]))
+def _simulate_each(
+    bars: pd.DataFrame, forecasts: np.ndarray, strategy: Strategy, parameters: Sequence[Parameters], account: Account
+) -> Evaluation:
+    """As `evaluate`, by backtrader; the equity of a ruined account is its cash before the bar of its ruin, then NaN."""
+    n = len(parameters)
+    equity, cash, units = (np.full((len(bars), n), np.nan) for _ in range(3))
+    traded, commission, slippage = (np.zeros(n) for _ in range(3))
+    count, too_small = np.zeros(n, int), np.zeros(n, int)
     for k, values in enumerate(parameters):
         try:
-            done = simulate(bars, pd.Series(forecasts[:, k], index=bars.index), strategy, values, account)
-        except Ruined as ruined:
-            # Its history is lost, but not the bar on which all was.
-            equity[: bars.index.get_indexer([ruined.date], method="nearest")[0], k] = account.cash
+            simulation = simulate(bars, pd.Series(forecasts[:, k], index=bars.index), strategy, values, account)
+        except Ruined as ruin:
+            equity[: bars.index.get_indexer([ruin.date], method="nearest")[0], k] = account.cash
             continue
-        filled = done.orders[done.orders["price"].notna()]
-        equity[:, k], units[:, k] = done.history["equity"], done.history["units"]
-        cost = float(done.orders["commission"].sum() + done.orders["slippage"].sum())
-        sums[:, k] = len(filled), float(filled["value"].abs().sum()), cost, done.too_small
-    return _Accounts(equity, units, sums[0].astype(int), sums[1], sums[2], sums[3].astype(int))
+        history, orders = simulation.history, simulation.orders
+        fills = orders[orders["price"].notna()]
+        equity[:, k], cash[:, k], units[:, k] = history["equity"], history["cash"], history["units"]
+        count[k], traded[k], too_small[k] = len(fills), fills["value"].abs().sum(), simulation.too_small
+        commission[k], slippage[k] = orders["commission"].sum(), orders["slippage"].sum()
+    ruined = np.isnan(equity[-1])
+    return Evaluation(equity, cash, units, count, traded, commission, slippage, too_small, ruined)

@@ -1,10 +1,9 @@
-"""Every point of a sweep as a row of the ledger: the recipe and scores that a backtest of it would have."""
+"""Rows of the ledger for the points of a sweep, with the recipe and scores that a backtest of each would have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,39 +14,39 @@ from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.ledger.trial_key import Row, row_of
 from rollcast.backtests.pipeline.recipe import describe, sources_of, span_of, versions
 from rollcast.backtests.pipeline.strategies import all_parameters
-from rollcast.backtests.sweep.points import Maker, Point
+from rollcast.backtests.sweep.factory import Factory
+from rollcast.backtests.sweep.points import Point
 
 SCORES = ("sharpe", "cagr", "max_drawdown", "skew", "kurtosis")
 DATA = ("origin", "statements", "findings", "repairs", "pin")
-RUIN = 1e-9 - 1  # a return whose logarithm exists
+RUIN = 1e-9 - 1  # the least return, whose logarithm is finite
 
 
 @dataclass(frozen=True)
 class TrialRows:
-    """Makes the rows of the ledger for the points of a sweep.
+    """The rows of the ledger for the points of a sweep.
 
     since: the date from which all points are scored.
     """
 
-    maker: Maker
+    factory: Factory
     data: Loaded
     since: pd.Timestamp
 
     def rows(self, points: list[Point], rows: pd.DataFrame, returns: np.ndarray) -> Iterator[Row]:
-        """One for each of the N points; rows as the store has them, returns (T, N)."""
+        """A row of the ledger for each of the N points; rows: of the store, returns: (n, N)."""
         bars = self.data.bars
         first = bars.index.get_loc(self.since)
         index = bars.index[first:]
         common = self._common(first)
         yearly = bars_per_year(index)
-        scored = rows.to_dict("records")
-        for k, (point, row) in enumerate(zip(points, scored, strict=True)):
-            r = pd.Series(np.maximum(returns[:, k], RUIN), index=index)
-            yield row_of(common | self._recipe(point, row), {name: row[name] for name in SCORES}, r, yearly)
+        for k, (point, row) in enumerate(zip(points, rows.to_dict("records"), strict=True)):
+            series = pd.Series(np.maximum(returns[:, k], RUIN), index=index)
+            yield row_of(common | self._recipe(point, row), {name: row[name] for name in SCORES}, series, yearly)
 
-    def _common(self, first: int) -> dict[str, Any]:
-        """What all points share of the recipe `Request.trade` writes."""
-        base, bars = self.maker.sweep.base, self.data.bars
+    def _common(self, first: int) -> dict[str, object]:
+        """The part of the recipe, as `Request.trade` writes it, that is the same for all points."""
+        base, bars = self.factory.sweep.base, self.data.bars
         return {
             "account": base.account.as_dict(),
             "symbol": base.symbol,
@@ -56,21 +55,22 @@ class TrialRows:
                 **{"first": self.since, "last": bars.index[-1]},
                 **{"bars": len(bars) - first, "warm_up": first},
             },
-            "source": sources_of(self.maker.template, self.maker.strategy),
+            "source": sources_of(self.factory.template, self.factory.strategy),
             "versions": versions(),
             "data": {name: getattr(self.data, name) for name in DATA},
         }
 
-    def _recipe(self, point: Point, row: dict[str, Any]) -> dict[str, Any]:
-        maker = self.maker
-        request = maker.sweep.request(point, date_of(self.since))
+    def _recipe(self, point: Point, row: Mapping[Hashable, object]) -> dict[str, object]:
+        """The part of the recipe that is the point's own."""
+        factory = self.factory
+        parameters = all_parameters(factory.strategy, factory.parameters(point))
+        request = factory.sweep.request(point, date_of(self.since))
         finding = "none found on these bars with these parameters" if row["gated"] else "not looked for: one of a sweep"
         return {
             "created": row["created"],
             "seconds": 0.0,
-            "predictor": describe(maker.predictor(point)),
-            "strategy": {"class": class_of(maker.strategy).__name__}
-            | all_parameters(maker.strategy, maker.parameters(point)),
+            "predictor": describe(factory.predictor(point)),
+            "strategy": {"class": class_of(factory.strategy).__name__} | parameters,
             "look_ahead": {"passed": True, "probes": 0, "finding": finding},
             "command": request.command(),
             "request": asdict(request),
@@ -78,5 +78,5 @@ class TrialRows:
 
 
 def date_of(moment: pd.Timestamp) -> str:
-    """A date as a request has it."""
+    """A date in the notation of a request: without a time where it is midnight."""
     return f"{moment:%Y-%m-%d}" if moment == moment.normalize() else moment.isoformat()

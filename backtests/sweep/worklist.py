@@ -1,13 +1,12 @@
-"""The work of a sweep in steps, each of which is kept when it is done."""
+"""The points of a sweep in order: planned, traded chunk by chunk, stored and recorded in the ledger."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,24 +15,28 @@ from rollcast.backtests.account import supports
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.data.table import Loaded
 from rollcast.backtests.ledger.ledger import Ledger
+from rollcast.backtests.sweep.factory import Factory
 from rollcast.backtests.sweep.forecasts import Forecaster
 from rollcast.backtests.sweep.guided import BATCH, propose
 from rollcast.backtests.sweep.live import SHOWN, Progress, Report
-from rollcast.backtests.sweep.points import Maker, Point, Sweep
+from rollcast.backtests.sweep.points import Point, Sweep
 from rollcast.backtests.sweep.store import Store
-from rollcast.backtests.sweep.trade import Traded, trade, trade_one
+from rollcast.backtests.sweep.trade import ChunkScores, trade, trade_one
 from rollcast.backtests.sweep.trial_rows import TrialRows
 from rollcast.predictors.executor import Work, execute
 
-CHUNK = 250  # points made ready at once; the fast simulator keeps them together, backtrader each by itself
-MOST_RETURNS = 400_000_000  # held at once: 3.2 GB
+CHUNK = 250  # points in a chunk; the fast accounts store it as one part, backtrader each point as its own
+MOST_RETURNS = 400_000_000  # of all points together, in memory at once: 3.2 GB
 
 
 @dataclass
 class Worklist:
-    """The points of a sweep and which of them are done: those in its store."""
+    """The points of a sweep. Those in the store are finished, and are not run again.
 
-    maker: Maker
+    since: the date from which all points are scored; NaT before `plan`.
+    """
+
+    factory: Factory
     data: Loaded
     store: Store
     ledger: Ledger
@@ -42,131 +45,151 @@ class Worklist:
     since: pd.Timestamp = pd.NaT
 
     @property
+    def sweep(self) -> Sweep:
+        """The sweep whose points these are."""
+        return self.factory.sweep
+
+    @property
     def bars(self) -> pd.DataFrame:
-        """What all points are traded on."""
+        """The bars on which all points are traded."""
         return self.data.bars
 
     def plan(self, key: str) -> None:
-        """Finds the date from which all are scored: every point and every forecast is made before one is traded."""
-        asked = self.maker.sweep
-        points = asked.corners() if asked.method == "tpe" else asked.points()
-        kept = self.store.read("sweep.json")
-        if kept:
-            self.since = pd.Timestamp(kept["since"])
-            self.forecaster.begin(points, kept["quick"])
+        """Sets `since`: builds every predictor and computes every forecast before any point is traded.
+
+        key: of the sweep, for sweep.json; an earlier process's sweep.json is used where there is one.
+
+        Raises ValueError for a point that is refused, a sweep with too many returns, and a range without a bar to trade
+        on; ImportError where tpe lacks Optuna.
+        """
+        sweep = self.sweep
+        points = sweep.corners() if sweep.method == "tpe" else sweep.points()
+        state = self.store.read("sweep.json")
+        if state:
+            self.since = pd.Timestamp(state["since"])
+            self.forecaster.plan(points, state["quick"])
             return
         if (count := self._count()) * len(self.bars) > MOST_RETURNS:
             size = 8 * count * len(self.bars) / 1e9
             raise ValueError(f"the returns of {count:,} points would take {size:.0f} GB; take fewer, or fewer bars")
         for point in points:
-            self.maker.predictor(point)
-            self.maker.parameters(point)
-        if asked.method == "tpe":
-            propose(asked, {}, 1)  # Optuna is there
-        self.forecaster.begin(points)
-        began = time.perf_counter()
-        latest = self.forecaster.prepare(
-            points, lambda done, total: self.report(Progress("forecasts", done, total, time.perf_counter() - began))
-        )
-        self.since = latest if asked.base.since is None else max(latest, pd.Timestamp(asked.base.since))
-        if self.since > self.bars.index[-2]:
-            raise ValueError(f"there is no bar to trade on after {self.since:%Y-%m-%d}; use a longer date range")
-        # The first bar at or after it.
-        self.since = self.bars.index[self.bars.index.searchsorted(self.since)]
-        self.store.write(
-            "sweep.json", {"key": key, "since": self.since, "quick": self.forecaster.quick, "asked": asdict(asked)}
-        )
+            self.factory.predictor(point)
+            self.factory.parameters(point)
+        if sweep.method == "tpe":
+            propose(sweep, {}, 1)  # raises where Optuna is not installed
+        self.since = self._first_date(points)
+        state = {"key": key, "since": self.since, "quick": self.forecaster.quick, "sweep": asdict(sweep)}
+        self.store.write("sweep.json", state)
+
+    def _first_date(self, points: list[Point]) -> pd.Timestamp:
+        """The first date on which all these points have a forecast, or `since` of the request where it is later."""
+        self.forecaster.plan(points)
+        start = time.perf_counter()
+
+        def progress(count: int, total: int) -> None:
+            self.report(Progress("forecasts", count, total, time.perf_counter() - start))
+
+        first, since = self.forecaster.prepare(points, progress), self.sweep.base.since
+        first = first if since is None else max(first, pd.Timestamp(since))
+        if first > self.bars.index[-2]:
+            raise ValueError(f"there is no bar to trade on after {first:%Y-%m-%d}; use a longer date range")
+        return self.bars.index[self.bars.index.searchsorted(first)]
 
     def finish(self) -> tuple[pd.DataFrame, np.ndarray, list[Point]]:
-        """Trades what is not done yet, and returns all rows, returns (n, points) and points in their order."""
-        asked = self.maker.sweep
-        done = self.store.rows()
-        if len(done):  # a kill may have come between the part and the ledger
-            self._record([point_of(asked, row) for row in done.to_dict("records")], done, self.store.returns())
-        total = self._count()
-        before, began = len(done), time.perf_counter()
+        """Trades all points that are not in the store; returns all rows, returns (n, points) and points, in order.
+
+        Raises ValueError for a point whose forecast begins too late, and what `Forecaster.series` and the strategy
+        raise.
+        """
+        rows = self.store.rows()
+        if len(rows):  # a kill may have come between the store and the ledger
+            self._record(self._points_of(rows), rows, self.store.returns())
+        total, before, start = self._count(), len(rows), time.perf_counter()
         self.report(Progress("points", before, total, 0.0, before, None))
-        for chunk in self._chunks(done):
-            for points, traded in self._traded(chunk):
-                rows = self._rows(points, traded)
-                self.store.add(rows, traded.returns)
-                self._record(points, rows, traded.returns)
-                done = pd.concat([done, rows], ignore_index=True) if len(done) else rows
-                spent = time.perf_counter() - began
-                self.report(Progress("points", len(done), total, spent, before, done.nlargest(SHOWN, "sharpe")))
+        for chunk in self._chunks(rows):
+            for points, scores in self._trade(chunk):
+                new = self._rows(points, scores)
+                self.store.add(new, scores.returns)
+                self._record(points, new, scores.returns)
+                rows = pd.concat([rows, new], ignore_index=True) if len(rows) else new
+                seconds = time.perf_counter() - start
+                self.report(Progress("points", len(rows), total, seconds, before, rows.nlargest(SHOWN, "sharpe")))
         rows, returns = self.store.rows(), self.store.returns()
-        points = [point_of(asked, row) for row in rows.to_dict("records")]
-        if asked.method != "tpe":
-            place = {point.key: k for k, point in enumerate(asked.points())}
+        if self.sweep.method != "tpe":
+            place = {point.key: k for k, point in enumerate(self.sweep.points())}
             order = np.argsort([place[key] for key in rows["key"]])
             rows, returns = rows.iloc[order].reset_index(drop=True), returns[:, order]
-            points = [points[k] for k in order]
-        return rows, returns, points
+        return rows, returns, self._points_of(rows)
 
     def _count(self) -> int:
-        """How many points there will be."""
-        asked = self.maker.sweep
-        return (asked.draws or 0) * asked.seeds if asked.method == "tpe" else len(asked.points())
+        """The number of points of the whole sweep."""
+        sweep = self.sweep
+        return (sweep.draws or 0) * sweep.seeds if sweep.method == "tpe" else len(sweep.points())
 
-    def _chunks(self, done: pd.DataFrame) -> Iterator[list[Point]]:
-        asked = self.maker.sweep
-        keys = set(done["key"])
-        if asked.method == "tpe":
-            yield from self._searched()
+    def _chunks(self, rows: pd.DataFrame) -> Iterator[list[Point]]:
+        """The points that have no row yet, in chunks."""
+        if self.sweep.method == "tpe":
+            yield from self._proposals()
             return
-        left = [point for point in asked.points() if point.key not in keys]
-        for at in range(0, len(left), CHUNK):
-            yield left[at : at + CHUNK]
+        finished = set(rows["key"])
+        remaining = [point for point in self.sweep.points() if point.key not in finished]
+        for start in range(0, len(remaining), CHUNK):
+            yield remaining[start : start + CHUNK]
 
-    def _searched(self) -> Iterator[list[Point]]:
-        """Batches that depend on the scores of all before; a variant is scored by the mean over its seeds."""
-        asked = self.maker.sweep
+    def _proposals(self) -> Iterator[list[Point]]:
+        """Batches of tpe, each from the scores of all earlier points; a variant's score is the mean over its seeds."""
+        sweep = self.sweep
         while True:
-            rows = self.store.rows()
-            scores: dict[Point, list[float]] = {}
-            for row in rows.to_dict("records"):
-                scores.setdefault(Point(point_of(asked, row).values), []).append(row["sharpe"])
-            left = (asked.draws or 0) - len(scores)
-            batch = (
-                propose(asked, {p: float(np.mean(s)) for p, s in scores.items()}, min(BATCH, left)) if left > 0 else []
-            )
+            sharpe: dict[Point, list[float]] = {}
+            for row in self.store.rows().to_dict("records"):
+                sharpe.setdefault(Point(point_of(sweep, row).values), []).append(row["sharpe"])
+            remaining = (sweep.draws or 0) - len(sharpe)
+            if remaining <= 0:
+                return
+            means = {variant: float(np.mean(values)) for variant, values in sharpe.items()}
+            batch = propose(sweep, means, min(BATCH, remaining))
             if not batch:
                 return
-            yield [each for point in batch for each in asked.seeded(point)]
+            yield [point for variant in batch for point in sweep.seeded(variant)]
 
-    def _traded(self, points: list[Point]) -> Iterator[tuple[list[Point], Traded]]:
-        """These points as they are done: at once by the fast simulator, or one by one in backtrader, shared out."""
-        asked, strategy, first = self.maker.sweep, self.maker.strategy, self.bars.index.get_loc(self.since)
+    def _trade(self, points: list[Point]) -> Iterator[tuple[list[Point], ChunkScores]]:
+        """These points with their scores: all at once by the fast accounts, or one by one in backtrader as executed."""
+        sweep, strategy, first = self.sweep, self.factory.strategy, self.bars.index.get_loc(self.since)
         forecasts = np.column_stack([self.forecaster.series(point).to_numpy(float) for point in points])
         late = np.isnan(forecasts[first])
         if late.any():
             raise ValueError(f"{points[int(late.argmax())]} has no forecast on {self.since:%Y-%m-%d} yet; give --since")
         forecasts[:first] = np.nan
-        parameters = [self.maker.parameters(point) for point in points]
+        parameters = [self.factory.parameters(point) for point in points]
         yearly = bars_per_year(pd.DatetimeIndex(self.bars.index[first:]))
         if supports(strategy):
-            yield points, trade(self.bars, forecasts, strategy, parameters, asked.base.account, first, yearly)
+            yield points, trade(self.bars, forecasts, strategy, parameters, sweep.base.account, first, yearly)
             return
         units = list(zip(forecasts.T, parameters, strict=True))
-        do = partial(trade_one, self.bars, strategy, asked.base.account, first, yearly)
-        for k, traded in execute(Work.map(do, units)):
-            yield [points[k]], traded
+        function = partial(trade_one, self.bars, strategy, sweep.base.account, first, yearly)
+        for k, scores in execute(Work.map(function, units)):
+            yield [points[k]], scores
 
-    def _rows(self, points: list[Point], traded: Traded) -> pd.DataFrame:
+    def _rows(self, points: list[Point], scores: ChunkScores) -> pd.DataFrame:
         """A row of the table for each of these points."""
         rows = pd.DataFrame(
             [{**dict(p.values), "seed": -1 if p.seed is None else p.seed, "key": p.key} for p in points]
         )
-        rows["gated"] = [point.model in self.forecaster.gated for point in points]
-        rows["engine"] = "fast" if supports(self.maker.strategy) else "backtrader"
+        rows["gated"] = [point.model in self.forecaster.gated_models for point in points]
+        rows["engine"] = "fast" if supports(self.factory.strategy) else "backtrader"
         rows["created"] = datetime.now(UTC).isoformat(timespec="seconds")
-        return pd.concat([rows, traded.scores], axis=1)
+        return pd.concat([rows, scores.scores], axis=1)
+
+    def _points_of(self, rows: pd.DataFrame) -> list[Point]:
+        return [point_of(self.sweep, row) for row in rows.to_dict("records")]
 
     def _record(self, points: list[Point], rows: pd.DataFrame, returns: np.ndarray) -> None:
-        self.ledger.record_many(TrialRows(self.maker, self.data, self.since).rows(points, rows, returns))
+        """Records the points in the ledger; a point that is there already is not recorded again."""
+        self.ledger.record_many(TrialRows(self.factory, self.data, self.since).rows(points, rows, returns))
 
 
-def point_of(asked: Sweep, row: Mapping[str, Any]) -> Point:
+def point_of(sweep: Sweep, row: Mapping[Hashable, object]) -> Point:
     """The point of a row of the table."""
-    values = tuple((axis.column, str(row[axis.column])) for axis in asked.axes)
-    return Point(values, None if row["seed"] < 0 else int(row["seed"]))
+    values = tuple((axis.column, str(row[axis.column])) for axis in sweep.axes)
+    seed = int(str(row["seed"]))
+    return Point(values, None if seed < 0 else seed)

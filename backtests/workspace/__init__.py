@@ -1,1 +1,1 @@
-"""Whatever runs and writes: run folders, their sheets, the ledger and the index."""
+"""Commands on a workspace: they run, and write run folders, tear sheets, the ledger and the index."""

@@ -1,4 +1,7 @@
-"""A second process that makes the winner's run: loaded while the sweep trades, at work while the sweep is judged."""
+"""A second process for the backtest of a sweep's winner.
+
+It imports what a tear sheet needs while the points are traded, and runs the backtest while the sweep is judged.
+"""
 
 from __future__ import annotations
 
@@ -14,102 +17,110 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rollcast.backtests.pipeline.request import Request
 
-# Begins to make a run with its sheet in a workspace; what it returns waits for the run's folder.
-Begin = Callable[[Request, Path], Callable[[], Path]]
-PATIENCE = 60.0  # seconds to clear away a run that was interrupted
+# Starts a backtest with its tear sheet in a workspace; returns a function that waits for the run's folder.
+Start = Callable[[Request, Path], Callable[[], Path]]
+GRACE = 60.0  # seconds an interrupted run has to remove its files
 
-# Not `multiprocessing`, which would run the caller's script again.
-_SERVE = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.workspace.winner_process import serve; serve()"
+# Not `multiprocessing`, which would run the user's script again in the second process.
+_COMMAND = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.workspace.winner_process import serve; serve()"
 
 
-def here(request: Request, out: Path) -> Callable[[], Path]:
-    """Makes the run in this process, when its folder is waited for."""
+def run_in_this_process(request: Request, out: Path) -> Callable[[], Path]:
+    """A `Start` that runs the backtest in this process, when its folder is waited for."""
     from rollcast.backtests.workspace.workspace import backtest
 
     return lambda: backtest(request, out)[1]
 
 
 @contextmanager
-def aside() -> Iterator[Begin]:
-    """Makes runs in a process of its own, which ends with this block, and with this process however it ends.
+def second_process() -> Iterator[Start]:
+    """A `Start` that runs backtests in a second process, which ends with the block or with this process.
 
-    A run's folder appears whole or not at all there too. What is raised there is raised by the waiting.
+    There too a run's folder appears whole or not at all. What a backtest raises is raised where it is waited for, and
+    OSError where the second process has ended.
     """
-    command = [sys.executable, "-c", _SERVE.format(path=sys.path)]
-    # Out of the terminal's Ctrl-C, which ends this process, which ends that one.
+    command = [sys.executable, "-c", _COMMAND.format(path=sys.path)]
+    # A session of its own: Ctrl-C reaches this process alone, which then ends the other in an orderly way.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-    assert process.stdin is not None  # a pipe
-    assert process.stdout is not None
-    asked, answers, waited = process.stdin, process.stdout, [0]
+    requests, replies = process.stdin, process.stdout
+    assert requests is not None  # a pipe
+    assert replies is not None
+    pending = 0
 
-    def begin(request: Request, out: Path) -> Callable[[], Path]:
-        waited[0] += 1
-        pickle.dump((request, out), asked)
-        asked.flush()
-        return answer
+    def start(request: Request, out: Path) -> Callable[[], Path]:
+        nonlocal pending
+        pending += 1
+        pickle.dump((request, out), requests)
+        requests.flush()
+        return wait
 
-    def answer() -> Path:
+    def wait() -> Path:
+        nonlocal pending
         try:
-            found = pickle.load(answers)
+            reply = pickle.load(replies)
         except EOFError:
             raise OSError(f"the process of the winner's run ended with code {process.wait()}; run it again") from None
-        waited[0] -= 1
-        if isinstance(found, Exception):
-            raise found
-        return found
+        pending -= 1
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     try:
-        yield begin
+        yield start
     finally:
-        if not waited[0]:
+        if not pending:
             process.kill()
-        asked.close()  # at which a run is interrupted
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        answers.close()
+        requests.close()  # interrupts a run that has not ended, as `_read_requests` says
+        _wait(process)
+        replies.close()
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    """Waits until the process has ended; kills it after GRACE."""
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def serve() -> None:
-    """What the other process does: loads what a sheet needs, and makes and answers what it is asked for."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever is printed is no answer
-    # A shell's background job ignores Ctrl-C, and so does all it starts; there _thread.interrupt_main does nothing.
+    """The main function of the second process: runs one request after another, and replies with folder or error."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # printed text goes to standard error, not among the replies
+    # A shell's background job ignores Ctrl-C, and its children inherit that: _thread.interrupt_main would do nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    requests: queue.Queue[Any] = queue.Queue()
+    requests: queue.Queue[tuple[Request, Path] | None] = queue.Queue()
     try:
-        threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+        threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
         from rollcast.backtests.sheet.performance import warm
 
         warm()
-        while (asked := requests.get()) is not None:
-            pickle.dump(_made(*asked), answers)
-            answers.flush()
-    except (KeyboardInterrupt, BrokenPipeError):  # the sweep has ended
+        while (request := requests.get()) is not None:
+            pickle.dump(_reply(*request), replies)
+            replies.flush()
+    except (KeyboardInterrupt, BrokenPipeError):  # the first process has ended
         pass
     os._exit(0)
 
 
-def _made(request: Request, out: Path) -> Path | Exception:
+def _reply(request: Request, out: Path) -> Path | Exception:
     try:
-        return here(request, out)()
-    except Exception as error:  # raised again where it is waited for
+        return run_in_this_process(request, out)()
+    except Exception as error:  # the first process raises it
         return error
 
 
-def _listen(requests: queue.Queue[Any]) -> None:
-    """Hands on what is asked; where the asking process has ended, or given up, interrupts what is being made."""
+def _read_requests(requests: queue.Queue[tuple[Request, Path] | None]) -> None:
+    """Queues the requests; interrupts the run in progress when the first process closes the pipe or ends."""
     try:
         while True:
             requests.put(pickle.load(sys.stdin.buffer))
     except EOFError:
         requests.put(None)
         _thread.interrupt_main()
-        time.sleep(PATIENCE)
+        time.sleep(GRACE)
         os._exit(1)

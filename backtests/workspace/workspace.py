@@ -1,4 +1,4 @@
-"""A workspace: the folder that runs are written to, each with its sheet, and counted in one ledger."""
+"""A workspace: a folder of runs, each with its tear sheet, and of the one ledger that counts them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from rollcast.backtests.sheet.report import write_report
 
 
 def backtest(request: Request, out: Path, progress: Progress | None = None) -> tuple[Result, Path]:
-    """Runs a request, adds the evidence, and writes the run's folder in the workspace `out`, and its index.
+    """Runs a request, adds the evidence, and writes the run's folder in the workspace `out`, and the index.
 
-    Nothing is left of a run that fails or is interrupted. Raises what `Request.run` raises, and what `Ledger` raises
-    for a ledger that cannot be used.
+    Returns the result and the folder. A run that fails or is interrupted leaves no folder. Raises what `Request.run`
+    raises, and what `Ledger` raises for a ledger that cannot be read or written.
     """
     request.model()
     request.check_rule()
     with RunFolder(out, label(request)) as folder:
         ledger = ledger_of(out)
-        ledger.runs(limit=1)  # an unreadable ledger is found out before hours of training
+        ledger.runs(limit=1)  # an unreadable ledger is reported before hours of training
         result = request.run(progress=progress)
-        # Recorded first, because it has been tried, whatever becomes of its sheet.
+        # Recorded first: it is a trial even where writing its sheet fails.
         ledger.record(Row.of(result), folder.final)
         result, path = write(request, result, out, folder), folder.finish()
     write_index(out)
@@ -37,33 +37,33 @@ def backtest(request: Request, out: Path, progress: Progress | None = None) -> t
 
 
 def write(request: Request, result: Result, out: Path, folder: RunFolder) -> Result:
-    """Adds the evidence to a recorded result of the request, and writes its files."""
-    result = _judged(request, result, out)
+    """Adds the evidence to a result that is in the ledger, writes its files, and returns it."""
+    result = _with_evidence(request, result, out)
     result.save(folder.path)
     write_report(result, folder.path / SHEET)
     return result
 
 
 def rebuild(run: Path) -> Result:
-    """Writes tearsheet.html and metrics.json of a saved run again, with the trials its workspace has counted by now.
+    """Writes tearsheet.html and metrics.json of a saved run again, with the trials that its workspace has by now.
 
-    Raises FileNotFoundError or ValueError for a folder that is not a whole run.
+    Returns the result. Raises FileNotFoundError or ValueError for a folder that is no complete run.
     """
     result = Result.load(run)
-    result = _judged(Request.from_recipe(result.recipe), result, run.absolute().parent)
+    result = _with_evidence(Request.from_recipe(result.recipe), result, run.absolute().parent)
     with whole_file(run / SHEET) as draft:
         write_report(result, draft)
     result.save_metrics(run)
     return result
 
 
-def _judged(request: Request, result: Result, out: Path) -> Result:
-    """The result with its evidence, the trials of the workspace counted."""
+def _with_evidence(request: Request, result: Result, out: Path) -> Result:
+    """The result with its evidence, for which the trials of the workspace count."""
     return with_evidence(result, *request.rule(), request.account, ledger_of(out).trials(Row.of(result)))
 
 
 def label(request: Request) -> str:
-    """What a run's folder is called after its time: the predictor, or its file's name, the symbol, the bars."""
+    """The part of a folder's name after its time: the predictor or its file, the symbol, the size of bars."""
     predictor = Path(request.predictor.partition(":")[0]).stem
     return "-".join(filter(None, (predictor, symbol_label(request.symbol), request.bar)))
 

@@ -108,9 +108,9 @@ def test_a_run_writes_the_same_bytes_as_on_this_machine(words, two_nodes, tmp_pa
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
 
 
-def test_chains_symbols_and_diaries_are_the_same_to_the_bit(two_nodes):
+def test_chains_symbols_and_training_logs_are_the_same_to_the_bit(two_nodes):
     code = """
-from rollcast.backtests.cluster import engine
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.backtests.data.bars import load_bars
 from rollcast import WalkForward, load
 from rollcast.predictors import training_log
@@ -121,10 +121,10 @@ nets = {"epochs": 2, "seeds": 2, "hidden": 7}
 for learner in (load("lstm", **nets), load("gru", **nets, warm=1), load("kalman-mle")):
     made = []
     for name in ("local", "ray"):
-        with engine(name), training_log.recording() as page:
-            made.append([*WalkForward(learner).predict_many(frames), *vars(page.training()).values()])
-    for here, there in zip(*made, strict=True):
-        assert here is there is None or here.equals(there), learner
+        with engine(name), training_log.recording() as log:
+            made.append([*WalkForward(learner).predict_many(frames), *vars(log.training()).values()])
+    for local, ray in zip(*made, strict=True):
+        assert local is ray is None or local.equals(ray), learner
 """
     done = run([sys.executable, "-c", code], two_nodes)
     assert done.returncode == 0, done.stderr
@@ -150,19 +150,19 @@ def test_a_sweep_of_a_strategy_of_ones_own_is_the_same_to_the_bit(two_nodes, tmp
     code = f"""
 from pathlib import Path
 import pandas as pd
-from rollcast.backtests.cluster import engine
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 
-asked = sweep_of(
+sweep = sweep_of(
     Request("sma", {str(tmp_path / "up.py")!r}, start="2016"),
     ["window=20|50|100"], ["above=0.0|0.0001|0.0002|0.0003", "folder={tmp_path}"],
 )
 found = []
 for name in ("local", "ray"):
     with engine(name):
-        swept = sweep(asked, Path({str(tmp_path)!r}) / name)
+        swept = run_sweep(sweep, Path({str(tmp_path)!r}) / name)
     found.append(pd.read_parquet(swept.folder / "returns.parquet"))
 pd.testing.assert_frame_equal(*found, check_exact=True)
 """
@@ -175,7 +175,7 @@ def test_placebo_markets_are_the_same_to_the_bit(two_nodes, tmp_path):
     (tmp_path / "up.py").write_text(UP)
     where = {"folder": str(tmp_path)}
     code = f"""
-from rollcast.backtests.cluster import engine
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.backtests.placebo import Pipeline, placebo
 from rollcast.backtests.pipeline.request import Request
 
@@ -259,11 +259,12 @@ def test_ctrl_c_ends_a_run_within_seconds(two_nodes, plugin):
 
 def test_a_worker_with_other_code_is_refused(two_nodes):
     code = (
-        "from rollcast.backtests.cluster import engine, on_ray\n"
+        "from rollcast.backtests.cluster import on_ray\n"
+        "from rollcast.backtests.cluster.journalled_executor import engine\n"
         "from rollcast.predictors import WalkForward, load\n"
         "from rollcast.predictors.bars import random_walk\n"
-        "kin = on_ray.kin()\n"
-        "on_ray.kin = lambda: kin | {'numpy': '0.0'}\n"
+        "environment = on_ray.environment()\n"
+        "on_ray.environment = lambda: environment | {'numpy': '0.0'}\n"
         "with engine('ray'):\n"
         "    WalkForward(load('ols-features'), train=200).predict(random_walk(300))\n"
     )

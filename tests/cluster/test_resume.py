@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 
 from rollcast import Learner, WalkForward, load
-from rollcast.backtests.cluster import engine, journal
+from rollcast.backtests.cluster import journal
 from rollcast.backtests.cluster.chunks import Chunks
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.backtests.data.bars import load_bars
 from rollcast.predictors import training_log
 from rollcast.predictors.bars import random_walk
@@ -28,7 +29,8 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from rollcast.backtests.workspace import workspace
-from rollcast.backtests.cluster import engine, journal, journalled_executor
+from rollcast.backtests.cluster import journal, journalled_executor
+from rollcast.backtests.cluster.journalled_executor import engine
 from rollcast.backtests.pipeline.request import Request
 journal.SECONDS, journalled_executor.SECONDS = 0.2, 0.1
 out = Path(sys.argv[1])
@@ -85,49 +87,49 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every chunk is kept, as if it had taken long, and the tests' own code is no newer than the process."""
     monkeypatch.setattr(journal, "SECONDS", 0.0)
     monkeypatch.setattr(journal, "code_of", lambda learner: type(learner).__name__)
-    monkeypatch.setattr(journal, "key_of", lambda learner, said, code: f"{code}, {said}")
+    monkeypatch.setattr(journal, "key_of", lambda learner, text, code: f"{code}, {text}")
 
 
-def made(learner: Learner, out: Path | None) -> tuple[pd.Series, training_log.Training | None]:
-    with engine("local", out), training_log.recording() as page:
+def forecast(learner: Learner, out: Path | None) -> tuple[pd.Series, training_log.Training | None]:
+    with engine("local", out), training_log.recording() as log:
         series = WalkForward(learner, train=100, every=5).predict(random_walk(400))
-    return series, page.training()
+    return series, log.training()
 
 
 def test_windows_of_a_run_that_was_interrupted_are_not_trained_again(at_once, tmp_path):
     stopped, again = Stopped(limit=40), Stopped()
     with pytest.raises(KeyboardInterrupt):
-        made(stopped, tmp_path)
+        forecast(stopped, tmp_path)
     assert list(tmp_path.glob("unfinished/*/*.zip"))
-    series, training = made(again, tmp_path)
-    alone, told = made(Stopped(), None)
+    series, training = forecast(again, tmp_path)
+    alone, expected = forecast(Stopped(), None)
     windows = len(WalkForward(Stopped(), 100, 5).windows(random_walk(400)))
     assert windows - 40 <= len(again.fits) < windows - 10
     pd.testing.assert_series_equal(series, alone, check_exact=True)
-    pd.testing.assert_frame_equal(training.windows, told.windows, check_exact=True)
+    pd.testing.assert_frame_equal(training.windows, expected.windows, check_exact=True)
     assert not (tmp_path / "unfinished").exists()
 
 
 def test_what_a_net_noted_is_kept_to_the_bit(at_once, tmp_path, monkeypatch):
     monkeypatch.setattr(journal.Journal, "clear", lambda self: None)
     learner = load("lstm", epochs=1, seeds=2, hidden=3)
-    _, whole = made(learner, None)
-    made(learner, tmp_path)
+    _, whole = forecast(learner, None)
+    forecast(learner, tmp_path)
     monkeypatch.setattr(type(learner), "forecast_nets", None)  # nothing is left to train
-    _, again = made(learner, tmp_path)
+    _, again = forecast(learner, tmp_path)
     for before, after in zip(vars(whole).values(), vars(again).values(), strict=True):
         assert before.equals(after)
 
 
 def test_a_damaged_file_is_trained_again(at_once, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        made(Stopped(limit=40), tmp_path)
+        forecast(Stopped(limit=40), tmp_path)
     for path in tmp_path.glob("unfinished/*/*.zip"):
         path.write_bytes(path.read_bytes()[:-30])
     again = Stopped()
-    series, _ = made(again, tmp_path)
+    series, _ = forecast(again, tmp_path)
     assert len(again.fits) == len(WalkForward(again, 100, 5).windows(random_walk(400)))
-    assert series.equals(made(Stopped(), None)[0])
+    assert series.equals(forecast(Stopped(), None)[0])
 
 
 def test_a_run_that_fails_leaves_nothing(at_once, tmp_path):
@@ -154,24 +156,24 @@ def test_without_ray_one_line_says_which_extra_to_install():
     assert done.stderr == "Error: --engine ray needs Ray, an optional extra: pip install 'rollcast[ray]'\n"
 
 
-def works(seconds: float, start: float, pace: float, units: int, **more: object) -> list[int]:
+def chunk_sizes(seconds: float, start: float, pace: float, units: int, **more: object) -> list[int]:
     """The sizes of the chunks of work whose chunks of n units take start + n · pace seconds."""
     chunks = Chunks.of(Work(iter, range(units), **more), set(), seconds)
     sizes = []
-    while chunks.left:
+    while chunks:
         sizes.append(len(chunks.take()))
-        chunks.timed(sizes[-1], start + sizes[-1] * pace)
+        chunks.record(sizes[-1], start + sizes[-1] * pace)
     return sizes
 
 
 @pytest.mark.parametrize("pace", [0.001, 0.1, 10.0])
 def test_chunks_come_to_take_the_time_they_should(pace):
-    sizes = works(2.0, 0.0, pace, 100_000)
+    sizes = chunk_sizes(2.0, 0.0, pace, 100_000)
     assert all(n * pace == pytest.approx(max(2.0, pace), rel=0.3) for n in sizes[8:-1])
 
 
 def test_what_a_chunk_costs_however_short_makes_chunks_long():
-    sizes = works(2.0, 4.0, 0.01, 100_000)
+    sizes = chunk_sizes(2.0, 4.0, 0.01, 100_000)
     assert len(sizes) * 4.0 < 0.15 * 100_000 * 0.01
 
 
@@ -179,7 +181,7 @@ def test_chunks_cut_no_chain_and_leave_no_unit_out():
     chains = [k // 7 for k in range(70)]
     chunks = Chunks.of(Work(iter, range(70), chains), {k for k in range(70) if k // 7 == 3}, 1.0, parts=4)
     taken: deque[list[int]] = deque()
-    while chunks.left:
+    while chunks:
         taken.append(chunks.take())
     assert sorted(k for chunk in taken for k in chunk) == [k for k in range(70) if k // 7 != 3]
     owner = {k: number for number, chunk in enumerate(taken) for k in chunk}
@@ -198,7 +200,7 @@ def until(holds: object, seconds: float = 600) -> Iterator[None]:
         yield
 
 
-def kept(out: Path) -> set[str]:
+def finished_windows(out: Path) -> set[str]:
     """The dates of the windows that are kept in a workspace."""
     chunks = [journal._read(path) for path in out.glob("unfinished/*/*.zip")]
     splits = [int(name.split()[2]) for chunk in chunks if chunk is not None for name in chunk[0]]
@@ -210,18 +212,18 @@ def kept(out: Path) -> set[str]:
 def test_a_killed_backtest_goes_on_and_gives_the_same_bytes(name, tmp_path, request):
     environment = request.getfixturevalue("two_nodes") if name == "ray" else None
     (tmp_path / "slow.py").write_text(PLUGIN)
-    time.sleep(2)  # code that is younger than its process is not kept
+    time.sleep(2)  # code that is younger than its process has no journal
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     hold = tmp_path / "killed.log.hold"
     hold.touch()
     process = started(killed, name, environment)
-    for _ in until(lambda: len(kept(killed)) >= 15 or process.poll() is not None):
+    for _ in until(lambda: len(finished_windows(killed)) >= 15 or process.poll() is not None):
         pass
     assert process.poll() is None
     process.send_signal(signal.SIGKILL)
     process.communicate()
     hold.unlink()
-    log, finished = tmp_path / "killed.log", kept(killed)
+    log, finished = tmp_path / "killed.log", finished_windows(killed)
     log.write_text("")
     for out in (killed, whole):
         process = started(out, name if out == killed else "local", environment)
@@ -232,8 +234,8 @@ def test_a_killed_backtest_goes_on_and_gives_the_same_bytes(name, tmp_path, requ
     probed = {date for date, times in Counter(run[1]).items() if times > 1}  # the gate trains some windows again
     assert len(finished) >= 15
     assert len(once_more - probed) < len(finished) / 3, "what was finished is not trained again"
-    found = [next(out.glob("[0-9]*-slow-SPY")) for out in (killed, whole)]
+    folders = [next(out.glob("[0-9]*-slow-SPY")) for out in (killed, whole)]
     for name in ("forecasts.parquet", "equity.parquet", "training.parquet", "metrics.json"):
-        contents = [(folder / name).read_bytes() for folder in found]
+        contents = [(folder / name).read_bytes() for folder in folders]
         assert contents[0] == contents[1], name
     assert not (killed / "unfinished").exists()

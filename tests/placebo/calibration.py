@@ -40,10 +40,10 @@ def p_values(
     """The p-value of every score, a row for each of `count` real markets."""
     rows = []
     for seed in range(first, first + count):
-        found = placebo(
+        result = placebo(
             Pipeline(market(seed, momentum=momentum), predictor, LongFlat), markets=markets, null=null, seed=seed
         )
-        rows.append([found.chance(name).p for name in SCORES])
+        rows.append([result.chance(name).p for name in SCORES])
     return pd.DataFrame(rows, columns=list(SCORES))
 
 

@@ -19,11 +19,11 @@ FITTED = WalkForward(OLSFeatures(lags=1, features=("return",)), train=200, every
 
 @pytest.mark.parametrize("predictor", [SMA(window=10), FITTED], ids=["sma", "ols-features"])
 def test_p_is_uniform_on_markets_without_an_edge(predictor):
-    found = p_values(predictor, "flipped", MARKETS, first=10_000)
+    p = p_values(predictor, "flipped", MARKETS, first=10_000)
     for name in SCORES:
         # Five scores and two predictors: one in a thousand each is one in a hundred in all.
-        assert uniform(found[name]) > 0.001, name
-        assert abs((found[name] <= 0.05 + 1e-9).mean() - 0.05) < 3.3 * np.sqrt(0.05 * 0.95 / MARKETS), name
+        assert uniform(p[name]) > 0.001, name
+        assert abs((p[name] <= 0.05 + 1e-9).mean() - 0.05) < 3.3 * np.sqrt(0.05 * 0.95 / MARKETS), name
 
 
 def test_a_planted_edge_is_found_the_more_often_the_larger_it_is():

@@ -16,12 +16,12 @@ def test_p_and_its_interval_are_those_of_phipson_and_smyth_and_of_clopper_and_pe
     from scipy.stats import binomtest
 
     k = data.draw(st.integers(0, n))
-    found = chance(0.0, np.r_[np.ones(k), -np.ones(n - k)])
-    assert found.p == (1 + k) / (1 + n)
+    result = chance(0.0, np.r_[np.ones(k), -np.ones(n - k)])
+    assert result.p == (1 + k) / (1 + n)
     exact = binomtest(k, n).proportion_ci(0.95, method="exact")
-    np.testing.assert_allclose([found.low, found.high], [exact.low, exact.high], rtol=1e-7)
-    assert found.low <= found.p <= found.high
-    assert (found.markets, found.as_good) == (n, k)
+    np.testing.assert_allclose([result.low, result.high], [exact.low, exact.high], rtol=1e-7)
+    assert result.low <= result.p <= result.high
+    assert (result.markets, result.as_good) == (n, k)
 
 
 def test_a_tie_speaks_against_the_real_market():
@@ -73,8 +73,8 @@ def test_the_interval_of_a_stopped_p_covers_the_share_of_markets_as_good(share):
     for n in range(h, 3000):
         mass = nbinom.pmf(n - h, h, share)
         null = np.r_[-np.ones(n - h), np.ones(h)]
-        found = decided(0.0, null, h, 100_000)
-        covered += mass * (found.low <= share <= found.high)
+        result = decided(0.0, null, h, 100_000)
+        covered += mass * (result.low <= share <= result.high)
         total += mass
     assert total > 0.9999
     assert covered >= 0.95 - 1e-4

@@ -34,9 +34,9 @@ def exact(k: int, n: int) -> tuple[float, float]:
     ],
 )
 def test_stopped_at_the_last_hit_p_is_its_share_or_the_least_that_all_could_show(last, hits, limit, p):
-    found = decided(0.0, markets(limit, *range(1, hits), last), hits, limit)
-    assert found.p == pytest.approx(p, rel=1e-12)
-    assert (found.markets, found.as_good) == (last, hits)
+    result = decided(0.0, markets(limit, *range(1, hits), last), hits, limit)
+    assert result.p == pytest.approx(p, rel=1e-12)
+    assert (result.markets, result.as_good) == (last, hits)
 
 
 def test_twenty_hits_at_the_last_of_409_markets_do_not_show_five_per_cent():
@@ -45,9 +45,9 @@ def test_twenty_hits_at_the_last_of_409_markets_do_not_show_five_per_cent():
 
 @pytest.mark.parametrize(("last", "hits"), [(50, 10), (11, 10), (400, 20)])
 def test_the_bounds_of_a_stopped_share_are_of_all_draws_below_and_of_those_before_the_last_above(last, hits):
-    found = decided(0.0, markets(last, *range(1, hits), last), hits, 999)
-    assert found.low == pytest.approx(exact(hits, last)[0], rel=1e-9)
-    assert found.high == pytest.approx(exact(hits - 1, last - 1)[1], rel=1e-9)
+    result = decided(0.0, markets(last, *range(1, hits), last), hits, 999)
+    assert result.low == pytest.approx(exact(hits, last)[0], rel=1e-9)
+    assert result.high == pytest.approx(exact(hits - 1, last - 1)[1], rel=1e-9)
 
 
 def test_where_every_market_did_as_well_the_share_may_be_all():
@@ -73,9 +73,9 @@ def test_before_the_last_hit_or_the_last_market_there_is_no_answer():
 
 @pytest.mark.parametrize(("k", "n", "p"), [(0, 19, 0.05), (1, 19, 0.1), (19, 19, 1.0), (4, 99, 0.05), (0, 0, 1.0)])
 def test_p_counts_the_real_market_among_those_that_chance_could_have_made(k, n, p):
-    found = chance(0.0, markets(n, *range(1, k + 1)))
-    assert found.p == pytest.approx(p, rel=1e-12)
-    assert (found.low, found.high) == pytest.approx(exact(k, n) if n else (0, 1), rel=1e-9)
+    result = chance(0.0, markets(n, *range(1, k + 1)))
+    assert result.p == pytest.approx(p, rel=1e-12)
+    assert (result.low, result.high) == pytest.approx(exact(k, n) if n else (0, 1), rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Counting(OLSFeatures):
 
 
 @dataclass(frozen=True)
-class Told(Predictor):
+class Oracle(Predictor):
     """Knows the next return of one market."""
 
     close: tuple[float, ...]
@@ -86,8 +86,9 @@ class Down(Predictor):
 def test_the_real_row_is_the_run_to_the_last_bit(years, predictor, strategy):
     result = rollcast.run(years, predictor, strategy, {"tolerance": 0.2}, ACCOUNT)
     real = score(Pipeline(years, predictor, strategy, {"tolerance": 0.2}, ACCOUNT), "flipped", [None]).iloc[0]
-    ours, held, forecast = (result.metrics[key] for key in ("strategy", "benchmark", "forecast"))
-    assert list(real) == [ours["sharpe"], ours["cagr"], ours["cagr"] - held["cagr"], forecast["ic"], forecast["r2"]]
+    account, benchmark, forecast = (result.metrics[key] for key in ("strategy", "benchmark", "forecast"))
+    excess = account["cagr"] - benchmark["cagr"]
+    assert list(real) == [account["sharpe"], account["cagr"], excess, forecast["ic"], forecast["r2"]]
 
 
 def test_a_request_is_tried_with_its_bars_strategy_costs_and_first_date():
@@ -164,54 +165,54 @@ def test_backtrader_and_the_fast_accounts_score_every_market_alike(years, null):
 
 
 def test_progress_counts_the_refits_of_all_markets(years):
-    said: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
     pipeline = Pipeline(years, SLOW, LongFlat)
-    placebo(pipeline, markets=4, at_once=3, progress=lambda done, total: said.append((done, total)))
-    assert [done for done, _ in said] == sorted(done for done, _ in said)
-    assert {done for done, _ in said} == set(range(4 * pipeline.refits + 1))
-    assert {total for _, total in said} == {4 * pipeline.refits}
+    placebo(pipeline, markets=4, at_once=3, progress=lambda done, total: reports.append((done, total)))
+    assert [done for done, _ in reports] == sorted(done for done, _ in reports)
+    assert {done for done, _ in reports} == set(range(4 * pipeline.refits + 1))
+    assert {total for _, total in reports} == {4 * pipeline.refits}
 
 
 # --- where the real run stands ---
 
 
 def test_knowing_the_future_of_the_real_market_is_no_use_on_others(years):
-    found = placebo(Pipeline(years, Told(tuple(years["close"])), LongFlat), markets=39)
-    assert {name: found.chance(name).p for name in SCORES} == dict.fromkeys(SCORES, 1 / 40)
-    assert found.table["ic"].abs().max() < 0.5 < found.real["ic"]
+    outcome = placebo(Pipeline(years, Oracle(tuple(years["close"])), LongFlat), markets=39)
+    assert {name: outcome.chance(name).p for name in SCORES} == dict.fromkeys(SCORES, 1 / 40)
+    assert outcome.table["ic"].abs().max() < 0.5 < outcome.real["ic"]
 
 
 def test_buying_and_holding_has_no_excess_on_any_market(years):
-    found = placebo(Pipeline(years, SMA(window=20), BuyAndHold), markets=9)
-    assert (found.table["excess"] == 0).all()
-    assert found.chance("excess").p == 1
+    outcome = placebo(Pipeline(years, SMA(window=20), BuyAndHold), markets=9)
+    assert (outcome.table["excess"] == 0).all()
+    assert outcome.chance("excess").p == 1
 
 
 def test_holding_what_ends_where_the_market_ended_earns_the_same_on_every_market():
     bars = load_bars("BTC-USD", "2017", "2017")
     table = placebo(Pipeline(bars, SMA(window=2), BuyAndHold, account=Account(fractional=True)), markets=9).table
-    held = placebo(Pipeline(bars, SMA(window=2), BuyAndHold, account=Account(fractional=True)), markets=1).real["cagr"]
+    hold = placebo(Pipeline(bars, SMA(window=2), BuyAndHold, account=Account(fractional=True)), markets=1).real["cagr"]
     # All but the first bars, before anything was bought, and what the signs do not balance.
-    assert np.abs(np.log1p(table["cagr"]) - np.log1p(held)).max() < 0.4 < np.log1p(held)
+    assert np.abs(np.log1p(table["cagr"]) - np.log1p(hold)).max() < 0.4 < np.log1p(hold)
 
 
 @pytest.mark.parametrize("strategy", [LongShort, MyShort])
 def test_a_market_that_wipes_the_account_out_ranks_below_all_that_do_not(strategy):
     bars = random_walk(60, seed=3, volatility=0.005)
     bars.iloc[40:, :4] *= 3.0
-    found = placebo(Pipeline(bars, Down(), strategy), markets=19)
+    outcome = placebo(Pipeline(bars, Down(), strategy), markets=19)
     # Of a jump mirrored or not, one half ruins who is short.
-    ruined = found.table["cagr"] == -1
+    ruined = outcome.table["cagr"] == -1
     assert 4 < ruined.sum() < 15
-    assert found.table["sharpe"].isna().equals(ruined)
-    assert found.real["cagr"] == -1
-    assert [found.chance(name).p for name in ("sharpe", "cagr", "excess")] == [1.0, 1.0, 1.0]
-    spared = replace(found, real=found.table[list(SCORES)][~ruined].min())
+    assert outcome.table["sharpe"].isna().equals(ruined)
+    assert outcome.real["cagr"] == -1
+    assert [outcome.chance(name).p for name in ("sharpe", "cagr", "excess")] == [1.0, 1.0, 1.0]
+    spared = replace(outcome, real=outcome.table[list(SCORES)][~ruined].min())
     assert spared.chance("sharpe").as_good == spared.chance("cagr").as_good == (~ruined).sum()
     # A forecast without a view has no correlation, and counts as 0.
-    assert found.table["ic"].isna().all()
-    assert found.chance("ic").p == 1
-    json.dumps(found.metrics(), allow_nan=False)
+    assert outcome.table["ic"].isna().all()
+    assert outcome.chance("ic").p == 1
+    json.dumps(outcome.metrics(), allow_nan=False)
 
 
 @pytest.mark.parametrize(("window", "most"), [(20, 40), (100, 99)])
@@ -231,17 +232,17 @@ def test_until_it_is_decided_fewer_markets_say_the_same(years, window, most):
 
 
 def test_what_is_saved_is_plain_json_and_a_table(years, tmp_path):
-    found = placebo(Pipeline(years, SMA(window=20), LongFlat), markets=5, null="garch", seed=3)
-    found = replace(found, real=found.real.copy())
-    found.real["ic"] = np.nan  # a forecast without a view
-    found.save(tmp_path)
-    said = json.loads((tmp_path / "placebo.json").read_text())
-    assert said == found.metrics()
-    assert [said[key] for key in ("null", "markets", "limit", "until", "seed")] == ["garch", 5, 5, None, 3]
-    assert said["ic"]["real"] is None
-    assert said["sharpe"]["null"] == list(found.table["sharpe"])
-    assert said["sharpe"]["low"] <= said["sharpe"]["p"] <= said["sharpe"]["high"]
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "placebo.parquet"), found.table)
+    outcome = placebo(Pipeline(years, SMA(window=20), LongFlat), markets=5, null="garch", seed=3)
+    outcome = replace(outcome, real=outcome.real.copy())
+    outcome.real["ic"] = np.nan  # a forecast without a view
+    outcome.save(tmp_path)
+    metrics = json.loads((tmp_path / "placebo.json").read_text())
+    assert metrics == outcome.metrics()
+    assert [metrics[key] for key in ("null", "markets", "limit", "until", "seed")] == ["garch", 5, 5, None, 3]
+    assert metrics["ic"]["real"] is None
+    assert metrics["sharpe"]["null"] == list(outcome.table["sharpe"])
+    assert metrics["sharpe"]["low"] <= metrics["sharpe"]["p"] <= metrics["sharpe"]["high"]
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "placebo.parquet"), outcome.table)
 
 
 def test_what_cannot_be_tried_is_one_clear_line(years):

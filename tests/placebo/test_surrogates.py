@@ -49,14 +49,14 @@ def sorted_rows(bars: pd.DataFrame) -> np.ndarray:
 @given(symbol=st.sampled_from(SYMBOLS), start=st.integers(0, 2000), n=st.integers(30, 700), seed=st.integers(0, 2**63))
 def test_a_surrogate_is_a_market_with_the_dates_the_start_and_the_end_of_the_real_one(null, symbol, start, n, seed):
     bars = load_bars(symbol).iloc[start : start + n]
-    kept = bars.copy()
-    made = SURROGATES[null](bars, seed)
-    check_bars(made)
-    assert made.index.equals(bars.index)
-    assert (made.iloc[0] == bars.iloc[0][made.columns]).all()
-    assert abs(np.log(made["close"].iloc[-1] / bars["close"].iloc[-1])) < 1e-8
-    pd.testing.assert_frame_equal(bars, kept)
-    pd.testing.assert_frame_equal(made, SURROGATES[null](bars, seed))
+    copy = bars.copy()
+    market = SURROGATES[null](bars, seed)
+    check_bars(market)
+    assert market.index.equals(bars.index)
+    assert (market.iloc[0] == bars.iloc[0][market.columns]).all()
+    assert abs(np.log(market["close"].iloc[-1] / bars["close"].iloc[-1])) < 1e-8
+    pd.testing.assert_frame_equal(bars, copy)
+    pd.testing.assert_frame_equal(market, SURROGATES[null](bars, seed))
 
 
 @pytest.mark.parametrize("null", SURROGATES)
@@ -87,18 +87,18 @@ def test_too_few_bars_and_bars_that_never_move_are_refused(null, decade):
 
 @pytest.mark.parametrize("null", EDGELESS)
 def test_in_a_market_without_an_edge_neither_return_size_range_nor_volume_tells_the_next_return(null, decade):
-    found = []
+    correlations = []
     for seed in range(60):
-        made = SURROGATES[null](decade, seed)
-        returns = moves(made)[:, 3]
+        market = SURROGATES[null](decade, seed)
+        returns = moves(market)[:, 3]
         size = np.abs(returns - returns.mean())
-        spread = np.log(made["high"] / made["low"]).to_numpy()[1:]
-        volume = made["volume"].to_numpy()[1:]
+        spread = np.log(market["high"] / market["low"]).to_numpy()[1:]
+        volume = market["volume"].to_numpy()[1:]
         known = (returns, size, spread, volume, np.convolve(returns, np.ones(20))[: len(returns)])
         # Over the size, so that what a calm and a wild bar tell counts alike.
-        found.append([correlation(x[:-1], np.sign(returns - returns.mean())[1:]) for x in known])
-        found[-1] += [correlation(x[:-1], returns[1:]) for x in known]
-    mean, error = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
+        correlations.append([correlation(x[:-1], np.sign(returns - returns.mean())[1:]) for x in known])
+        correlations[-1] += [correlation(x[:-1], returns[1:]) for x in known]
+    mean, error = np.mean(correlations, axis=0), np.std(correlations, axis=0, ddof=1) / np.sqrt(len(correlations))
     assert (np.abs(mean + 1 / len(decade)) < 4 * error).all(), (mean / error).round(1)
 
 
@@ -106,14 +106,15 @@ def test_in_a_market_without_an_edge_neither_return_size_range_nor_volume_tells_
 
 
 def test_a_flipped_bar_is_the_bar_or_its_mirror_in_its_place_moved_by_one_small_constant(decade):
-    made = SURROGATES["flipped"](decade, 3)
-    x, y = moves(decade), moves(made)
+    market = SURROGATES["flipped"](decade, 3)
+    x, y = moves(decade), moves(market)
     drift = x[:, 3].mean()
-    np.testing.assert_allclose(np.log(made["high"] / made["low"]), np.log(decade["high"] / decade["low"]), atol=1e-12)
-    assert (made["volume"] == decade["volume"]).all()
-    kept, mirrored = y - x, y - (2 * drift - x[:, [0, 2, 1, 3]])
-    (constant,) = set(kept.ravel().round(12)) & set(mirrored.ravel().round(12))
-    same = np.isclose(kept, constant, atol=1e-11).all(axis=1)
+    ranges = [np.log(bars["high"] / bars["low"]) for bars in (market, decade)]
+    np.testing.assert_allclose(*ranges, atol=1e-12)
+    assert (market["volume"] == decade["volume"]).all()
+    unchanged, mirrored = y - x, y - (2 * drift - x[:, [0, 2, 1, 3]])
+    (constant,) = set(unchanged.ravel().round(12)) & set(mirrored.ravel().round(12))
+    same = np.isclose(unchanged, constant, atol=1e-11).all(axis=1)
     assert np.isclose(mirrored, constant, atol=1e-11).all(axis=1)[~same].all()
     assert 0.45 < same.mean() < 0.55
     assert abs(constant) < 3 * x[:, 3].std() / np.sqrt(len(x))
@@ -137,34 +138,34 @@ def test_rearranged_bars_are_the_same_bars_with_their_volume(null, decade):
 
 def test_phases_keep_the_linear_autocorrelations_and_lose_the_clusters_of_volatility(decade):
     real = log_returns(decade).to_numpy()[1:]
-    made = log_returns(SURROGATES["phases"](decade, 0)).to_numpy()[1:]
+    market = log_returns(SURROGATES["phases"](decade, 0)).to_numpy()[1:]
     lags = range(1, 21)
-    apart = [abs(autocorrelation(made, k) - autocorrelation(real, k)) for k in lags]
-    assert max(apart) < 0.01
+    differences = [abs(autocorrelation(market, k) - autocorrelation(real, k)) for k in lags]
+    assert max(differences) < 0.01
     assert max(abs(autocorrelation(real, k)) for k in lags) > 0.08  # there was something to keep
     assert autocorrelation(np.abs(real), 1) > 0.2
-    assert abs(autocorrelation(np.abs(made), 1)) < 0.08
+    assert abs(autocorrelation(np.abs(market), 1)) < 0.08
 
 
 def test_blocks_keep_runs_of_bars_of_the_mean_length(decade):
     real = moves(decade)
-    made = moves(SURROGATES["blocks"](decade, 0))
-    inside = made - made[:, 3:]  # what one constant for all four does not change
+    market = moves(SURROGATES["blocks"](decade, 0))
+    inside = market - market[:, 3:]  # what one constant for all four does not change
     place = {tuple(row.round(9)): k for k, row in enumerate(real - real[:, 3:])}
     order = np.array([place[tuple(row.round(9))] for row in inside])
     follows = np.mean(np.diff(order) % len(real) == 1)
     expected = 1 - 1 / joint_block_length(real[:, 3])
     assert abs(follows - expected) < 4 * np.sqrt(expected * (1 - expected) / len(real))
-    assert np.ptp((made - real[order]).ravel()) < 1e-11  # moved by one constant
+    assert np.ptp((market - real[order]).ravel()) < 1e-11  # moved by one constant
 
 
 def test_garch_keeps_clusters_of_volatility_and_the_size_of_the_tails(decade):
     real = log_returns(decade).to_numpy()[1:]
     clustered, kurtosis = [], []
     for seed in range(20):
-        made = log_returns(SURROGATES["garch"](decade, seed)).to_numpy()[1:]
-        clustered.append(np.mean([autocorrelation(np.abs(made), k) for k in range(1, 11)]))
-        kurtosis.append(np.mean(((made - made.mean()) / made.std()) ** 4))
+        market = log_returns(SURROGATES["garch"](decade, seed)).to_numpy()[1:]
+        clustered.append(np.mean([autocorrelation(np.abs(market), k) for k in range(1, 11)]))
+        kurtosis.append(np.mean(((market - market.mean()) / market.std()) ** 4))
     assert np.mean(clustered) > 0.5 * np.mean([autocorrelation(np.abs(real), k) for k in range(1, 11)])
     assert np.median(kurtosis) > 5
 
@@ -179,13 +180,13 @@ def test_garch_makes_no_edge_of_a_market_that_drifts_in_calm_times():
     wild = bars.iloc[1:].assign(**dict(zip(["open", "high", "low", "close"], prices.T, strict=True)))
     wild = wild.assign(high=wild[["open", "high", "close"]].max(axis=1), low=wild[["open", "low", "close"]].min(axis=1))
 
-    def told(made: pd.DataFrame) -> float:
+    def difference(market: pd.DataFrame) -> float:
         """The mean return after wild times less that after calm ones, in standard deviations."""
-        returns = log_returns(made).to_numpy()[1:]
+        returns = log_returns(market).to_numpy()[1:]
         size = pd.Series(np.abs(returns)).ewm(span=20).mean().to_numpy()[:-1]
         high, low = (returns[1:][rule] for rule in (size > np.quantile(size, 0.7), size < np.quantile(size, 0.3)))
         return float((high.mean() - low.mean()) / returns.std())
 
-    found = np.array([told(SURROGATES["garch"](wild, seed)) for seed in range(60)])
-    assert abs(found.mean()) < 4 * found.std(ddof=1) / np.sqrt(len(found))
-    assert told(wild) < -0.1
+    differences = np.array([difference(SURROGATES["garch"](wild, seed)) for seed in range(60)])
+    assert abs(differences.mean()) < 4 * differences.std(ddof=1) / np.sqrt(len(differences))
+    assert difference(wild) < -0.1

@@ -227,9 +227,18 @@ REFUSED = {
         ["backtest", "-P", "sma", "--symbol", "SPY", "--universe", "x"],
         "give --symbol or --universe, not both",
     ),
-    "a placebo": (["placebo", "-P", "sma", "--symbol", "us5"], "placebo takes one name, and us5 is a portfolio"),
-    "a sweep": (["sweep", "-P", "sma", "-p", "window=5|9", "--symbol", "us5"], "sweep takes one name, and us5 is"),
-    "explain": (["explain", "lstm", "--symbol", "AAPL,IBM"], "explain takes one name, and AAPL,IBM is a portfolio"),
+    "a placebo": (
+        ["placebo", "-P", "sma", "--symbol", "us5"],
+        "placebo takes one name, and us5 is a portfolio: surrogates are drawn for each name by itself",
+    ),
+    "a sweep": (
+        ["sweep", "-P", "sma", "-p", "window=5|9", "--symbol", "us5"],
+        "sweep takes one name, and us5 is a portfolio: its variants are traded at once by the fast accounts",
+    ),
+    "explain": (
+        ["explain", "lstm", "--symbol", "AAPL,IBM"],
+        "explain takes one name, and AAPL,IBM is a portfolio: it shows one net, fitted on the bars of one name",
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from rollcast.backtests.sweep import worklist
 from rollcast.backtests.sweep.live import Progress
 from rollcast.backtests.sweep.points import sweep_of
 from rollcast.backtests.sweep.result import SweepResult
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 
 REQUEST = Request("sma", start="2008")
 WORDS, RULE_WORDS = ["window=10:200:10"], ["dead_band_bps=0|1|2"]
@@ -35,7 +35,7 @@ class Story:
 def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     """Sixty moving averages, in chunks of seven, interrupted when 21 were done."""
     out, reports = tmp_path_factory.mktemp("workspace"), []
-    asked = sweep_of(REQUEST, WORDS, RULE_WORDS)
+    sweep = sweep_of(REQUEST, WORDS, RULE_WORDS)
 
     def stop(progress: Progress) -> None:
         if progress.stage == "points" and progress.done == 21:
@@ -44,8 +44,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(worklist, "CHUNK", 7)
         with pytest.raises(KeyboardInterrupt):
-            sweep(asked, out, stop)
+            run_sweep(sweep, out, stop)
         (folder,) = out.glob("sweep-*")
         stopped = worklist.Store(folder).rows()
-        swept = sweep(asked, out, reports.append)
+        swept = run_sweep(sweep, out, reports.append)
     return Story(out, stopped, reports, swept, write_sweep(swept))

@@ -22,11 +22,12 @@ from rollcast.backtests.pipeline import cache_key
 from rollcast.backtests.pipeline.cache_key import code_of, folder_key, key_of
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sweep.forecast_cache import ForecastCache, Kept
+from rollcast.backtests.sweep.factory import Factory
+from rollcast.backtests.sweep.forecast_cache import CachedForecast, ForecastCache
 from rollcast.backtests.sweep.forecasts import Forecaster
-from rollcast.backtests.sweep.points import Maker, sweep_of
+from rollcast.backtests.sweep.points import sweep_of
 from rollcast.backtests.sweep.trial_rows import date_of
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 from rollcast.strategies.long_flat import LongFlat
 
 ROOT = Path(__file__).parents[2]
@@ -57,26 +58,27 @@ from pathlib import Path
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sweep.forecast_cache import ForecastCache
+from rollcast.backtests.sweep.factory import Factory
 from rollcast.backtests.sweep.forecasts import Forecaster
-from rollcast.backtests.sweep.points import Maker, sweep_of
-asked = sweep_of(Request({plugin!r}, start="2019", end="2020"), ["window=5|10"], ["dead_band_bps=0|1|2"])
-maker = Maker.of(asked)
-bars = asked.base.load().bars
-forecaster = Forecaster(maker, bars, ForecastCache(Path({folder!r}) / "cache"))
-forecaster.begin(asked.points())
-forecaster.prepare(asked.points(), lambda done, total: None)
-print(json.dumps([forecaster.quick, float(forecaster.series(asked.points()[0]).iloc[-1])]))
+from rollcast.backtests.sweep.points import sweep_of
+sweep = sweep_of(Request({plugin!r}, start="2019", end="2020"), ["window=5|10"], ["dead_band_bps=0|1|2"])
+factory = Factory.of(sweep)
+bars = sweep.base.load().bars
+forecaster = Forecaster(factory, bars, ForecastCache(Path({folder!r}) / "cache"))
+forecaster.plan(sweep.points())
+forecaster.prepare(sweep.points(), lambda done, total: None)
+print(json.dumps([forecaster.quick, float(forecaster.series(sweep.points()[0]).iloc[-1])]))
 """
 
 
 def test_a_forecast_comes_back_to_the_bit_and_a_damaged_one_is_a_miss(tmp_path):
     cache, values = ForecastCache(tmp_path), np.r_[np.nan, np.random.default_rng(0).normal(size=500)]
     assert cache.get("a") is None
-    cache.put("a", Kept(values, 12, 0.5, 3.25))
-    found = cache.get("a")
-    assert found is not None
-    assert found.values.tobytes() == values.tobytes()
-    assert (found.probes, found.noise, found.seconds) == (12, 0.5, 3.25)
+    cache.put("a", CachedForecast(values, 12, 0.5, 3.25))
+    forecast = cache.get("a")
+    assert forecast is not None
+    assert forecast.values.tobytes() == values.tobytes()
+    assert (forecast.probes, forecast.noise, forecast.seconds) == (12, 0.5, 3.25)
     whole = (tmp_path / "a").read_bytes()
     for place in (0, 25, 60, len(whole) // 2, len(whole) - 1):
         (tmp_path / "a").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
@@ -88,10 +90,10 @@ def test_a_forecast_comes_back_to_the_bit_and_a_damaged_one_is_a_miss(tmp_path):
 def test_the_longest_unused_make_room(tmp_path):
     cache = ForecastCache(tmp_path, limit=9000)
     for k, name in enumerate("abc"):
-        cache.put(name, Kept(np.zeros(300)))
+        cache.put(name, CachedForecast(np.zeros(300)))
         os.utime(tmp_path / name, (1000 + k, 1000 + k))
     assert cache.get("a") is not None  # used now
-    cache.put("d", Kept(np.zeros(300)))
+    cache.put("d", CachedForecast(np.zeros(300)))
     assert {path.name for path in tmp_path.iterdir()} == {"a", "c", "d"}
 
 
@@ -140,18 +142,18 @@ def test_a_changed_byte_of_a_plugin_or_of_its_helper_is_a_miss(tmp_path):
     for path in (plugin, helper):
         os.utime(path, (1e9, 1e9))
     time.sleep(1.1)  # a process that begins within a second of a change does not trust it
-    quick, last, asked = run(tmp_path, plugin)
+    quick, last, calls = run(tmp_path, plugin)
     assert not quick
     assert len(list((tmp_path / "cache").iterdir())) == 2, "one for each predictor, and none for each strategy variant"
     probes = 2  # asked twice to learn whether it is slow
-    assert asked > probes + 2
+    assert calls > probes + 2
     assert run(tmp_path, plugin) == (False, last, probes), "found again, gate and all"
     helper.write_text("SCALE = 0.2\n")
     os.utime(helper, (1e9, 1e9))
     time.sleep(1.1)
-    _, changed, asked = run(tmp_path, plugin)
+    _, changed, calls = run(tmp_path, plugin)
     assert changed == pytest.approx(2 * last)
-    assert asked > probes + 2
+    assert calls > probes + 2
     plugin.write_text(plugin.read_text() + "# one more byte\n")
     os.utime(plugin, (1e9, 1e9))
     time.sleep(1.1)
@@ -160,31 +162,31 @@ def test_a_changed_byte_of_a_plugin_or_of_its_helper_is_a_miss(tmp_path):
 
 
 def test_strategy_variants_share_a_learners_forecast(tmp_path, monkeypatch):
-    asked = sweep_of(Request("ols-features", start="2017", train=250), ["lags=2|3"], ["dead_band_bps=0|1|2"])
-    maker, counted = Maker.of(asked), []
-    original = Forecaster._asked
+    sweep = sweep_of(Request("ols-features", start="2017", train=250), ["lags=2|3"], ["dead_band_bps=0|1|2"])
+    factory, gates = Factory.of(sweep), []
+    original = Forecaster._predict
     monkeypatch.setattr(
-        Forecaster, "_asked", lambda self, model, gate: counted.append(gate) or original(self, model, gate)
+        Forecaster, "_predict", lambda self, model, gate: gates.append(gate) or original(self, model, gate)
     )
-    swept = sweep(asked, tmp_path)
-    assert counted == [True, True], "a learner is always gated"
+    swept = run_sweep(sweep, tmp_path)
+    assert gates == [True, True], "a learner is always gated"
     assert swept.rows["gated"].all()
     assert len(swept.rows) == 6
     assert swept.winner.same
     assert swept.since == swept.sweep.base.load().bars.index[249]
     assert len(Ledger(tmp_path / NAME).runs()) == 7
-    assert isinstance(maker.template, WalkForward)
+    assert isinstance(factory.template, WalkForward)
 
 
 def test_schedules_are_scored_from_the_longest_training_on_and_cached_each(tmp_path, monkeypatch):
     monkeypatch.setattr(cache_key, "STARTED", time.time() + 60)  # plugins that other tests wrote are in this process
-    asked = sweep_of(Request("ols-features", start="2016"), [], [], ["train=250|400", "every=21|63"])
-    swept = sweep(asked, tmp_path)
-    assert swept.since == asked.base.load().bars.index[399]
+    sweep = sweep_of(Request("ols-features", start="2016"), [], [], ["train=250|400", "every=21|63"])
+    swept = run_sweep(sweep, tmp_path)
+    assert swept.since == sweep.base.load().bars.index[399]
     assert len(list((tmp_path / "cache").iterdir())) == 4
     table = pd.read_parquet(swept.folder / "returns.parquet")
-    for point in asked.points():
-        result = asked.request(point, date_of(swept.since)).run()
+    for point in sweep.points():
+        result = sweep.request(point, date_of(swept.since)).run()
         assert np.array_equal(result.returns.to_numpy(), table[point.key].to_numpy()), str(point)
     assert swept.winner.same
     recipe = Result.load(swept.winner.folder).recipe

@@ -28,7 +28,8 @@ from pathlib import Path
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sheet.sweep import write_sweep
 from rollcast.backtests.sweep import worklist
-from rollcast.backtests.workspace import sweep, winner_process
+from rollcast.backtests.workspace import winner_process
+from rollcast.backtests.workspace.sweep import run_sweep
 from rollcast.backtests.sweep.points import sweep_of
 worklist.CHUNK = 2
 parts, calls = int(sys.argv[3]), int(sys.argv[4])
@@ -49,21 +50,22 @@ def look(event, arguments):
 
 if parts:
     sys.addaudithook(look)
-asked = sweep_of(Request("sma", start="2015"), ["window=5:124:1"], [])
-with winner_process.aside() if sys.argv[2] == "aside" else nullcontext(winner_process.here) as begin:
-    write_sweep(sweep.sweep(asked, Path(sys.argv[1]), begin=begin))
+sweep = sweep_of(Request("sma", start="2015"), ["window=5:124:1"], [])
+own = sys.argv[2] == "second process"
+with winner_process.second_process() if own else nullcontext(winner_process.run_in_this_process) as start:
+    write_sweep(run_sweep(sweep, Path(sys.argv[1]), start=start))
 """
 POINTS = 120
 CALLS = 500_000  # of functions, after which a sweep is killed at the latest: some parts are made within
 
 
-def started(out: Path, where: str = "here", parts: int = 0, calls: int = 0) -> subprocess.Popen:
+def started(out: Path, where: str = "this process", parts: int = 0, calls: int = 0) -> subprocess.Popen:
     """A sweep, which kills itself where parts is not 0."""
     words = [str(out), where, str(parts), str(calls)]
     return subprocess.Popen([sys.executable, "-c", SCRIPT, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
-def finished(out: Path, where: str = "here") -> None:
+def finished(out: Path, where: str = "this process") -> None:
     process = started(out, where)
     _, error = process.communicate()
     assert process.returncode == 0, error
@@ -102,7 +104,7 @@ def check_parts(out: Path) -> None:
 
 def killed(out: Path, parts: int, seed: int = 0) -> None:
     """Runs the sweep until it is killed, at random, after keeping so many more parts or beginning the winner's run."""
-    process = started(out, "here", parts, random.Random(seed).randrange(100, CALLS))
+    process = started(out, "this process", parts, random.Random(seed).randrange(100, CALLS))
     _, error = process.communicate()
     assert process.returncode == -signal.SIGKILL, error
     check_parts(out)
@@ -157,7 +159,7 @@ def test_a_second_process_at_the_winners_run_ends_with_the_killed_sweep_and_leav
 
     rng, alive = random.Random(0), 0
     for _ in range(6):
-        process = started(tmp_path, "aside")
+        process = started(tmp_path, "second process")
         while process.poll() is None and not begun():
             time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.3))
@@ -171,5 +173,5 @@ def test_a_second_process_at_the_winners_run_ends_with_the_killed_sweep_and_leav
             time.sleep(0.01)
         assert not begun()
     assert alive >= 3
-    finished(tmp_path, "aside")
+    finished(tmp_path, "second process")
     check_whole(tmp_path)

@@ -47,15 +47,15 @@ def test_a_choice_is_the_best_on_its_past_and_no_later_bar_changes_it(seed, firs
     at, best, sharpe = choose(returns, first, every, past)
     assert at.tolist() == list(range(first, 119, every))
     for t, k, ratio in zip(at, best, sharpe, strict=True):
-        seen = pd.DataFrame(returns[: t + 1] if past is None else returns[max(0, t + 1 - past) : t + 1])
-        by_hand = seen.mean() / seen.std()
+        history = pd.DataFrame(returns[: t + 1] if past is None else returns[max(0, t + 1 - past) : t + 1])
+        by_hand = history.mean() / history.std()
         assert k == by_hand.argmax()
         assert ratio == pytest.approx(by_hand.max(), rel=1e-6)
     cut = int(rng.integers(first, 119))
     later = returns.copy()
     later[cut + 1 :] = rng.normal(0, 0.05, later[cut + 1 :].shape)
-    seen_at, seen_best, _ = choose(later, first, every, past)
-    assert seen_best[seen_at <= cut].tolist() == best[at <= cut].tolist()
+    later_at, later_best, _ = choose(later, first, every, past)
+    assert later_best[later_at <= cut].tolist() == best[at <= cut].tolist()
 
 
 def test_the_nested_account_earns_what_the_chosen_variant_earns_but_for_the_bars_of_a_switch(bars):
@@ -65,12 +65,12 @@ def test_the_nested_account_earns_what_the_chosen_variant_earns_but_for_the_bars
     forecasts = np.column_stack([forecast_of(bars, window).to_numpy() for window in windows])
     returns = returns_of(evaluate(bars, forecasts, LongShort, {}, account).equity[START:])
     weights = [targets(bars, forecast_of(bars, window), LongShort, {}) for window in windows]
-    found = nested(bars, returns, weights.__getitem__, 1, 0.1, account, 252, every=21, past=63)
-    assert found.switches >= 3
-    changes = found.equity["nested"].pct_change().to_numpy()
-    choices = found.choices
+    selection = nested(bars, returns, weights.__getitem__, 1, 0.1, account, 252, every=21, past=63)
+    assert selection.switches >= 3
+    changes = selection.equity["nested"].pct_change().to_numpy()
+    choices = selection.choices
     first = bars.index.get_loc(choices["date"].iloc[0])
-    assert len(found.equity) == len(bars) - first
+    assert len(selection.equity) == len(bars) - first
     for row, end in zip(choices.to_dict("records"), [*choices["date"].iloc[1:], bars.index[-1]], strict=True):
         # Chosen at a close, traded at the next open: from the second bar on the weights are alike.
         begin, stop = bars.index.get_loc(row["date"]) + 2, bars.index.get_loc(end)
@@ -89,21 +89,21 @@ def test_switching_costs_what_changing_the_position_costs(bars):
     costs = {}
     for bps in (0.0, 10.0):
         account = Account(commission_bps=bps, slippage_bps=0, fractional=True)
-        found = nested(bars, lure, weights.__getitem__, 0, 0.1, account, 252, every=21, past=21)
-        costs[bps] = found.equity["nested"].iloc[-1]
-    assert found.switches > 20
-    entered = found.choices["variant"].iloc[0] == 0
-    assert costs[10.0] / costs[0.0] == pytest.approx((1 - 1e-3) ** (found.switches + entered), rel=2e-4)
+        selection = nested(bars, lure, weights.__getitem__, 0, 0.1, account, 252, every=21, past=21)
+        costs[bps] = selection.equity["nested"].iloc[-1]
+    assert selection.switches > 20
+    entered = selection.choices["variant"].iloc[0] == 0
+    assert costs[10.0] / costs[0.0] == pytest.approx((1 - 1e-3) ** (selection.switches + entered), rel=2e-4)
 
 
 def test_the_winner_and_holding_start_at_the_same_close(bars):
     returns = returns_of(evaluate(bars, forecast_of(bars, 20), LongFlat, {}).equity[START:])
     weights = targets(bars, forecast_of(bars, 20), LongFlat, {})
-    found = nested(bars, returns, lambda k: weights, 0, 0.1, Account(), 252)
-    assert found.equity.iloc[0].to_list() == [100_000.0] * 3
-    assert found.switches == 0
-    assert found.equity["nested"].equals(found.equity["winner"]), "with one variant there is nothing to choose"
-    assert found.choices["date"].iloc[0] == bars.index[START + 200], "after a year, at most a quarter of the bars"
+    selection = nested(bars, returns, lambda k: weights, 0, 0.1, Account(), 252)
+    assert selection.equity.iloc[0].to_list() == [100_000.0] * 3
+    assert selection.switches == 0
+    assert selection.equity["nested"].equals(selection.equity["winner"]), "with one variant there is nothing to choose"
+    assert selection.choices["date"].iloc[0] == bars.index[START + 200], "after a year, at most a quarter of the bars"
 
 
 def test_a_strategy_without_a_fast_rule_and_settings_without_a_meaning_are_refused(bars):

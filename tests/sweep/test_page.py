@@ -16,7 +16,7 @@ from rollcast.backtests.sheet.surface import HeatMap, _levels, surfaces
 from rollcast.backtests.sheet.sweep import conclusion, write_sweep
 from rollcast.backtests.sheet.words import number, percent
 from rollcast.backtests.sweep.points import sweep_of
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 from tests.sheet.chromium import CHROMIUM, browser
 from tests.sheet.test_browser import SPILLS
 from tests.sweep.conftest import Story
@@ -33,15 +33,15 @@ def test_the_page_links_to_the_winners_sheet_and_asks_for_nothing_else(story: St
 
 
 def test_the_numbers_on_the_page_are_those_of_the_judgement(story: Story):
-    page, found = story.page.read_text(encoding="utf-8"), story.swept.judgement
-    assert found.overfitting is not None
-    assert found.nested is not None
+    page, judgement = story.page.read_text(encoding="utf-8"), story.swept.judgement
+    assert judgement.overfitting is not None
+    assert judgement.nested is not None
     for text in (
         number(story.swept.rows["sharpe"].max()),
-        percent(found.overfitting.pbo),
-        number(found.nested.scores["nested"]["sharpe"]),
-        percent(found.plateau.score, 0),
-        found.plateau.word,
+        percent(judgement.overfitting.pbo),
+        number(judgement.nested.scores["nested"]["sharpe"]),
+        percent(judgement.plateau.score, 0),
+        judgement.plateau.word,
         "12,870",
         "to the last bit",
         "rollcast sweep --predictor sma --start 2008 -p window=10:200:10 -s &#39;dead_band_bps=0|1|2&#39;",
@@ -51,15 +51,15 @@ def test_the_numbers_on_the_page_are_those_of_the_judgement(story: Story):
 
 
 def test_a_heat_map_has_a_field_for_every_point_and_frames_the_winner(story: Story):
-    (found,) = surfaces(story.swept)
-    assert isinstance(found, HeatMap)
-    assert len(found.cells) == 60
-    best = [cell for cell in found.cells if cell.best]
+    (heat_map,) = surfaces(story.swept)
+    assert isinstance(heat_map, HeatMap)
+    assert len(heat_map.cells) == 60
+    best = [cell for cell in heat_map.cells if cell.best]
     assert len(best) == 1
     assert best[0].strength == 1.0
     values = dict(story.swept.winner.point.values)
     assert best[0].title.startswith(f"window {values['p.window']}, dead_band_bps {values['s.dead_band_bps']}: ")
-    strengths = {cell.title: cell.strength for cell in found.cells}
+    strengths = {cell.title: cell.strength for cell in heat_map.cells}
     assert min(strengths.values()) == 0.06
 
 
@@ -108,8 +108,8 @@ class Coin(Predictor):
 def test_an_axis_of_words_with_seeds_makes_a_page_of_their_means(tmp_path):
     plugin = tmp_path / "coin.py"
     plugin.write_text(COIN)
-    asked = sweep_of(Request(str(plugin), start="2017"), ["side=fair|<b>bold</b>"], ["tolerance=0.1|0.2"], seeds=3)
-    swept = sweep(asked, tmp_path / "runs")
+    sweep = sweep_of(Request(str(plugin), start="2017"), ["side=fair|<b>bold</b>"], ["tolerance=0.1|0.2"], seeds=3)
+    swept = run_sweep(sweep, tmp_path / "runs")
     variants, rows = swept.judgement.variants, swept.rows
     assert (len(rows), len(variants), variants["seeds"].to_list()) == (12, 4, [3] * 4)
     assert rows["seed"].to_list() == [0, 1, 2] * 4

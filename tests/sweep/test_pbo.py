@@ -37,9 +37,9 @@ def test_every_split_is_as_by_hand(seed, blocks, variants, odd):
     returns = np.random.default_rng(seed).normal(2e-4, 0.01, (12 * blocks + odd, variants))
     ours, hand = overfitting(returns, blocks), by_hand(returns, blocks)
     assert np.allclose(ours.logits, hand["logit"], atol=1e-12)
-    assert ours.chosen.tolist() == hand["chosen"].tolist()
-    assert np.allclose(ours.best, hand["best"], rtol=1e-9)
-    assert np.allclose(ours.after, hand["after"], rtol=1e-9)
+    assert ours.variants.tolist() == hand["chosen"].tolist()
+    assert np.allclose(ours.in_sample, hand["best"], rtol=1e-9)
+    assert np.allclose(ours.out_of_sample, hand["after"], rtol=1e-9)
     assert ours.pbo == (hand["logit"] <= 0).mean()
     assert ours.loss == hand["loss"].mean()
     slope, intercept = np.polyfit(hand["best"], hand["after"], 1) if np.ptp(hand["best"]) > 1e-9 else (np.nan, np.nan)
@@ -49,24 +49,24 @@ def test_every_split_is_as_by_hand(seed, blocks, variants, odd):
 def test_pure_noise_is_overfitted_half_of_the_time():
     """The mean over forty sets of noise, whose standard error is 0.02: at most three of them from a half."""
     rng = np.random.default_rng(0)
-    found = np.array([overfitting(rng.normal(0, 0.01, (640, 40)), 8).pbo for _ in range(40)])
-    assert abs(found.mean() - 0.5) < 3 * found.std(ddof=1) / np.sqrt(len(found))
-    assert found.std(ddof=1) / np.sqrt(len(found)) < 0.03
+    shares = np.array([overfitting(rng.normal(0, 0.01, (640, 40)), 8).pbo for _ in range(40)])
+    assert abs(shares.mean() - 0.5) < 3 * shares.std(ddof=1) / np.sqrt(len(shares))
+    assert shares.std(ddof=1) / np.sqrt(len(shares)) < 0.03
 
 
 def test_a_planted_edge_is_not_overfitting_and_a_weak_one_is_between():
     rng = np.random.default_rng(1)
     noise = rng.normal(0, 0.01, (2520, 100))
-    found = {}
+    results = {}
     for edge in (0.0, 5e-4, 2e-3):
         planted = noise.copy()
         planted[:, 37] += edge
-        found[edge] = overfitting(planted)
-    assert found[2e-3].pbo < 0.001
-    assert set(found[2e-3].chosen) == {37}
-    assert found[2e-3].loss < 0.001
-    assert found[2e-3].pbo < found[5e-4].pbo < found[0.0].pbo
-    assert len(found[0.0].logits) == 12_870
+        results[edge] = overfitting(planted)
+    assert results[2e-3].pbo < 0.001
+    assert set(results[2e-3].variants) == {37}
+    assert results[2e-3].loss < 0.001
+    assert results[2e-3].pbo < results[5e-4].pbo < results[0.0].pbo
+    assert len(results[0.0].logits) == 12_870
 
 
 def test_what_a_variant_earned_in_one_block_only_is_overfitting():
@@ -83,10 +83,10 @@ def test_variants_that_tie_share_their_rank_and_one_that_never_moves_counts_as_n
     same = np.repeat(rng.normal(0, 0.01, (64, 1)), 5, axis=1)
     assert overfitting(same, 4).logits == pytest.approx(0)
     losing = np.column_stack([rng.normal(-0.01, 0.001, (64, 3)), np.zeros(64)])
-    found = overfitting(losing, 4)
-    assert set(found.chosen) == {3}
-    assert found.pbo == 0.0
-    assert set(found.after) == {0.0}
+    result = overfitting(losing, 4)
+    assert set(result.variants) == {3}
+    assert result.pbo == 0.0
+    assert set(result.out_of_sample) == {0.0}
 
 
 def test_where_there_are_too_many_splits_they_are_drawn_with_their_complements():

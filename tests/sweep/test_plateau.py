@@ -13,13 +13,13 @@ from rollcast.backtests.sweep.plateau import plateau
 def test_a_spike_on_a_plain_is_lonely_and_a_broad_hill_is_a_plateau():
     window = np.arange(10.0, 500, 10)
     hill = 0.4 + 0.4 * np.exp(-(np.log(window / 200) ** 2) / 0.8)
-    found = plateau([window], hill, int(hill.argmax()))
-    assert found.word == "plateau"
-    assert found.score > 0.9
+    neighbourhood = plateau([window], hill, int(hill.argmax()))
+    assert neighbourhood.word == "plateau"
+    assert neighbourhood.score > 0.9
     spike = np.full(len(window), 0.4) + np.where(window == 200, 0.4, 0.01 * np.sin(window))
-    found = plateau([window], spike, 19)
-    assert (found.word, found.score < 0.1) == ("lonely peak", True)
-    assert {float(window[k]) for k in found.neighbours} == set(np.arange(160.0, 251, 10)) - {200.0}
+    neighbourhood = plateau([window], spike, 19)
+    assert (neighbourhood.word, neighbourhood.score < 0.1) == ("lonely peak", True)
+    assert {float(window[k]) for k in neighbourhood.neighbours} == set(np.arange(160.0, 251, 10)) - {200.0}
 
 
 def test_noise_has_lonely_peaks_and_a_smooth_surface_has_none():
@@ -53,17 +53,17 @@ def test_the_score_does_not_depend_on_the_units_of_the_sharpe_ratio_or_of_the_pa
 def test_neighbours_are_the_next_values_where_the_grid_is_coarse_and_the_same_words():
     window = np.tile([10.0, 100.0, 1000.0], 2)
     side = np.repeat(["long_flat", "long_short"], 3)
-    found = plateau([window, side], np.array([0.2, 0.9, 0.3, 0.1, 0.8, 0.0]), 1)
-    assert found.neighbours == (0, 2)
-    assert found.worst == 0.2
-    assert found.ratio == pytest.approx(0.25 / 0.9)
+    neighbourhood = plateau([window, side], np.array([0.2, 0.9, 0.3, 0.1, 0.8, 0.0]), 1)
+    assert neighbourhood.neighbours == (0, 2)
+    assert neighbourhood.worst == 0.2
+    assert neighbourhood.ratio == pytest.approx(0.25 / 0.9)
 
 
 def test_draws_without_neighbours_near_take_the_nearest():
     x, y = np.array([1.0, 10.0, 100.0, 1000.0, 5.0]), np.array([1.0, 50.0, 3.0, 700.0, 9.0])
-    found = plateau([x, y], np.array([0.1, 0.9, 0.2, 0.3, 0.4]), 1)
-    assert len(found.neighbours) == 4
-    assert 1 not in found.neighbours
+    neighbourhood = plateau([x, y], np.array([0.1, 0.9, 0.2, 0.3, 0.4]), 1)
+    assert len(neighbourhood.neighbours) == 4
+    assert 1 not in neighbourhood.neighbours
 
 
 def test_where_nothing_stands_out_there_is_no_score():

@@ -11,23 +11,24 @@ from hypothesis import strategies as st
 
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.strategies import STRATEGIES
-from rollcast.backtests.sweep.axes import Axis, _listed, axes_of
-from rollcast.backtests.sweep.points import Maker, sweep_of
+from rollcast.backtests.sweep.axes import Axis, _expanded, axes_of
+from rollcast.backtests.sweep.factory import Factory
+from rollcast.backtests.sweep.points import sweep_of
 from rollcast.predictors.registry import PREDICTORS
 
 SMA, LSTM, OLS = (PREDICTORS.find(name) for name in ("sma", "lstm", "ols-features"))
 
 
 def axis(word: str, cls: type = SMA) -> Axis:
-    (found,) = axes_of("p", [word], cls, PREDICTORS, "predictor")
-    return found
+    (result,) = axes_of("p", [word], cls, PREDICTORS, "predictor")
+    return result
 
 
 @given(st.integers(-1000, 1000), st.integers(1, 60), st.integers(0, 80), st.integers(0, 3))
 def test_a_range_holds_every_step_up_to_its_end_exactly(start, step, count, places):
     scale = 10**places
     text = f"{start / scale:.{places}f}:{(start + step * count) / scale:.{places}f}:{step / scale:.{places}f}"
-    values = _listed(text, "x")
+    values = _expanded(text, "x")
     assert [round(float(v) * scale) for v in values] == [start + step * k for k in range(count + 1)]
     assert len(set(values)) == count + 1
 
@@ -41,7 +42,7 @@ def test_the_words_of_the_command_line_are_ranges_lists_intervals_and_values():
     (repeated,) = axes_of("p", ["window=10", "window=20|30"], SMA, PREDICTORS, "sma")
     assert repeated.values == ("10", "20", "30")
     drawn = axis("lr=1e-4..1e-1:log", LSTM)
-    assert (drawn.drawn, drawn.log, drawn.whole, drawn.low, drawn.high) == (True, True, False, 1e-4, 1e-1)
+    assert (drawn.is_interval, drawn.log, drawn.whole, drawn.low, drawn.high) == (True, True, False, 1e-4, 1e-1)
     assert axis("window=10..500").whole
 
 
@@ -145,19 +146,19 @@ def test_settings_that_do_not_fit_are_refused(words, options, message):
 
 def test_a_point_is_made_as_its_backtest_would_make_it_and_a_refused_one_is_named():
     sweep = sweep_of(Request("ols-features", train=500), ["lags=3|5"], ["dead_band_bps=1|2"])
-    maker = Maker.of(sweep)
+    factory = Factory.of(sweep)
     for point in sweep.points():
-        assert maker.predictor(point) == sweep.request(point).model()
-        assert maker.parameters(point) == sweep.request(point).rule()[1]
+        assert factory.predictor(point) == sweep.request(point).model()
+        assert factory.parameters(point) == sweep.request(point).rule()[1]
     refused = sweep_of(Request("sma"), ["window=20|1"], [])
     with pytest.raises(ValueError, match="window=1: window must be at least 2"):
-        Maker.of(refused)
+        Factory.of(refused)
     between = sweep_of(Request("ols-features"), ["features=return|nonsense|range"], [])
     with pytest.raises(ValueError, match=r"features=nonsense: .*nonsense"):
-        Maker.of(between).predictor(between.points()[1])
+        Factory.of(between).predictor(between.points()[1])
     narrow = sweep_of(Request("sma"), ["window=20"], ["exposure=0.05|1"])
     with pytest.raises(ValueError, match=r"exposure=0.05: exposure 0.05 is within tolerance"):
-        Maker.of(narrow).parameters(narrow.points()[0])
+        Factory.of(narrow).parameters(narrow.points()[0])
 
 
 def test_the_walk_forward_of_a_learner_has_axes_of_its_own():
@@ -167,9 +168,9 @@ def test_the_walk_forward_of_a_learner_has_axes_of_its_own():
         ("s.dead_band_bps", ("0", "1")),
     ]
     assert sweep.base.every == 21
-    maker = Maker.of(sweep)
+    factory = Factory.of(sweep)
     for point in sweep.points():
-        model = maker.predictor(point)
+        model = factory.predictor(point)
         assert model == sweep.request(point).model()
         assert (str(model.train), model.every, model.learner.lags) == (dict(point.values)["w.train"], 21, 5)
     assert len({point.model for point in sweep.points()}) == 3, "a forecast each schedule, shared by the strategies"
@@ -179,7 +180,7 @@ def test_the_walk_forward_of_a_learner_has_axes_of_its_own():
     )
     short = sweep_of(Request("ols-features"), [], [], ["train=500|0"])
     with pytest.raises(ValueError, match="train=0: train must be at least"):
-        Maker.of(short).predictor(short.points()[1])
+        Factory.of(short).predictor(short.points()[1])
     with pytest.raises(ValueError, match="sma is never refitted, so --train does not apply to it"):
         sweep_of(Request("sma"), ["window=2|3"], [], ["train=250|500"])
     with pytest.raises(ValueError, match="train must be a whole number; got 'x'"):

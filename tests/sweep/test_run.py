@@ -24,7 +24,7 @@ from rollcast.backtests.sweep.points import Point, sweep_of
 from rollcast.backtests.sweep.store import Store
 from rollcast.backtests.sweep.trade import return_columns, returns_of, sharpe_columns, trade
 from rollcast.backtests.sweep.trial_rows import date_of
-from rollcast.backtests.workspace.sweep import sweep
+from rollcast.backtests.workspace.sweep import run_sweep
 from rollcast.strategies.long_short import LongShort
 from rollcast.strategies.proportional import Proportional
 from tests.sweep.conftest import REQUEST, RULE_WORDS, WORDS, Story
@@ -43,14 +43,14 @@ def test_a_stopped_sweep_keeps_what_was_done_and_goes_on_with_the_rest(story: St
 
 def test_every_point_has_the_scores_and_the_recipe_of_its_backtest(story: Story):
     """Three of the points run by themselves, in backtrader: same returns, same scores, and the same trial."""
-    swept, asked = story.swept, story.swept.sweep
+    swept, sweep = story.swept, story.swept.sweep
     table = pd.read_parquet(swept.folder / "returns.parquet")
     recorded = Ledger(story.out / NAME).runs()["trial"].to_list()
     for k in (0, 31, 59):
         row = swept.rows.iloc[k]
-        point = asked.points()[k]
+        point = sweep.points()[k]
         assert row["key"] == point.key
-        result = asked.request(point, date_of(swept.since)).run()
+        result = sweep.request(point, date_of(swept.since)).run()
         assert np.array_equal(result.returns.to_numpy(), table[point.key].to_numpy())
         assert result.returns.index.equals(table.index)
         scores = result.metrics["strategy"]
@@ -81,14 +81,14 @@ def test_the_winner_is_the_best_point_and_backtrader_gives_it_the_same_equity(st
     best = swept.rows.loc[swept.rows["sharpe"].idxmax()]
     assert swept.winner.point.key == best["key"]
     assert swept.winner.same
-    assert swept.winner.apart == 0.0
+    assert swept.winner.difference == 0.0
     assert json.loads((swept.folder / "winner.json").read_text())["run"] == swept.winner.folder.name
 
 
 def test_the_same_command_again_runs_nothing_again(story: Story):
     before = {path: path.stat().st_mtime_ns for path in story.swept.folder.glob("parts/*")}
     runs, reports = len(Ledger(story.out / NAME).runs()), []
-    again = sweep(sweep_of(REQUEST, WORDS, RULE_WORDS), story.out, reports.append)
+    again = run_sweep(sweep_of(REQUEST, WORDS, RULE_WORDS), story.out, reports.append)
     assert [p.stage for p in reports] == ["points", "judging"]
     assert {path: path.stat().st_mtime_ns for path in story.swept.folder.glob("parts/*")} == before
     assert len(Ledger(story.out / NAME).runs()) == runs
@@ -98,16 +98,16 @@ def test_the_same_command_again_runs_nothing_again(story: Story):
 
 def test_two_processes_cannot_run_one_sweep(story: Story):
     with Store(story.swept.folder).locked(), pytest.raises(OSError, match="the same sweep is running"):
-        sweep(sweep_of(REQUEST, WORDS, RULE_WORDS), story.out)
+        run_sweep(sweep_of(REQUEST, WORDS, RULE_WORDS), story.out)
 
 
 def test_another_question_is_another_folder_and_another_spelling_is_not(story: Story, monkeypatch):
-    def folder_of(asked) -> str:
-        seen: list[str] = []
-        monkeypatch.setattr(Store, "locked", lambda store: seen.append(store.folder.name) or 1 / 0)
+    def folder_of(sweep) -> str:
+        names: list[str] = []
+        monkeypatch.setattr(Store, "locked", lambda store: names.append(store.folder.name) or 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            sweep(asked, story.out)
-        return seen[0]
+            run_sweep(sweep, story.out)
+        return names[0]
 
     spelt = sweep_of(REQUEST, ["window=" + "|".join(map(str, range(10, 201, 10)))], RULE_WORDS)
     assert folder_of(spelt) == story.swept.folder.name
@@ -117,9 +117,9 @@ def test_another_question_is_another_folder_and_another_spelling_is_not(story: S
 
 
 def test_a_point_that_warms_up_for_more_than_half_of_the_bars_is_named(tmp_path):
-    asked = sweep_of(Request("sma", start="2019", end="2019"), ["window=10|150"], [])
+    sweep = sweep_of(Request("sma", start="2019", end="2019"), ["window=10|150"], [])
     with pytest.raises(ValueError, match="window=150 needs 149 of the 252 bars to warm up"):
-        sweep(asked, tmp_path)
+        run_sweep(sweep, tmp_path)
     assert not list(tmp_path.glob("sweep-*/parts/*"))
 
 
@@ -132,7 +132,7 @@ def test_a_predictor_that_looks_ahead_stops_the_whole_sweep(tmp_path):
         "        return moves.shift(-1).fillna(0.0).where(moves.notna()).rename('forecast')\n"
     )
     with pytest.raises(ValueError, match="the predictor looks ahead"):
-        sweep(sweep_of(Request(str(plugin), start="2018"), ["window=5|10|20"], []), tmp_path / "runs")
+        run_sweep(sweep_of(Request(str(plugin), start="2018"), ["window=5|10|20"], []), tmp_path / "runs")
     assert Ledger(tmp_path / "runs" / NAME).runs().empty
 
 
@@ -159,10 +159,10 @@ def test_points_one_by_one_in_backtrader_score_as_points_at_once(spy, strategy, 
     bars = spy.iloc[-700:]
     forecasts = np.column_stack([np.log(bars["close"]).diff(n).to_numpy() / n for n in (5, 20)])
     forecasts[:50] = np.nan
-    given = (bars, forecasts, strategy, [{}, {"tolerance": 0.3}], Account(), 50, 252)
-    fast = trade(*given)
+    arguments = (bars, forecasts, strategy, [{}, {"tolerance": 0.3}], Account(), 50, 252)
+    fast = trade(*arguments)
     monkeypatch.setattr(module, "supports", lambda strategy: False)
-    slow = trade(*given)
+    slow = trade(*arguments)
     assert np.array_equal(fast.returns, slow.returns)
     pd.testing.assert_frame_equal(fast.scores, slow.scores, rtol=1e-12)
 
@@ -185,7 +185,7 @@ def test_a_ruined_account_loses_all_and_stays():
 
 def test_the_live_table_says_how_far_it_is_and_what_is_best(story: Story):
     progress = Progress("points", 250, 1000, 10.0, 50, story.swept.rows)
-    assert progress.left == pytest.approx(37.5)
+    assert progress.remaining == pytest.approx(37.5)
     head, titles, *best = lines(progress, ["p.window", "s.dead_band_bps"])
     assert head == "points    [######------------------] 250/1,000  38 s left"
     assert titles.split() == ["window", "dead_band_bps", "Sharpe", "CAGR", "drawdown", "turnover"]
@@ -193,7 +193,7 @@ def test_the_live_table_says_how_far_it_is_and_what_is_best(story: Story):
     top = story.swept.rows.nlargest(1, "sharpe").iloc[0]
     assert best[0].split()[:3] == [top["p.window"], top["s.dead_band_bps"], f"{top['sharpe']:.3f}"]
     assert len({len(line) for line in best_lines(story.swept.rows, ["p.window"])}) == 1
-    assert Progress("points", 0, 10, 1.0).left is None
+    assert Progress("points", 0, 10, 1.0).remaining is None
     assert duration(3600) == "1 h 0 min"
 
 
@@ -208,8 +208,8 @@ def test_a_folder_is_named_after_a_plugin_file(tmp_path):
     from rollcast.backtests.sweep.points import name_of
 
     assert name_of(sweep_of(Request("sma"), ["window=2|3"], [])) == "sma-SPY"
-    asked = sweep_of(Request("sma", symbol=str(tmp_path / "my prices.csv")), ["window=2|3"], [])
-    assert Path(name_of(asked)).name == name_of(asked)
+    sweep = sweep_of(Request("sma", symbol=str(tmp_path / "my prices.csv")), ["window=2|3"], [])
+    assert Path(name_of(sweep)).name == name_of(sweep)
 
 
 def test_a_trial_that_is_recorded_again_is_left_out_and_a_new_one_is_added(story: Story, tmp_path):
