@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.evidence.confidence_set import confidence_set, pairwise
-from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.result import Result
-from rollcast.predictors import Learner
-from rollcast.predictors.registry import PREDICTORS
+from ..predictors import Learner
+from ..predictors.registry import PREDICTORS
+from .evidence.confidence_set import confidence_set, pairwise
+from .pipeline.request import Request
+from .pipeline.result import Result
 
 SCORES = {
     "strategy": ("cagr", "volatility", "sharpe", "max_drawdown", "turnover", "time_in_market", "cost_bps"),

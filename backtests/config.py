@@ -10,10 +10,10 @@ from datetime import date, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from rollcast.predictors.registry import suggest
+from ..predictors.registry import suggest
 
 if TYPE_CHECKING:
-    from rollcast.backtests.pipeline.request import Request
+    from .pipeline.request import Request
 
 # Options of some commands only, which a file may hold for any command.
 SOME = frozenset(
@@ -96,7 +96,7 @@ def _of_recipe(path: Path) -> dict[str, object]:
 
     Raises ValueError for a file that is no recipe of a run, or whose recipe holds no request.
     """
-    from rollcast.backtests.pipeline.request import Request
+    from .pipeline.request import Request
 
     try:
         recipe = json.loads(path.read_text(encoding="utf-8"))

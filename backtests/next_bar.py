@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.evidence.skill import skill
-from rollcast.backtests.gate.verdict import Verdict
-from rollcast.backtests.json_values import Record, Values, plain
-from rollcast.backtests.market.market import Market
-from rollcast.backtests.market.panel import Panel
-from rollcast.backtests.pipeline.backtest import simulate_market
-from rollcast.backtests.pipeline.forecasts import Forecasts, Progress
-from rollcast.backtests.pipeline.request import Request
-from rollcast.predictors import Predictor, WalkForward
-from rollcast.predictors.bars import check_bars
-from rollcast.strategies.actions import NO_ACTION
+from ..predictors import Predictor, WalkForward
+from ..predictors.bars import check_bars
+from ..strategies.actions import NO_ACTION
+from .data.table import Loaded
+from .evidence.skill import skill
+from .gate.verdict import Verdict
+from .json_values import Record, Values, plain
+from .market.market import Market
+from .market.panel import Panel
+from .pipeline.backtest import simulate_market
+from .pipeline.forecasts import Forecasts, Progress
+from .pipeline.request import Request
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
-from rollcast.backtests.pipeline.strategies import STRATEGIES
-from rollcast.predictors.registry import PREDICTORS
+from ..predictors.registry import PREDICTORS
+from .pipeline.strategies import STRATEGIES
 
 TEMPLATES = Path(__file__).parent / "templates"
 GROUPS = {"predictor": PREDICTORS, "learner": PREDICTORS, "strategy": STRATEGIES}

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.bars import digest
-from rollcast.backtests.pipeline.recipe import sources_of, versions
-from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.result import Result
+from .data.bars import digest
+from .pipeline.recipe import sources_of, versions
+from .pipeline.request import Request
+from .pipeline.result import Result
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Self
 
 import pandas as pd
 
-from rollcast.predictors import training_log
-from rollcast.predictors.window import Window
+from . import training_log
+from .window import Window
 
 
 class Predictor(ABC):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.base import Predictor
-from rollcast.predictors.validation import between
+from .base import Predictor
+from .validation import between
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import COLUMNS
+from .bars import COLUMNS
 
 FEATURES = ("return", "range", "gap", "volume")
 

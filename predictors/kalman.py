@@ -12,12 +12,12 @@ from typing import Literal, Self
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors import training_log
-from rollcast.predictors.bars import log_returns
-from rollcast.predictors.base import Learner, Predictor
-from rollcast.predictors.state_space import MODELS, Recursion, local_level, local_trend, maximum_likelihood
-from rollcast.predictors.validation import between, one_of
-from rollcast.predictors.window import Window
+from . import training_log
+from .bars import log_returns
+from .base import Learner, Predictor
+from .state_space import MODELS, Recursion, local_level, local_trend, maximum_likelihood
+from .validation import between, one_of
+from .window import Window
 
 CHUNK = 128  # windows filtered together; bounds the memory
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rollcast.predictors.base import Predictor
+from .base import Predictor
 
 
 @dataclass(frozen=True)

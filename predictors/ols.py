@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import log_returns
-from rollcast.predictors.base import Learner, Predictor
-from rollcast.predictors.features import FEATURES, Scale, check_features, features, lookbacks, next_returns
-from rollcast.predictors.validation import at_least
+from .bars import log_returns
+from .base import Learner, Predictor
+from .features import FEATURES, Scale, check_features, features, lookbacks, next_returns
+from .validation import at_least
 
 
 @dataclass(frozen=True)

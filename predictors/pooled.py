@@ -12,13 +12,13 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors import training_log
-from rollcast.predictors.base import Learner
-from rollcast.predictors.executor import Work, execute
-from rollcast.predictors.features import Scale, features, next_returns
-from rollcast.predictors.ols import OLSFeatures
-from rollcast.predictors.validation import at_least
-from rollcast.predictors.window import Window
+from . import training_log
+from .base import Learner
+from .executor import Work, execute
+from .features import Scale, features, next_returns
+from .ols import OLSFeatures
+from .validation import at_least
+from .window import Window
 
 
 @runtime_checkable

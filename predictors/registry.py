@@ -15,8 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from rollcast import former_names
-from rollcast.predictors.base import Learner, Predictor
+from .. import former_names
+from .base import Learner, Predictor
 
 # Addresses of classes that are imported on demand: the list of names imports nothing, and the recurrent learners'
 # fields no torch.

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import log_returns
-from rollcast.predictors.window import Window
+from .bars import log_returns
+from .window import Window
 
 
 @dataclass

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.base import Learner, Predictor
-from rollcast.predictors.executor import Work, execute
-from rollcast.predictors.validation import at_least
-from rollcast.predictors.window import Window
+from .base import Learner, Predictor
+from .executor import Work, execute
+from .validation import at_least
+from .window import Window
 
 
 @dataclass(frozen=True)

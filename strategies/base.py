@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 
 import backtrader as bt
 
-from rollcast.strategies.feed import date_of
-from rollcast.strategies.rule import Limits, NameRule, NameState, check_limits
-from rollcast.strategies.sizing import change_of_one, refuse_leverage
+from .feed import date_of
+from .rule import Limits, NameRule, NameState, check_limits
+from .sizing import change_of_one, refuse_leverage
 
 
 class TargetStrategy(bt.Strategy):

@@ -7,8 +7,8 @@ from typing import Any
 
 import backtrader as bt
 
-from rollcast.strategies.feed import ActionFeed
-from rollcast.strategies.sizing import cost_rate
+from .feed import ActionFeed
+from .sizing import cost_rate
 
 
 class Broker(bt.brokers.BackBroker):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rollcast.strategies.actions import actions_of
-from rollcast.strategies.rule import NameRule, NameState
+from .actions import actions_of
+from .rule import NameRule, NameState
 
 
 @dataclass

@@ -8,7 +8,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from rollcast.strategies.feed import DAY, EPOCH
+from .feed import DAY, EPOCH
 
 FIELDS = ("open", "high", "low", "close", "volume")
 
@@ -20,7 +20,7 @@ class Forecast(bt.Indicator):
 
     Two lines give an existing strategy a forecast, in every engine mode:
 
-        from rollcast.strategies.indicator import Forecast
+        from .indicator import Forecast
         self.forecast = Forecast(self.data, predictor=load("sma", window=20))   # in __init__; then self.forecast[0]
 
     With `runonce` (backtrader's default) the predictor is called once, on all bars: an honest one uses only bars up to

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rollcast.strategies.rule import BandRule, NameState
+from .rule import BandRule, NameState
 
 
 @dataclass

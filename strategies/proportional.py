@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from rollcast.strategies.rule import Limits, NameRule, NameState
+from .rule import Limits, NameRule, NameState
 
 
 @dataclass

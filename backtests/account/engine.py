@@ -10,13 +10,13 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account.hosts import Strategy, host_one
-from rollcast.backtests.json_values import Parameters
-from rollcast.predictors.bars import check_bars
-from rollcast.strategies.actions import actions_of
-from rollcast.strategies.broker import Broker
-from rollcast.strategies.feed import ActionFeed, ForecastFeed, date_numbers
-from rollcast.strategies.sizing import Ruined, cost_rate
+from ...predictors.bars import check_bars
+from ...strategies.actions import actions_of
+from ...strategies.broker import Broker
+from ...strategies.feed import ActionFeed, ForecastFeed, date_numbers
+from ...strategies.sizing import Ruined, cost_rate
+from ..json_values import Parameters
+from .hosts import Strategy, host_one
 
 PAYMENT_COLUMNS = ["date", "dividend", "units", "split", "fraction"]
 ORDER_COLUMNS = ["date", "side", "units", "price", "value", "commission", "slippage", "status"]

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account.engine import Account
-from rollcast.backtests.account.fast_book import Book
-from rollcast.backtests.account.fast_rules import RULES, supports
-from rollcast.backtests.account.hosts import Strategy, class_of
-from rollcast.backtests.json_values import Parameters
-from rollcast.predictors.bars import check_bars
-from rollcast.strategies.actions import actions_of
-from rollcast.strategies.rule import NameRule
+from ...predictors.bars import check_bars
+from ...strategies.actions import actions_of
+from ...strategies.rule import NameRule
+from ..json_values import Parameters
+from .engine import Account
+from .fast_book import Book
+from .fast_rules import RULES, supports
+from .hosts import Strategy, class_of
 
 # Variants traded together: more would leave the cache, fewer would pay Python's price per bar more often.
 BLOCK = 1000

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rollcast.strategies.feed import date_numbers
-from rollcast.strategies.sizing import DUST, after_closing, after_costs_of_one, cost_rate, units_for
+from ...strategies.feed import date_numbers
+from ...strategies.sizing import DUST, after_closing, after_costs_of_one, cost_rate, units_for
 
 
 class Book:

@@ -13,12 +13,12 @@ from typing import TypeGuard
 
 import numpy as np
 
-from rollcast.backtests.account.hosts import Strategy
-from rollcast.strategies.buy_and_hold import BuyAndHold
-from rollcast.strategies.long_flat import LongFlat
-from rollcast.strategies.long_short import LongShort
-from rollcast.strategies.proportional import Proportional
-from rollcast.strategies.rule import NameRule
+from ...strategies.buy_and_hold import BuyAndHold
+from ...strategies.long_flat import LongFlat
+from ...strategies.long_short import LongShort
+from ...strategies.proportional import Proportional
+from ...strategies.rule import NameRule
+from .hosts import Strategy
 
 Parameters = Mapping[str, np.ndarray]
 Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, Parameters], np.ndarray]

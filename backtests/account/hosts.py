@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import backtrader as bt
 
-from rollcast.backtests.json_values import Parameters, Values
-from rollcast.strategies.base import RuleStrategy
-from rollcast.strategies.portfolio.host import PanelStrategy
-from rollcast.strategies.portfolio.per_name import PerName
-from rollcast.strategies.rule import BaseRule, NameRule, Rule
+from ...strategies.base import RuleStrategy
+from ...strategies.portfolio.host import PanelStrategy
+from ...strategies.portfolio.per_name import PerName
+from ...strategies.rule import BaseRule, NameRule, Rule
+from ..json_values import Parameters, Values
 
 # What a user may ask to be traded: a class of rules, any strategy of backtrader's, or a rule.
 StrategyClass = type[BaseRule] | type[bt.Strategy]

@@ -9,12 +9,12 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account.engine import Account, Orders, broker_for, payments_of, refuse_ruin
-from rollcast.backtests.account.hosts import Strategy, host_many
-from rollcast.backtests.json_values import Parameters
-from rollcast.backtests.market.panel import Panel
-from rollcast.strategies.portfolio.calendar import on_calendar
-from rollcast.strategies.portfolio.feed import NameActionFeed, NameFeed
+from ...strategies.portfolio.calendar import on_calendar
+from ...strategies.portfolio.feed import NameActionFeed, NameFeed
+from ..json_values import Parameters
+from ..market.panel import Panel
+from .engine import Account, Orders, broker_for, payments_of, refuse_ruin
+from .hosts import Strategy, host_many
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account.panel_engine import PanelSimulation
-from rollcast.backtests.json_values import Values
-from rollcast.backtests.market.panel import Panel
+from ..json_values import Values
+from ..market.panel import Panel
+from .panel_engine import PanelSimulation
 
 LEAST = 3  # names: a rank correlation of two says nothing
 QUANTILE = 5  # the top and bottom fifth

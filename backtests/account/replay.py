@@ -13,16 +13,16 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account.engine import Account, refuse_ruin
-from rollcast.backtests.account.hosts import Strategy, rule_for_many
-from rollcast.backtests.json_values import Parameters
-from rollcast.backtests.market.panel import Panel
-from rollcast.strategies.actions import NO_ACTION
-from rollcast.strategies.broker import whole
-from rollcast.strategies.feed import date_numbers
-from rollcast.strategies.portfolio.calendar import BAR, on_calendar
-from rollcast.strategies.portfolio.trader import Trader
-from rollcast.strategies.sizing import Book
+from ...strategies.actions import NO_ACTION
+from ...strategies.broker import whole
+from ...strategies.feed import date_numbers
+from ...strategies.portfolio.calendar import BAR, on_calendar
+from ...strategies.portfolio.trader import Trader
+from ...strategies.sizing import Book
+from ..json_values import Parameters
+from ..market.panel import Panel
+from .engine import Account, refuse_ruin
+from .hosts import Strategy, rule_for_many
 
 COLUMNS = ("open", "high", "low", "close", "volume", "status")
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rollcast.predictors.executor import Work
+from ...predictors.executor import Work
 
 FIRST = 4  # units of a chunk before any has been timed
 GROWTH = 4  # a chunk has at most this many times as many units as the one before

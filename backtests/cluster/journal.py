@@ -20,13 +20,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from rollcast.backtests.atomic import write_whole
-from rollcast.backtests.cluster.task import ChunkResult
-from rollcast.backtests.data.bars import digest
-from rollcast.backtests.pipeline.cache_key import code_of, key_of
-from rollcast.predictors import Learner, Window
-from rollcast.predictors.executor import Work
-from rollcast.predictors.training_log import TrainingLog
+from ...predictors import Learner, Window
+from ...predictors.executor import Work
+from ...predictors.training_log import TrainingLog
+from ..atomic import write_whole
+from ..data.bars import digest
+from ..pipeline.cache_key import code_of, key_of
+from .task import ChunkResult
 
 SECONDS = 5.0  # between two writes, and before the first: shorter work is not worth a file
 LIMIT = 1 << 30  # bytes of runs that were never resumed; the oldest are removed beyond it

@@ -8,13 +8,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rollcast.backtests.cluster.chunks import Chunks
-from rollcast.backtests.cluster.journal import Journal
-from rollcast.backtests.cluster.task import ChunkResult, Workers, run_chunk
-from rollcast.predictors import training_log
-from rollcast.predictors.executor import Results, Work, executed_by
-from rollcast.predictors.recurrent import kernel, trainer
-from rollcast.predictors.training_log import TrainingLog
+from ...predictors import training_log
+from ...predictors.executor import Results, Work, executed_by
+from ...predictors.recurrent import kernel, trainer
+from ...predictors.training_log import TrainingLog
+from .chunks import Chunks
+from .journal import Journal
+from .task import ChunkResult, Workers, run_chunk
 
 ENGINES = ("local", "ray")
 SECONDS = 2.0  # target time of a chunk in this process; progress is reported after each
@@ -83,7 +83,7 @@ def engine(name: str, out: Path | None = None) -> Iterator[None]:
     with ExitStack() as stack:
         workers: Workers = local_workers
         if name == "ray":
-            from rollcast.backtests.cluster.on_ray import cluster
+            from .on_ray import cluster
 
             workers = stack.enter_context(cluster())
         if name == "ray" or journal:

@@ -23,11 +23,11 @@ try:
 except ImportError as error:
     raise ImportError("--engine ray needs Ray, an optional extra: pip install 'rollcast[ray]'") from error
 
-from rollcast.backtests.cluster.chunks import Chunks
-from rollcast.backtests.cluster.task import ChunkResult, Workers, class_of, environment, run_payload
-from rollcast.backtests.pipeline.cache_key import own_modules
-from rollcast.predictors.executor import Results, Units, Work
-from rollcast.predictors.recurrent import trainer
+from ...predictors.executor import Results, Units, Work
+from ...predictors.recurrent import trainer
+from ..pipeline.cache_key import own_modules
+from .chunks import Chunks
+from .task import ChunkResult, Workers, class_of, environment, run_payload
 
 SECONDS = 1.0  # target time of a chunk; sending one and receiving its result takes about two milliseconds
 AHEAD = 2  # chunks submitted for each slot, so that no slot is idle until the next arrives

@@ -20,10 +20,10 @@ from types import ModuleType
 
 import pandas as pd
 
-from rollcast.backtests.installation import source_files, version_of
-from rollcast.predictors import training_log
-from rollcast.predictors.executor import Results, Units, Work
-from rollcast.predictors.training_log import TrainingLog
+from ...predictors import training_log
+from ...predictors.executor import Results, Units, Work
+from ...predictors.training_log import TrainingLog
+from ..installation import source_files, version_of
 
 PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "scipy", "torch")
 
@@ -92,7 +92,7 @@ def check_environment(expected: Mapping[str, str]) -> None:
 @cache
 def environment() -> dict[str, str]:
     """What a result may depend on besides the work: versions, rollcast's code, its compiled kernel, the processor."""
-    from rollcast.predictors.recurrent import kernel
+    from ...predictors.recurrent import kernel
 
     code = hashlib.sha256()
     root = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rollcast.backtests.config import Config, Kind
+    from ..config import Config, Kind
 
 # option → options that go with it: where the command line names another predictor than the file, the file's parameters
 # do not apply, and they start from their own defaults.
@@ -30,7 +30,7 @@ class ConfigOption(click.Option):
         path, args = super().handle_parse_result(ctx, opts, args)
         # Without the option, click passes a sentinel of its own, and not None.
         if isinstance(path, Path) and not ctx.resilient_parsing:
-            from rollcast.backtests.config import Config
+            from ..config import Config
 
             ctx.default_map = _defaults(Config.read(path), ctx, opts)
         return path, args

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from rollcast.backtests.commands.options import ADJUST, BAR, FILE_OPTIONS, SOURCE, data_options, with_options
+from .options import ADJUST, BAR, FILE_OPTIONS, SOURCE, data_options, with_options
 
 
 @click.group()
@@ -17,7 +17,7 @@ def data() -> None:
 @data.command(name="list")
 def list_data() -> None:
     """List the symbols that are stored and bundled."""
-    from rollcast.backtests.data.report import inventory
+    from ..data.report import inventory
 
     click.echo(f"{'symbol':<10} {'bars':>7}  {'first':<10}  {'last':<10}  {'frequency':<9}  {'prices':<12}  source")
     for row in inventory().to_dict("records"):
@@ -38,7 +38,7 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 
     AAPL is daily; AAPL.1h, .30m, .15m, .5m, .2m, .1m are shorter bars.
     """
-    from rollcast.backtests.data.fetch import fetch
+    from ..data.fetch import fetch
 
     failed = 0
     for symbol in symbols:
@@ -63,7 +63,7 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 @with_options(SOURCE, ADJUST, BAR, *FILE_OPTIONS)
 def show_data(symbol: str, **options: object) -> None:
     """Show the source of a symbol's bars, what was detected in them, and the first and last bars."""
-    from rollcast.backtests.data.load import load
+    from ..data.load import load
 
     data = load(symbol, data_options(options))
     click.echo(data.origin)
@@ -80,7 +80,7 @@ def show_data(symbol: str, **options: object) -> None:
 @with_options(SOURCE, *FILE_OPTIONS)
 def check_data(symbol: str, **options: object) -> None:
     """List the defects of a symbol's bars; exit status 1 where one would stop a backtest."""
-    from rollcast.backtests.data.report import check
+    from ..data.report import check
 
     report = check(symbol, data_options(options))
     click.echo(report.origin)
@@ -102,7 +102,7 @@ def check_data(symbol: str, **options: object) -> None:
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL…")
 def remove_data(symbols: tuple[str, ...]) -> None:
     """Remove symbols from the store."""
-    from rollcast.backtests.data.store import remove
+    from ..data.store import remove
 
     for symbol in symbols:
         click.echo(f"removed {remove(symbol)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rollcast.backtests.commands.options import OUT, date
+from .options import OUT, date
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,8 @@ def ledger() -> None:
 @OUT
 def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
     """List the recorded runs, newest first, and the number of different trials."""
-    from rollcast.backtests.ledger.database import NAME
-    from rollcast.backtests.ledger.ledger import Ledger
+    from ..ledger.database import NAME
+    from ..ledger.ledger import Ledger
 
     book = Ledger(out / NAME)
     runs = book.runs(**filters)
@@ -54,8 +54,8 @@ def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
 @OUT
 def show_run(number: int, out: Path, as_json: bool) -> None:
     """Show everything that the ledger records of a run."""
-    from rollcast.backtests.ledger.database import NAME
-    from rollcast.backtests.ledger.ledger import Ledger
+    from ..ledger.database import NAME
+    from ..ledger.ledger import Ledger
 
     run = Ledger(out / NAME).run(number)
     if as_json:
@@ -73,8 +73,8 @@ def show_run(number: int, out: Path, as_json: bool) -> None:
 @OUT
 def export_runs(file: Path, out: Path) -> None:
     """Write every recorded run, with its recipe, to FILE: .csv, .json or .parquet."""
-    from rollcast.backtests.ledger.database import NAME
-    from rollcast.backtests.ledger.ledger import Ledger
+    from ..ledger.database import NAME
+    from ..ledger.ledger import Ledger
 
     count = Ledger(out / NAME).export(file)
     click.echo(f"wrote {count:,} run{'s' * (count != 1)} to {file}")

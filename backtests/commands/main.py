@@ -7,7 +7,7 @@ import traceback
 
 import click
 
-from rollcast import __version__
+from ... import __version__
 
 COMMANDS = {
     "backtest": "rollcast.backtests.commands.runs:backtest",

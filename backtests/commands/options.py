@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from rollcast.backtests.commands.config_option import CONFIG
+from .config_option import CONFIG
 
 if TYPE_CHECKING:
-    from rollcast.backtests.data.options import DataOptions
-    from rollcast.backtests.pipeline.request import Request
+    from ..data.options import DataOptions
+    from ..pipeline.request import Request
 
 Command = TypeVar("Command", bound=Callable[..., object])
 Decorator = Callable[[Command], Command]
@@ -158,7 +158,7 @@ def run_options(command: Command) -> Command:
 
 def data_options(options: dict[str, Any]) -> DataOptions:
     """The options of the data among those of a command. Raises LookupError or ValueError as `DataOptions` does."""
-    from rollcast.backtests.data.options import DataOptions
+    from ..data.options import DataOptions
 
     return DataOptions(**options)
 
@@ -170,9 +170,9 @@ def request_of(options: dict[str, Any]) -> Request:
     """
     if options["start"] and options["end"] and options["start"] > options["end"]:
         raise click.UsageError(f"--start {options['start']} is after --end {options['end']}")
-    from rollcast.backtests.account.engine import Account
-    from rollcast.backtests.pipeline.request import Request
-    from rollcast.backtests.pipeline.universe import universe_of
+    from ..account.engine import Account
+    from ..pipeline.request import Request
+    from ..pipeline.universe import universe_of
 
     options = options | {"symbol": universe_of(_symbol(options))}
     names = {field.name for field in fields(Account)} & set(options)
@@ -209,7 +209,7 @@ def one_name(request: Request, command: str, reason: str) -> Request:
 @contextmanager
 def training(name: str, out: Path | None = None) -> Iterator[Callable[..., None]]:
     """Trains on the engine of this name, and yields a progress bar over the refits; out: where it keeps its journal."""
-    from rollcast.backtests.cluster.journalled_executor import engine
+    from ..cluster.journalled_executor import engine
 
     with engine(name, out), training_bar() as progress:
         yield progress

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.options import PARAMS, PREDICTOR, one_name, request_of, run_options, training
+from .options import PARAMS, PREDICTOR, one_name, request_of, run_options, training
 
 if TYPE_CHECKING:
-    from rollcast.backtests.placebo import Placebo
+    from ..placebo import Placebo
 
 # The names in backtests.placebo.SURROGATES, which is not imported here so that --help is fast.
 NULLS = ("flipped", "permuted", "blocks", "phases", "garch")
@@ -45,9 +45,9 @@ def placebo(
     The p-value is the probability that a surrogate market scores at least as well.
     """
     request = one_name(request_of(options), "placebo", ONE_NAME)
-    from rollcast.backtests import placebo as markets_without_edge
-    from rollcast.backtests.placebo.p_value import enough
-    from rollcast.backtests.workspace import workspace
+    from .. import placebo as markets_without_edge
+    from ..placebo.p_value import enough
+    from ..workspace import workspace
 
     if until is not None:
         enough(until, markets)  # too few markets are found out before hours of training

@@ -9,30 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.options import (
-    BAR,
-    END,
-    FILE_OPTIONS,
-    OUT,
-    PARAMS,
-    SOURCE,
-    START,
-    one_name,
-    request_of,
-    with_options,
-)
+from .options import BAR, END, FILE_OPTIONS, OUT, PARAMS, SOURCE, START, one_name, request_of, with_options
 
 if TYPE_CHECKING:
-    from rollcast.predictors import Learner, Predictor
-    from rollcast.predictors.checks.suite import Outcome
-    from rollcast.predictors.registry import Registry
+    from ...predictors import Learner, Predictor
+    from ...predictors.checks.suite import Outcome
+    from ...predictors.registry import Registry
 
 
 @click.command(name="list")
 def list_plugins() -> None:
     """List the predictors and strategies, where each comes from, and their parameters."""
-    from rollcast.backtests.pipeline.strategies import PORTFOLIO_STRATEGIES, STRATEGIES
-    from rollcast.predictors.registry import PREDICTORS, PluginError
+    from ...predictors.registry import PREDICTORS, PluginError
+    from ..pipeline.strategies import PORTFOLIO_STRATEGIES, STRATEGIES
 
     for registry in (PREDICTORS, STRATEGIES, PORTFOLIO_STRATEGIES):
         only = ", of a portfolio only" if registry is PORTFOLIO_STRATEGIES else ""
@@ -55,7 +44,7 @@ def list_plugins() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
     """Check that a predictor fulfils its contract and does not look ahead, one line per check."""
-    from rollcast.predictors.checks.suite import check_predictor, start_sensitivity
+    from ...predictors.checks.suite import check_predictor, start_sensitivity
 
     model, call = _model(predictor, params)
     outcomes = []
@@ -80,7 +69,7 @@ def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
 @click.option("--package", is_flag=True, help="A distribution to pip install, with its entry point and a test.")
 def new(kind: str, name: str, package: bool) -> None:
     """Write the template of a plugin: a short file that works at once."""
-    from rollcast.backtests.scaffold import write_plugin
+    from ..scaffold import write_plugin
 
     files = write_plugin(kind, name, Path(), package=package)
     for path in files:
@@ -107,9 +96,9 @@ def explain(name: str, train: int, out: Path, **options: object) -> None:
     """Fit a recurrent net on the last bars; draw its gates, states and gradients."""
     reason = "it shows one net, fitted on the bars of one name"
     request = one_name(request_of(options | {"predictor": name}), "explain", reason)
-    from rollcast import RunFolder
-    from rollcast.backtests.explain import recurrent, write_explanation
-    from rollcast.backtests.workspace.workspace import label
+    from ... import RunFolder
+    from ..explain import recurrent, write_explanation
+    from ..workspace.workspace import label
 
     learner = recurrent(request.model(), name)
     bars = request.load().model_bars
@@ -122,7 +111,7 @@ def explain(name: str, train: int, out: Path, **options: object) -> None:
 
 def _model(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner, str]:
     """The predictor or learner of this name with these parameters, and the Python call that makes it."""
-    from rollcast.predictors.registry import PREDICTORS
+    from ...predictors.registry import PREDICTORS
 
     cls = PREDICTORS.find(name)
     values = PREDICTORS.coerce(cls, texts, name)

@@ -8,18 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.config_option import CONFIG
-from rollcast.backtests.commands.options import (
-    BACKTEST_OPTIONS,
-    PARAMS,
-    PREDICTOR,
-    request_of,
-    training,
-    with_options,
-)
+from .config_option import CONFIG
+from .options import BACKTEST_OPTIONS, PARAMS, PREDICTOR, request_of, training, with_options
 
 if TYPE_CHECKING:
-    from rollcast.backtests.next_bar import History, NextBar
+    from ..next_bar import History, NextBar
 
 
 @click.command()
@@ -38,7 +31,7 @@ def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool
     if twice:
         raise click.UsageError(f"{twice} is given twice")
     requests = [request_of(options | {"symbol": symbol}) for symbol in symbols]
-    from rollcast.backtests.next_bar import forecast_names
+    from ..next_bar import forecast_names
 
     # All data are read before training, which may take hours, so that an unreadable symbol fails at once.
     markets = [request.market() for request in requests]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
+from .options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
 
 if TYPE_CHECKING:
-    from rollcast.backtests.comparison import Comparison
-    from rollcast.backtests.pipeline.result import Result
+    from ..comparison import Comparison
+    from ..pipeline.result import Result
 
 
 @click.command()
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def backtest(engine: str, open_sheet: bool, out: Path, **options: object) -> None:
     """Backtest a predictor and write its tear sheet."""
     request = request_of(options)
-    from rollcast.backtests.workspace import workspace
+    from ..workspace import workspace
 
     with training(engine, out) as progress:
         result, folder = workspace.backtest(request, out, progress)
@@ -47,10 +47,10 @@ def compare(
     All are traded from the first date on which every one has a forecast. Each run has its own tear sheet.
     """
     base = request_of(options | {"predictor": predictors[0], "params": {}})
-    from rollcast.backtests.comparison import entrants_of
-    from rollcast.backtests.sheet.comparison import save_comparison
-    from rollcast.backtests.sheet.index import write_index
-    from rollcast.backtests.workspace.comparison import compare as run_comparison
+    from ..comparison import entrants_of
+    from ..sheet.comparison import save_comparison
+    from ..sheet.index import write_index
+    from ..workspace.comparison import compare as run_comparison
 
     entrants = entrants_of(predictors, base, seeds)
     with training(engine, out) as progress:
@@ -67,7 +67,7 @@ def compare(
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def report(run: Path) -> None:
     """Write the tear sheet of a saved run again, with the number of trials counted since."""
-    from rollcast.backtests.workspace import workspace
+    from ..workspace import workspace
 
     result = workspace.rebuild(run)
     _print_result(result)
@@ -78,8 +78,8 @@ def report(run: Path) -> None:
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def verify(run: Path) -> None:
     """Repeat a saved run from its recipe, and report whether forecasts, orders and equity are identical to the bit."""
-    from rollcast.backtests.pipeline.result import Result
-    from rollcast.backtests.verify import changes, check
+    from ..pipeline.result import Result
+    from ..verify import changes, check
 
     saved = Result.load(run)
     with training_bar() as progress:

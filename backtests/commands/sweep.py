@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rollcast.backtests.commands.options import PREDICTOR, Command, one_name, request_of, run_options
+from .options import PREDICTOR, Command, one_name, request_of, run_options
 
 if TYPE_CHECKING:
-    from rollcast.backtests.sweep.live import Progress
-    from rollcast.backtests.sweep.points import Sweep
-    from rollcast.backtests.sweep.result import SweepResult
-    from rollcast.backtests.workspace.winner_process import Start
+    from ..sweep.live import Progress
+    from ..sweep.points import Sweep
+    from ..sweep.result import SweepResult
+    from ..workspace.winner_process import Start
 
 SECONDS = 10.0  # between two lines where the output is no terminal
 ONE_NAME = (
@@ -85,16 +85,16 @@ def sweep(
     fixed = {"params": {}, "strategy_params": {}, "allow_lookahead": False, "train": None, "every": None}
     requests = [request_of(options | fixed | {"symbol": symbol}) for symbol in dict.fromkeys(symbols)]
     bases = [one_name(request, "sweep", ONE_NAME) for request in requests]
-    from rollcast.backtests.cluster.journalled_executor import engine as run_on
-    from rollcast.backtests.sweep.points import sweep_of
+    from ..cluster.journalled_executor import engine as run_on
+    from ..sweep.points import sweep_of
 
     sweeps = [sweep_of(base, params, rule_params, schedule, method=method, draws=draws, seeds=seeds) for base in bases]
     pages = []
     with run_on(engine, out), _winners(sweeps[0]) as start:
         # Imported while the other process starts, since they take a second.
-        from rollcast.backtests.sheet.index import write_index
-        from rollcast.backtests.sheet.sweep import write_sweep
-        from rollcast.backtests.workspace.sweep import run_sweep
+        from ..sheet.index import write_index
+        from ..sheet.sweep import write_sweep
+        from ..workspace.sweep import run_sweep
 
         for plan in sweeps:
             with live([axis.column for axis in plan.axes]) as report:
@@ -110,9 +110,9 @@ def sweep(
 
 def _winners(plan: Sweep) -> AbstractContextManager[Start]:
     """Runs winners in a second process where there is a second core and no learner, whose training uses every core."""
-    from rollcast.backtests.workspace.winner_process import run_in_this_process, second_process
-    from rollcast.predictors import Learner
-    from rollcast.predictors.registry import PREDICTORS
+    from ...predictors import Learner
+    from ...predictors.registry import PREDICTORS
+    from ..workspace.winner_process import run_in_this_process, second_process
 
     learns = issubclass(PREDICTORS.find(plan.base.predictor), Learner)
     return nullcontext(run_in_this_process) if learns or (os.cpu_count() or 1) < 2 else second_process()
@@ -121,7 +121,7 @@ def _winners(plan: Sweep) -> AbstractContextManager[Start]:
 @contextmanager
 def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
     """Yields a report on standard error: in a terminal a table that is redrawn in place, elsewhere a line at times."""
-    from rollcast.backtests.sweep.live import lines
+    from ..sweep.live import lines
 
     drawn, last, terminal = 0, 0.0, sys.stderr.isatty()
 
@@ -144,8 +144,8 @@ def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
 
 def _print_sweep(swept: SweepResult) -> None:
     """Prints the best points, and the evidence for the best one."""
-    from rollcast.backtests.sheet.sweep import conclusion
-    from rollcast.backtests.sweep.live import best_lines
+    from ..sheet.sweep import conclusion
+    from ..sweep.live import best_lines
 
     judgement = swept.judgement
     dates = f"{swept.since:%Y-%m-%d} to {swept.index[-1]:%Y-%m-%d}"

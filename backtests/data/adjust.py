@@ -17,8 +17,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.table import PRICES
-from rollcast.predictors.bars import COLUMNS
+from ...predictors.bars import COLUMNS
+from .table import PRICES
 
 ACTIONS = ["dividend", "split"]
 

@@ -8,14 +8,14 @@ import math
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.adjust import ACTIONS
-from rollcast.backtests.data.bundled import FILES as FILES
-from rollcast.backtests.data.bundled import FOLDER as FOLDER
-from rollcast.backtests.data.bundled import bundled
-from rollcast.backtests.data.calendars import sessions_per_year
-from rollcast.backtests.data.load import load
-from rollcast.backtests.data.options import DataOptions
-from rollcast.predictors.bars import COLUMNS
+from ...predictors.bars import COLUMNS
+from .adjust import ACTIONS
+from .bundled import FILES as FILES
+from .bundled import FOLDER as FOLDER
+from .bundled import bundled
+from .calendars import sessions_per_year
+from .load import load
+from .options import DataOptions
 
 
 def load_bars(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rollcast.backtests.data.table import Table
+from .table import Table
 
 FOLDER = Path(__file__).parent.parent / "prices"
 FILES = ("spy", "us5", "btcusd", "aapl_1h", "sp20")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rollcast.predictors.registry import suggest
+from ...predictors.registry import suggest
 
 # role → the names that exporters use for it, the most certain first, reduced to letters and digits
 NAMES: dict[str, tuple[str, ...]] = {

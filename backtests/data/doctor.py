@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.table import PRICES, Table
+from .table import PRICES, Table
 
 Where = Callable[[pd.DataFrame], np.ndarray]
 Mend = Callable[[Table, np.ndarray], Table]
@@ -57,8 +57,8 @@ def compare_calendar(table: Table) -> list[str]:
 
     table: one without fatal findings.
     """
-    from rollcast.backtests.data.calendars import guess_exchange
-    from rollcast.backtests.data.gaps import against_calendar, partial_last
+    from .calendars import guess_exchange
+    from .gaps import against_calendar, partial_last
 
     index = pd.DatetimeIndex(table.rows.index)
     exchange = table.exchange or guess_exchange(index)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data import store
-from rollcast.backtests.data.calendars import YAHOO
-from rollcast.backtests.data.yahoo_rows import INTERVALS, YahooError
+from . import store
+from .calendars import YAHOO
+from .yahoo_rows import INTERVALS, YahooError
 
 if TYPE_CHECKING:
-    from rollcast.backtests.data.yahoo import Session
+    from .yahoo import Session
 
 OVERLAP = pd.Timedelta(days=10)
 # days back that Yahoo serves bars of a size, a day less than it says
@@ -64,7 +64,7 @@ def fetch(
     Raises YahooError where the download fails, ValueError where another process holds the lock of the symbol, OSError
     where the store cannot be written to; the store is then as it was.
     """
-    from rollcast.backtests.data.yahoo import download
+    from .yahoo import download
 
     ticker, interval = split_symbol(symbol)
     symbol = canonical(symbol)

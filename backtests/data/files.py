@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.columns import ROLES, Layout, find_layout
-from rollcast.backtests.data.dates import BadDate, Stamps, exchange_time, parse_dates
-from rollcast.backtests.data.numbers import decimal_mark, parse_numbers
-from rollcast.backtests.data.options import DataOptions
-from rollcast.backtests.data.table import PRICES, Table
-from rollcast.backtests.data.text import Cells, read_cells
+from .columns import ROLES, Layout, find_layout
+from .dates import BadDate, Stamps, exchange_time, parse_dates
+from .numbers import decimal_mark, parse_numbers
+from .options import DataOptions
+from .table import PRICES, Table
+from .text import Cells, read_cells
 
 EXCEL = (".xlsx", ".xls", ".ods")
 

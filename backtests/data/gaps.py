@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.calendars import schedule, zone_of
+from .calendars import schedule, zone_of
 
 SHOWN = 3
 DAY = pd.Timedelta(days=1)

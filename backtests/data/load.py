@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data import doctor, store
-from rollcast.backtests.data.adjust import ACTIONS, actions_in, as_bars
-from rollcast.backtests.data.bundled import bundled, bundled_table
-from rollcast.backtests.data.options import OF_FILES, DataOptions
-from rollcast.backtests.data.resample import resample
-from rollcast.backtests.data.sessions import nights, spliced
-from rollcast.backtests.data.table import Loaded, Table
-from rollcast.predictors.bars import check_bars
-from rollcast.predictors.registry import suggest
+from ...predictors.bars import check_bars
+from ...predictors.registry import suggest
+from . import doctor, store
+from .adjust import ACTIONS, actions_in, as_bars
+from .bundled import bundled, bundled_table
+from .options import OF_FILES, DataOptions
+from .resample import resample
+from .sessions import nights, spliced
+from .table import Loaded, Table
 
 ENDINGS = (".csv", ".txt", ".tsv", ".gz", ".zip", ".parquet", ".pq", ".xlsx", ".xls", ".ods")
 
@@ -109,7 +109,7 @@ def find_table(symbol: str, options: DataOptions) -> Table:
     """
     source = options.source
     if source == "file" or (source is None and is_file(symbol)):
-        from rollcast.backtests.data import files
+        from . import files
 
         return files.read_file(symbol, options)
     inapplicable = next((name for name in OF_FILES if getattr(options, name)), None)
@@ -127,7 +127,7 @@ def find_table(symbol: str, options: DataOptions) -> Table:
 
 def _downloaded(symbol: str, options: DataOptions) -> Table:
     """The store's rows of a symbol, after a download of what it lacks."""
-    from rollcast.backtests.data import fetch
+    from . import fetch
 
     statements: tuple[str, ...] = ()
     if options.snapshot is None and fetch.needs_download(symbol, options.last):

@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 import pandas as pd
 
-from rollcast.backtests.data.resample import width_of
-from rollcast.predictors.registry import suggest
+from ...predictors.registry import suggest
+from .resample import width_of
 
 Adjust = Literal["full", "asof", "none"]
 ADJUSTMENTS = get_args(Adjust)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rollcast.backtests.data import doctor, store
-from rollcast.backtests.data.bars import frequency, list_bars
-from rollcast.backtests.data.load import find_table
-from rollcast.backtests.data.options import DataOptions
+from . import doctor, store
+from .bars import frequency, list_bars
+from .load import find_table
+from .options import DataOptions
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import re
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.calendars import guess_exchange, schedule
-from rollcast.backtests.data.gaps import partial_last
-from rollcast.predictors.bars import COLUMNS
+from ...predictors.bars import COLUMNS
+from .calendars import guess_exchange, schedule
+from .gaps import partial_last
 
 DAY, WEEK, MONTH = (pd.Timedelta(days=n) for n in (1, 7, 28))  # no month is shorter
 NAMED = {"1d": DAY, "1wk": WEEK, "1mo": MONTH}

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.calendars import session_starts
-from rollcast.backtests.data.table import PRICES
+from .calendars import session_starts
+from .table import PRICES
 
 
 def nights(bars: pd.DataFrame) -> np.ndarray:

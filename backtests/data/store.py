@@ -19,10 +19,10 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.atomic import remove_drafts, whole_file
-from rollcast.backtests.data.table import Table
-from rollcast.predictors.bars import COLUMNS
-from rollcast.predictors.registry import suggest
+from ...predictors.bars import COLUMNS
+from ...predictors.registry import suggest
+from ..atomic import remove_drafts, whole_file
+from .table import Table
 
 HOME = "ROLLCAST_DATA"  # an environment variable that moves the store
 STORED = [*COLUMNS, "dividend", "split"]

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from rollcast.backtests.data.yahoo_rows import INTERVALS, Download, Metadata, YahooError, as_traded
+from .yahoo_rows import INTERVALS, Download, Metadata, YahooError, as_traded
 
 META = ("exchangeName", "exchangeTimezoneName", "currency", "instrumentType", "currentTradingPeriod")
 RETRIED = (429, 500, 502, 503, 504)

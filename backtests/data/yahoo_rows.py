@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.store import About
+from .store import About
 
 Metadata: TypeAlias = dict[str, Any]  # what yfinance says of a ticker beside its bars
 INTERVALS = {"1m": 1, "2m": 2, "5m": 5, "15m": 15, "30m": 30, "1h": 60, "1d": 1440}  # minutes

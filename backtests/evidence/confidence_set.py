@@ -11,8 +11,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.evidence.bootstrap import block_length, drawn
-from rollcast.backtests.evidence.skill import equal_losses
+from .bootstrap import block_length, drawn
+from .skill import equal_losses
 
 
 def confidence_set(

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from rollcast.backtests.account.engine import Account
-from rollcast.backtests.account.hosts import Strategy
-from rollcast.backtests.evidence import luck
-from rollcast.backtests.evidence.bootstrap import difference, intervals
-from rollcast.backtests.evidence.luck import TrialCount
-from rollcast.backtests.evidence.panel_stress import stress_panel
-from rollcast.backtests.evidence.skill import skill
-from rollcast.backtests.evidence.stress import stress
-from rollcast.backtests.evidence.verdict import conclusion, verdict
-from rollcast.backtests.json_values import Parameters, Values
-from rollcast.backtests.pipeline.result import Result
+from ..account.engine import Account
+from ..account.hosts import Strategy
+from ..json_values import Parameters, Values
+from ..pipeline.result import Result
+from . import luck
+from .bootstrap import difference, intervals
+from .luck import TrialCount
+from .panel_stress import stress_panel
+from .skill import skill
+from .stress import stress
+from .verdict import conclusion, verdict
 
 ALONE = TrialCount(count=1, effective=1, sharpe_variance=0.0, runs=1)
 

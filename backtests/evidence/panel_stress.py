@@ -9,22 +9,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from rollcast.backtests.account.engine import Account
-from rollcast.backtests.account.hosts import Strategy
-from rollcast.backtests.account.replay import Stage, replay
-from rollcast.backtests.evidence.stress import SLOW_DRAWS
-from rollcast.backtests.evidence.variants import (
-    LATEST,
-    Outcome,
-    Trade,
-    Variant,
-    offsets,
-    outcomes,
-    unless_ruined,
-)
-from rollcast.backtests.json_values import Parameters, Values
-from rollcast.backtests.pipeline.result import Result
-from rollcast.strategies.portfolio.equal_weight import EqualWeight
+from ...strategies.portfolio.equal_weight import EqualWeight
+from ..account.engine import Account
+from ..account.hosts import Strategy
+from ..account.replay import Stage, replay
+from ..json_values import Parameters, Values
+from ..pipeline.result import Result
+from .stress import SLOW_DRAWS
+from .variants import LATEST, Outcome, Trade, Variant, offsets, outcomes, unless_ruined
 
 GRID = (0, 1, 2, 5, 10, 20, 50, 200, 1000)  # basis points each way: log growth is all but straight between two
 

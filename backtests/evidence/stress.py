@@ -11,22 +11,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account import evaluate, supports
-from rollcast.backtests.account.engine import Account, simulate
-from rollcast.backtests.account.hosts import Strategy, spelled_out
-from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.evidence.variants import (
-    COSTS,
-    LATEST,
-    RUINED,
-    Outcome,
-    Variant,
-    outcomes,
-    rotations,
-    unless_ruined,
-)
-from rollcast.backtests.json_values import Parameters, Values
-from rollcast.strategies.buy_and_hold import BuyAndHold, holding
+from ...strategies.buy_and_hold import BuyAndHold, holding
+from ..account import evaluate, supports
+from ..account.engine import Account, simulate
+from ..account.hosts import Strategy, spelled_out
+from ..data.bars import bars_per_year
+from ..json_values import Parameters, Values
+from .variants import COSTS, LATEST, RUINED, Outcome, Variant, outcomes, rotations, unless_ruined
 
 # Where the break-even costs are looked for, in basis points: finely where it is quick, coarsely where it is not.
 FINE = tuple(np.unique([*COSTS, *np.geomspace(0.1, 1000, 60)]).tolist())

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rollcast.backtests.account.engine import Account
-from rollcast.backtests.account.scores import return_scores
-from rollcast.backtests.json_values import Values
-from rollcast.strategies.sizing import Ruined
+from ...strategies.sizing import Ruined
+from ..account.engine import Account
+from ..account.scores import return_scores
+from ..json_values import Values
 
 COSTS = (0, 1, 2, 5, 10, 15, 20, 30, 40, 50)  # basis points each way, as the sheet lists them
 LATEST = 5  # bars

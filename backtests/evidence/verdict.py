@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rollcast.backtests.json_values import Record
+from ..json_values import Record
 
 SURE = 0.95  # a probability from which on an answer is yes
 SURE_T = 1.645  # the same of a normal t, one-sided

@@ -13,13 +13,13 @@ import time
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.gate.probing import PERTURBED, SECONDS, absolute_returns, fresh_copy, month_ends
-from rollcast.backtests.gate.verdict import Verdict
-from rollcast.backtests.gate.windows import examine_windows
-from rollcast.predictors import Predictor, WalkForward
-from rollcast.predictors.bars import COLUMNS
-from rollcast.predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
-from rollcast.predictors.checks.perturbations import truncated
+from ...predictors import Predictor, WalkForward
+from ...predictors.bars import COLUMNS
+from ...predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
+from ...predictors.checks.perturbations import truncated
+from .probing import PERTURBED, SECONDS, absolute_returns, fresh_copy, month_ends
+from .verdict import Verdict
+from .windows import examine_windows
 
 FORGOTTEN = "cut off, and what was shown to it before forgotten"
 FEWEST, MOST = 6, 60  # bars of a predictor that are probed

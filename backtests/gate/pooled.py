@@ -11,12 +11,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.gate.verdict import Verdict
-from rollcast.predictors.bars import COLUMNS
-from rollcast.predictors.checks.lookahead import SHORTENED, Leak, size_of, tolerance
-from rollcast.predictors.checks.perturbations import changed, truncated
-from rollcast.predictors.pooled import Pool, Pooled
-from rollcast.predictors.window import Window
+from ...predictors.bars import COLUMNS
+from ...predictors.checks.lookahead import SHORTENED, Leak, size_of, tolerance
+from ...predictors.checks.perturbations import changed, truncated
+from ...predictors.pooled import Pool, Pooled
+from ...predictors.window import Window
+from .verdict import Verdict
 
 SHARE = 0.09  # of the refits that are made again, as `gate.windows.SHARE`
 PROBES = 5  # a refit is made again as it was, and cut off and changed at its date and in the middle of its block

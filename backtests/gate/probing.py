@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors import Learner, Predictor, WalkForward
-from rollcast.predictors.checks.subject import Subject
+from ...predictors import Learner, Predictor, WalkForward
+from ...predictors.checks.subject import Subject
 
 PERTURBED = ("cut off", "given other prices", "given other volume")
 SECONDS = 0.5  # spent on a predictor or learner that is quick

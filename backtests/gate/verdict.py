@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from rollcast.predictors.checks.lookahead import Leak
+from ...predictors.checks.lookahead import Leak
 
 NEGLIGIBLE = 0.01  # of the forecasts' size: float32 training in batches of another size differs by less
 

@@ -11,19 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.gate.probing import PERTURBED, SECONDS, absolute_returns, fresh_copy, month_ends
-from rollcast.backtests.gate.verdict import NEGLIGIBLE, Verdict, WindowDependence
-from rollcast.predictors import Learner, WalkForward, Window
-from rollcast.predictors.bars import COLUMNS
-from rollcast.predictors.checks.lookahead import (
-    SHORTENED,
-    Leak,
-    absolute_difference,
-    find_leak,
-    size_of,
-    tolerance,
-)
-from rollcast.predictors.checks.perturbations import changed, truncated
+from ...predictors import Learner, WalkForward, Window
+from ...predictors.bars import COLUMNS
+from ...predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
+from ...predictors.checks.perturbations import changed, truncated
+from .probing import PERTURBED, SECONDS, absolute_returns, fresh_copy, month_ends
+from .verdict import NEGLIGIBLE, Verdict, WindowDependence
 
 SHARE = 0.09  # of a slow learner's windows that are trained again
 PROBES_PER_WINDOW = 7  # a window is trained as it was, and with the bars after three cuts in its block gone or changed

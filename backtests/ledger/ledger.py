@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.evidence.luck import TrialCount
-from rollcast.backtests.json_values import Record, Values, plain
-from rollcast.backtests.ledger.database import COLUMNS, Database
-from rollcast.backtests.ledger.returns_sketch import effective, sketch
-from rollcast.backtests.ledger.trial_key import Row, utc
-from rollcast.predictors import BUILT_IN as PREDICTORS
-from rollcast.predictors.registry import suggest
-from rollcast.strategies import BUILT_IN as STRATEGIES
+from ...predictors import BUILT_IN as PREDICTORS
+from ...predictors.registry import suggest
+from ...strategies import BUILT_IN as STRATEGIES
+from ..evidence.luck import TrialCount
+from ..json_values import Record, Values, plain
+from .database import COLUMNS, Database
+from .returns_sketch import effective, sketch
+from .trial_key import Row, utc
 
 SORTS = ("created", "sharpe", "cagr")
 

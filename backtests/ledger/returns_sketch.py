@@ -40,7 +40,7 @@ def effective(sketches: list[bytes]) -> float:
 
 @lru_cache(maxsize=4)  # a run's sheet and the index ask for the same
 def _effective(sketches: tuple[bytes, ...]) -> float:
-    from rollcast.backtests.evidence.luck import effective_trials
+    from ..evidence.luck import effective_trials
 
     if len(sketches) < 2:
         return float(len(sketches))

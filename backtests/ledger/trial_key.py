@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from rollcast.backtests.data.bars import frequency
-from rollcast.backtests.json_values import Record, plain
-from rollcast.backtests.pipeline.result import Result
+from ..data.bars import frequency
+from ..json_values import Record, plain
+from ..pipeline.result import Result
 
 # No part of what was tried: when, where and how it was run, and code, of which what it changes is seen in the outcome.
 VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead")

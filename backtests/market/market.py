@@ -8,10 +8,10 @@ from functools import cached_property
 
 import pandas as pd
 
-from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.json_values import Values
-from rollcast.backtests.market.panel import Panel
-from rollcast.strategies.actions import actions_of
+from ...strategies.actions import actions_of
+from ..data.table import Loaded
+from ..json_values import Values
+from .panel import Panel
 
 
 @dataclass(frozen=True, eq=False)

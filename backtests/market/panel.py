@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.bars import list_bars, load_bars
-from rollcast.predictors.bars import check_bars
-from rollcast.strategies.actions import actions_of
+from ...predictors.bars import check_bars
+from ...strategies.actions import actions_of
+from ..data.bars import list_bars, load_bars
 
 # The bundled panels; sp20 is every symbol that ends so.
 US5 = ("AAPL", "FB", "GOOG", "IBM", "MSFT")

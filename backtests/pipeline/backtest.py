@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pandas as pd
 
-from rollcast.backtests.account.engine import Account, Simulation, simulate
-from rollcast.backtests.account.hosts import Strategy
-from rollcast.backtests.account.panel_engine import PanelSimulation, simulate_panel
-from rollcast.backtests.account.panel_scores import contribution, panel_scores
-from rollcast.backtests.account.scores import forecast_scores, return_scores, trading_scores
-from rollcast.backtests.account.trades import TRADE_COLUMNS, trades_from
-from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.json_values import Parameters, Values
-from rollcast.backtests.market.market import Market
-from rollcast.backtests.market.panel import Panel
-from rollcast.backtests.pipeline.forecasts import Forecasts, Progress, predict
-from rollcast.backtests.pipeline.recipe import recipe_of
-from rollcast.backtests.pipeline.result import Result, simple_returns
-from rollcast.backtests.pipeline.strategies import check_strategy
-from rollcast.predictors import Predictor
-from rollcast.predictors.pooled import Pooled
-from rollcast.strategies.buy_and_hold import BuyAndHold, holding
-from rollcast.strategies.portfolio.equal_weight import EqualWeight
+from ...predictors import Predictor
+from ...predictors.pooled import Pooled
+from ...strategies.buy_and_hold import BuyAndHold, holding
+from ...strategies.portfolio.equal_weight import EqualWeight
+from ..account.engine import Account, Simulation, simulate
+from ..account.hosts import Strategy
+from ..account.panel_engine import PanelSimulation, simulate_panel
+from ..account.panel_scores import contribution, panel_scores
+from ..account.scores import forecast_scores, return_scores, trading_scores
+from ..account.trades import TRADE_COLUMNS, trades_from
+from ..data.bars import bars_per_year
+from ..json_values import Parameters, Values
+from ..market.market import Market
+from ..market.panel import Panel
+from .forecasts import Forecasts, Progress, predict
+from .recipe import recipe_of
+from .result import Result, simple_returns
+from .strategies import check_strategy
 
 
 def run(

@@ -15,12 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-from rollcast import predictors, strategies
-from rollcast.backtests import account as fast
-from rollcast.backtests.installation import source_files
-from rollcast.backtests.json_values import plain
-from rollcast.backtests.pipeline.recipe import describe, versions
-from rollcast.predictors import Learner, Predictor, WalkForward
+from ... import predictors, strategies
+from ...predictors import Learner, Predictor, WalkForward
+from .. import account as fast
+from ..installation import source_files
+from ..json_values import plain
+from .recipe import describe, versions
 
 # Counted as a whole or not at all: rollcast itself, its tests, and the script that was started.
 NOT_OWN = ("rollcast", "tests", "conftest", "__main__", "__mp_main__")

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.gate.gate import examine
-from rollcast.backtests.gate.pooled import examine_pools
-from rollcast.backtests.gate.verdict import LookAheadError, Verdict
-from rollcast.backtests.gate.windows import SHARE
-from rollcast.backtests.market.market import Market
-from rollcast.backtests.market.panel import Panel
-from rollcast.predictors import Predictor, WalkForward, training_log
-from rollcast.predictors.bars import check_bars
-from rollcast.predictors.pooled import Pooled
-from rollcast.predictors.training_log import Training
+from ...predictors import Predictor, WalkForward, training_log
+from ...predictors.bars import check_bars
+from ...predictors.pooled import Pooled
+from ...predictors.training_log import Training
+from ..gate.gate import examine
+from ..gate.pooled import examine_pools
+from ..gate.verdict import LookAheadError, Verdict
+from ..gate.windows import SHARE
+from ..market.market import Market
+from ..market.panel import Panel
 
 SECONDS = 2.0  # for probing the names of a portfolio, of a predictor or learner that is quick
 

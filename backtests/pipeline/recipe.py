@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from rollcast.backtests.account.engine import Account
-from rollcast.backtests.account.hosts import Strategy, class_of
-from rollcast.backtests.data.bars import digest
-from rollcast.backtests.installation import version_of
-from rollcast.backtests.json_values import Parameters, Values
-from rollcast.backtests.market.market import Market
-from rollcast.backtests.pipeline.forecasts import Forecasts
-from rollcast.backtests.pipeline.strategies import all_parameters
-from rollcast.predictors import Learner, Predictor, WalkForward
-from rollcast.predictors.pooled import Pooled
+from ...predictors import Learner, Predictor, WalkForward
+from ...predictors.pooled import Pooled
+from ..account.engine import Account
+from ..account.hosts import Strategy, class_of
+from ..data.bars import digest
+from ..installation import version_of
+from ..json_values import Parameters, Values
+from ..market.market import Market
+from .forecasts import Forecasts
+from .strategies import all_parameters
 
 PACKAGES = ("rollcast", "backtrader", "numpy", "pandas", "quantstats", "torch")
 

@@ -9,21 +9,21 @@ from typing import Any, Self
 
 import pandas as pd
 
-from rollcast.backtests.account.engine import Account
-from rollcast.backtests.account.hosts import StrategyClass
-from rollcast.backtests.data.load import from_bars, load
-from rollcast.backtests.data.options import DataOptions
-from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.json_values import Record, Values
-from rollcast.backtests.market.market import Market
-from rollcast.backtests.market.panel import Panel
-from rollcast.backtests.pipeline.backtest import trade
-from rollcast.backtests.pipeline.forecasts import Forecasts, Progress, predict
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.pipeline.strategies import check_strategy, find_strategy
-from rollcast.backtests.pipeline.universe import load_market, names_portfolio
-from rollcast.predictors import Learner, Predictor, WalkForward
-from rollcast.predictors.registry import PREDICTORS
+from ...predictors import Learner, Predictor, WalkForward
+from ...predictors.registry import PREDICTORS
+from ..account.engine import Account
+from ..account.hosts import StrategyClass
+from ..data.load import from_bars, load
+from ..data.options import DataOptions
+from ..data.table import Loaded
+from ..json_values import Record, Values
+from ..market.market import Market
+from ..market.panel import Panel
+from .backtest import trade
+from .forecasts import Forecasts, Progress, predict
+from .result import Result
+from .strategies import check_strategy, find_strategy
+from .universe import load_market, names_portfolio
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from rollcast.backtests.atomic import whole_file
-from rollcast.backtests.json_values import Record, write_json
-from rollcast.backtests.market.market import Market, loaded_of
-from rollcast.backtests.pipeline.forecasts import mean_forecast
-from rollcast.predictors.training_log import Training
+from ...predictors.training_log import Training
+from ..atomic import whole_file
+from ..json_values import Record, write_json
+from ..market.market import Market, loaded_of
+from .forecasts import mean_forecast
 
 # Floats as they were written; from pandas 3 on, that is the default and the option is deprecated.
 _EXACT: Any = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}

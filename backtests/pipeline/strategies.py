@@ -6,13 +6,13 @@ from typing import Any
 
 import backtrader as bt
 
-from rollcast.backtests.account.hosts import Strategy, StrategyClass, class_of, is_rule, rule_of
-from rollcast.backtests.json_values import Parameters, Values
-from rollcast.predictors.registry import Parameter, Registry, dataclass_parameters, suggest
-from rollcast.strategies import BUILT_IN
-from rollcast.strategies.base import ForecastStrategy
-from rollcast.strategies.portfolio import BUILT_IN as PORTFOLIO_BUILT_IN
-from rollcast.strategies.rule import BaseRule, NameRule, Rule
+from ...predictors.registry import Parameter, Registry, dataclass_parameters, suggest
+from ...strategies import BUILT_IN
+from ...strategies.base import ForecastStrategy
+from ...strategies.portfolio import BUILT_IN as PORTFOLIO_BUILT_IN
+from ...strategies.rule import BaseRule, NameRule, Rule
+from ..account.hosts import Strategy, StrategyClass, class_of, is_rule, rule_of
+from ..json_values import Parameters, Values
 
 
 def strategy_parameters(cls: type) -> list[Parameter]:

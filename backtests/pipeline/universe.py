@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from rollcast.backtests.data.load import is_file
-from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.market.market import Market
-from rollcast.backtests.market.panel import BUNDLED, load_panel
+from ..data.load import is_file
+from ..data.table import Loaded
+from ..market.market import Market
+from ..market.panel import BUNDLED, load_panel
 
 LONGEST = 60  # letters of a folder's name that come from its symbols
 

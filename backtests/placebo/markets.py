@@ -13,23 +13,23 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account import Prices, evaluate, supports
-from rollcast.backtests.account.engine import Account, simulate
-from rollcast.backtests.account.hosts import Strategy
-from rollcast.backtests.account.scores import forecast_scores, return_scores
-from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.data.load import adjusted, for_model
-from rollcast.backtests.json_values import Parameters
-from rollcast.backtests.pipeline.forecasts import check_forecast
-from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.strategies import check_strategy
-from rollcast.backtests.placebo.surrogates import SURROGATES, surrogate
-from rollcast.predictors import Learner, Predictor, WalkForward
-from rollcast.predictors.bars import check_bars
-from rollcast.predictors.executor import Work, execute
-from rollcast.predictors.registry import suggest
-from rollcast.strategies.buy_and_hold import BuyAndHold
-from rollcast.strategies.sizing import Ruined
+from ...predictors import Learner, Predictor, WalkForward
+from ...predictors.bars import check_bars
+from ...predictors.executor import Work, execute
+from ...predictors.registry import suggest
+from ...strategies.buy_and_hold import BuyAndHold
+from ...strategies.sizing import Ruined
+from ..account import Prices, evaluate, supports
+from ..account.engine import Account, simulate
+from ..account.hosts import Strategy
+from ..account.scores import forecast_scores, return_scores
+from ..data.bars import bars_per_year
+from ..data.load import adjusted, for_model
+from ..json_values import Parameters
+from ..pipeline.forecasts import check_forecast
+from ..pipeline.request import Request
+from ..pipeline.strategies import check_strategy
+from .surrogates import SURROGATES, surrogate
 
 SCORES = ("sharpe", "cagr", "excess", "ic", "r2")
 BYTES_PER_BAR = 400  # memory per bar of a market: bars, features, forecasts and accounts

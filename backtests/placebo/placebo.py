@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.placebo.markets import SCORES, Pipeline, Progress, score
-from rollcast.backtests.placebo.p_value import Chance, chance, decided, enough
-from rollcast.backtests.placebo.surrogates import DEFAULT
+from .markets import SCORES, Pipeline, Progress, score
+from .p_value import Chance, chance, decided, enough
+from .surrogates import DEFAULT
 
 FILES = ("placebo.json", "placebo.parquet")
 

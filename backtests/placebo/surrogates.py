@@ -14,10 +14,10 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.sessions import nights, over_nights, spliced
-from rollcast.backtests.evidence.bootstrap import drawn, joint_block_length
-from rollcast.backtests.placebo.garch import fit
-from rollcast.predictors.bars import COLUMNS
+from ...predictors.bars import COLUMNS
+from ..data.sessions import nights, over_nights, spliced
+from ..evidence.bootstrap import drawn, joint_block_length
+from .garch import fit
 
 Surrogate = Callable[[pd.DataFrame, int], pd.DataFrame]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.sheet.values import Cells, Metrics
-from rollcast.backtests.sheet.words import DASH, number
+from .values import Cells, Metrics
+from .words import DASH, number
 
 ROUNDING = 0.005 + 1e-9  # quantstats prints two decimals
 

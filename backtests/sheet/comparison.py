@@ -13,17 +13,17 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.atomic import RunFolder, write_whole
-from rollcast.backtests.comparison import Comparison, Entrant
-from rollcast.backtests.json_values import write_json
-from rollcast.backtests.pipeline.universe import symbol_label
-from rollcast.backtests.sheet.index import COMPARISON, SHEET
-from rollcast.backtests.sheet.page import render
-from rollcast.backtests.sheet.recipe import facts
-from rollcast.backtests.sheet.scales import padded_range
-from rollcast.backtests.sheet.svg import Chart, growth_plot, wide_chart
-from rollcast.backtests.sheet.values import Context, Format
-from rollcast.backtests.sheet.words import basis_points, number, percent
+from ..atomic import RunFolder, write_whole
+from ..comparison import Comparison, Entrant
+from ..json_values import write_json
+from ..pipeline.universe import symbol_label
+from .index import COMPARISON, SHEET
+from .page import render
+from .recipe import facts
+from .scales import padded_range
+from .svg import Chart, growth_plot, wide_chart
+from .values import Context, Format
+from .words import basis_points, number, percent
 
 COLOURS = ("accent", "third", "fourth", "fifth", "ink", "bad")
 ALPHA = 0.1  # below it a forecast is not in the 90 % model confidence set

@@ -6,11 +6,11 @@ in one direction, or of the equity a year where that is said; CAGR is a fraction
 
 from __future__ import annotations
 
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.scales import number_ticks, padded_range
-from rollcast.backtests.sheet.svg import Chart, Plot
-from rollcast.backtests.sheet.values import Cells, Context, Metrics, Tile, column
-from rollcast.backtests.sheet.words import basis_points, number, percent
+from ..pipeline.result import Result
+from .scales import number_ticks, padded_range
+from .svg import Chart, Plot
+from .values import Cells, Context, Metrics, Tile, column
+from .words import basis_points, number, percent
 
 MOST_TRADES = 500  # in the list
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rollcast.backtests.atomic import write_whole
-from rollcast.backtests.ledger.database import NAME
-from rollcast.backtests.ledger.ledger import Ledger
-from rollcast.backtests.sheet.page import render
-from rollcast.backtests.sheet.values import Context
+from ..atomic import write_whole
+from ..ledger.database import NAME
+from ..ledger.ledger import Ledger
+from .page import render
+from .values import Context
 
 PAGE, SHEET, COMPARISON, SWEEP = "index.html", "tearsheet.html", "comparison.html", "sweep.html"
 MOST_RUNS = 2_000  # on the page; the ledger has them all

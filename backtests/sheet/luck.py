@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.placebo import placebo
-from rollcast.backtests.sheet.scales import Range, padded_range
-from rollcast.backtests.sheet.svg import Chart, histogram, wide_chart
-from rollcast.backtests.sheet.values import Context, Metrics, Tile, finite
-from rollcast.backtests.sheet.words import interval, number, percent, probability
+from ..pipeline.result import Result
+from .placebo import placebo
+from .scales import Range, padded_range
+from .svg import Chart, histogram, wide_chart
+from .values import Context, Metrics, Tile, finite
+from .words import interval, number, percent, probability
 
 Bounds = Sequence[float | None]  # the two ends of an interval
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account.panel_scores import aligned, quantile_spread, rank_ic
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.luck import strip
-from rollcast.backtests.sheet.scales import padded_range
-from rollcast.backtests.sheet.svg import WIDTH, Chart, Plot, dated_plot, wide_chart
-from rollcast.backtests.sheet.values import Context, Format, Tile
-from rollcast.backtests.sheet.words import number, percent
+from ..account.panel_scores import aligned, quantile_spread, rank_ic
+from ..pipeline.result import Result
+from .luck import strip
+from .scales import padded_range
+from .svg import WIDTH, Chart, Plot, dated_plot, wide_chart
+from .values import Context, Format, Tile
+from .words import number, percent
 
 FEWEST = 20  # dates of a rolling mean
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from rollcast.backtests.sheet.values import Context
-from rollcast.backtests.sheet.words import FILTERS
+from .values import Context
+from .words import FILTERS
 
 HERE = Path(__file__).parent
 CHART_LIBRARY = "lightweight-charts/lightweight-charts.standalone.production.js"

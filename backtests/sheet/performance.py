@@ -21,11 +21,11 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from rollcast.backtests.sheet.figures import STYLE, apply_theme
-from rollcast.backtests.sheet.quantstats_fixes import fixes
-from rollcast.backtests.sheet.tables import Group, Row, correct, group, label, parse_rows
-from rollcast.backtests.sheet.values import Cells
-from rollcast.predictors.validation import at_least
+from ...predictors.validation import at_least
+from .figures import STYLE, apply_theme
+from .quantstats_fixes import fixes
+from .tables import Group, Row, correct, group, label, parse_rows
+from .values import Cells
 
 # Warnings of quantstats, seaborn and pandas about one another; none is about the caller's data.
 _NOISE: tuple[tuple[str, type[Warning]], ...] = (

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.svg import Chart, histogram
-from rollcast.backtests.sheet.values import Cells, Context, Format, Metrics, finite
-from rollcast.backtests.sheet.words import number, percent, probability
+from ..pipeline.result import Result
+from .svg import Chart, histogram
+from .values import Cells, Context, Format, Metrics, finite
+from .words import number, percent, probability
 
 # Key of a score in the metrics → its name, and how it is written.
 SCORES: dict[str, tuple[str, Format]] = {

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.calendars import session_starts
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.scales import log_ticks, padded_range
-from rollcast.backtests.sheet.svg import WIDE, Chart, Plot, dated_plot
-from rollcast.backtests.sheet.values import Cells, Context
-from rollcast.backtests.sheet.words import day, number, percent
+from ..data.calendars import session_starts
+from ..pipeline.result import Result
+from .scales import log_ticks, padded_range
+from .svg import WIDE, Chart, Plot, dated_plot
+from .values import Cells, Context
+from .words import day, number, percent
 
 MOST_CANDLES = 50_000  # more than any browser scrolls well
 CANDLE_SIZES = (1, 5, 10, 15, 30, 60, 120, 240)  # bars to a candle

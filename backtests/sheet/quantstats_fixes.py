@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.sheet.figures import tidy_and_save
+from .figures import tidy_and_save
 
 Frame: TypeAlias = pd.Series | pd.DataFrame
 Function = Callable[..., object]

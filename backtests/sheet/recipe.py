@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.costs import refusals
-from rollcast.backtests.sheet.values import Context, Metrics
+from ..pipeline.result import Result
+from .costs import refusals
+from .values import Context, Metrics
 
 
 def facts(result: Result) -> dict[str, str]:

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from rollcast.backtests.atomic import write_whole
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.audit import audit, audited_rows
-from rollcast.backtests.sheet.costs import costs
-from rollcast.backtests.sheet.luck import luck
-from rollcast.backtests.sheet.names import names
-from rollcast.backtests.sheet.page import CHART_LIBRARY, render
-from rollcast.backtests.sheet.performance import Performance, performance
-from rollcast.backtests.sheet.price import price
-from rollcast.backtests.sheet.recipe import alarm, facts, model_name, provenance
-from rollcast.backtests.sheet.skill import skill
-from rollcast.backtests.sheet.tables import FEWEST_BARS
-from rollcast.backtests.sheet.training import training
-from rollcast.backtests.sheet.values import Context, Format, Tile
-from rollcast.backtests.sheet.words import basis_points, number, percent
+from ..atomic import write_whole
+from ..pipeline.result import Result
+from .audit import audit, audited_rows
+from .costs import costs
+from .luck import luck
+from .names import names
+from .page import CHART_LIBRARY, render
+from .performance import Performance, performance
+from .price import price
+from .recipe import alarm, facts, model_name, provenance
+from .skill import skill
+from .tables import FEWEST_BARS
+from .training import training
+from .values import Context, Format, Tile
+from .words import basis_points, number, percent
 
 # The id of a section on the page, which is its variable in the template too → its name in the list of sections.
 SECTIONS = {

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rollcast.backtests.sheet.values import finite
-from rollcast.backtests.sheet.words import number
+from .values import finite
+from .words import number
 
 Range = tuple[float, float]  # the lowest and the highest value of an axis
 Labels = list[tuple[float, str]]  # positions on an axis and the text at each

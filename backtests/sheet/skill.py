@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rollcast.backtests.evidence.skill import rolling_skill
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.scales import number_ticks, padded_range
-from rollcast.backtests.sheet.svg import Chart, Plot, dated_plot, wide_chart
-from rollcast.backtests.sheet.values import Context, Metrics, column
-from rollcast.backtests.sheet.words import number, percent, probability
+from ..evidence.skill import rolling_skill
+from ..pipeline.result import Result
+from .scales import number_ticks, padded_range
+from .svg import Chart, Plot, dated_plot, wide_chart
+from .values import Context, Metrics, column
+from .words import number, percent, probability
 
 Rows = list[tuple[str, str, str]]  # of the table: name, value, what it means
 FEWEST_FORECASTS = 60  # of a rolling IC

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.sheet.scales import number_ticks, padded_range
-from rollcast.backtests.sheet.svg import Chart, Plot
-from rollcast.backtests.sheet.words import number
-from rollcast.backtests.sweep.axes import Axis
-from rollcast.backtests.sweep.result import SweepResult
+from ..sweep.axes import Axis
+from ..sweep.result import SweepResult
+from .scales import number_ticks, padded_range
+from .svg import Chart, Plot
+from .words import number
 
 MOST_LEVELS = 24  # of an axis of a heat map; more are gathered in bins
 MOST_MAPS = 6

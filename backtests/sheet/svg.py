@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rollcast.backtests.sheet.scales import Range, date_ticks, log_ticks, nice_ticks, number_ticks, padded_range, widen
-from rollcast.backtests.sheet.words import number
+from .scales import Range, date_ticks, log_ticks, nice_ticks, number_ticks, padded_range, widen
+from .words import number
 
 WIDTH, WIDE = 420, 860  # units: at 390 pixels, a phone, a label of 12 is ten pixels high; the page is 860 wide
 MOST_POINTS = 640  # of a line; more than the eye or the screen has

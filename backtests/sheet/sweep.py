@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.atomic import write_whole
-from rollcast.backtests.sheet.index import SHEET
-from rollcast.backtests.sheet.page import render
-from rollcast.backtests.sheet.scales import number_ticks, padded_range
-from rollcast.backtests.sheet.surface import surfaces
-from rollcast.backtests.sheet.svg import WIDTH, Chart, Plot, dated_plot, growth_plot, wide_chart
-from rollcast.backtests.sheet.values import Context, Format, Metrics, Tile
-from rollcast.backtests.sheet.words import basis_points, number, percent, probability, text
-from rollcast.backtests.sweep.axes import Axis
-from rollcast.backtests.sweep.nested import Nested
-from rollcast.backtests.sweep.pbo import Overfitting
-from rollcast.backtests.sweep.result import SweepResult
+from ..atomic import write_whole
+from ..sweep.axes import Axis
+from ..sweep.nested import Nested
+from ..sweep.pbo import Overfitting
+from ..sweep.result import SweepResult
+from .index import SHEET
+from .page import render
+from .scales import number_ticks, padded_range
+from .surface import surfaces
+from .svg import WIDTH, Chart, Plot, dated_plot, growth_plot, wide_chart
+from .values import Context, Format, Metrics, Tile
+from .words import basis_points, number, percent, probability, text
 
 PAGE = "sweep.html"
 MOST_DOTS, MOST_ROWS = 600, 25

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 
-from rollcast.backtests.sheet.values import Cells
+from .values import Cells
 
 FEWEST_BARS = 60  # below, one bar's luck moves an annualised figure by more than its size
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.price import log_price_plot
-from rollcast.backtests.sheet.scales import padded_range, tick_format
-from rollcast.backtests.sheet.svg import Chart, dated_plot, wide_chart
-from rollcast.backtests.sheet.values import Context, Tile
-from rollcast.backtests.sheet.words import day, number
-from rollcast.predictors.training_log import Training
+from ...predictors.training_log import Training
+from ..pipeline.result import Result
+from .price import log_price_plot
+from .scales import padded_range, tick_format
+from .svg import Chart, dated_plot, wide_chart
+from .values import Context, Tile
+from .words import day, number
 
 STATES = {
     "forget": "Forget gate: 1 keeps the whole of the old state, 0 drops it",

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.sheet.tables import printable
+from .tables import printable
 
 DASH = "–"
 THIN = "\u202f"  # a narrow space at which no line breaks

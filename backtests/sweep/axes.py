@@ -18,7 +18,7 @@ from typing import get_args, get_origin
 
 import numpy as np
 
-from rollcast.predictors.registry import Registry, parse
+from ...predictors.registry import Registry, parse
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 RANGE = re.compile(rf"({NUMBER}):({NUMBER}):({NUMBER})")

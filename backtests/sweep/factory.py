@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from rollcast.backtests.account.hosts import StrategyClass
-from rollcast.backtests.json_values import Parameters
-from rollcast.backtests.pipeline.strategies import STRATEGIES, check_strategy
-from rollcast.backtests.sweep.points import Point, Sweep
-from rollcast.predictors import Predictor, WalkForward
-from rollcast.predictors.registry import PREDICTORS
+from ...predictors import Predictor, WalkForward
+from ...predictors.registry import PREDICTORS
+from ..account.hosts import StrategyClass
+from ..json_values import Parameters
+from ..pipeline.strategies import STRATEGIES, check_strategy
+from .points import Point, Sweep
 
 
 @dataclass(frozen=True)

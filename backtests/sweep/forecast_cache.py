@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rollcast.backtests.atomic import write_whole
+from ..atomic import write_whole
 
 LIMIT = 1 << 30  # bytes; beyond it the least recently used entries are removed
 MAGIC = b"rollcast forecast 1\n"

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.data.bars import digest
-from rollcast.backtests.pipeline.cache_key import code_of, key_of
-from rollcast.backtests.pipeline.forecasts import check_forecast, predict
-from rollcast.backtests.sweep.factory import Factory
-from rollcast.backtests.sweep.forecast_cache import CachedForecast, ForecastCache
-from rollcast.backtests.sweep.points import ModelKey, Point
-from rollcast.predictors import Predictor, WalkForward
+from ...predictors import Predictor, WalkForward
+from ..data.bars import digest
+from ..pipeline.cache_key import code_of, key_of
+from ..pipeline.forecasts import check_forecast, predict
+from .factory import Factory
+from .forecast_cache import CachedForecast, ForecastCache
+from .points import ModelKey, Point
 
 QUICK = 0.2  # seconds; a forecast that takes longer is cached on disk, and its predictor always examined by the gate
 SAMPLE = 3  # quick predictors that the gate examines: the first, the last and evenly spaced ones between

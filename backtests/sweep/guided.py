@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rollcast.backtests.sweep.axes import Axis
-from rollcast.backtests.sweep.points import Point, Sweep
+from .axes import Axis
+from .points import Point, Sweep
 
 BATCH = 10  # points proposed together; a kill repeats at most these
 WORST = -1e3  # the score of a point without a Sharpe ratio, since Optuna needs a number

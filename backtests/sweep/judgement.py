@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.sweep.axes import Axis, number_of
-from rollcast.backtests.sweep.nested import Nested
-from rollcast.backtests.sweep.pbo import BLOCKS, Overfitting, overfitting
-from rollcast.backtests.sweep.plateau import Plateau, plateau
-from rollcast.backtests.sweep.trade import sharpe_columns
+from .axes import Axis, number_of
+from .nested import Nested
+from .pbo import BLOCKS, Overfitting, overfitting
+from .plateau import Plateau, plateau
+from .trade import sharpe_columns
 
 
 @dataclass(frozen=True)

@@ -14,16 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account import supports
-from rollcast.backtests.account.engine import Account, simulate
-from rollcast.backtests.account.fast_accounts import Prices
-from rollcast.backtests.account.fast_rules import RULES
-from rollcast.backtests.account.hosts import Strategy, class_of
-from rollcast.backtests.account.scores import return_scores
-from rollcast.backtests.json_values import Parameters
-from rollcast.backtests.pipeline.strategies import all_parameters
-from rollcast.strategies.buy_and_hold import BuyAndHold, holding
-from rollcast.strategies.rule import NameRule, NameState
+from ...strategies.buy_and_hold import BuyAndHold, holding
+from ...strategies.rule import NameRule, NameState
+from ..account import supports
+from ..account.engine import Account, simulate
+from ..account.fast_accounts import Prices
+from ..account.fast_rules import RULES
+from ..account.hosts import Strategy, class_of
+from ..account.scores import return_scores
+from ..json_values import Parameters
+from ..pipeline.strategies import all_parameters
 
 COLUMNS = 500  # variants at once, to bound memory
 

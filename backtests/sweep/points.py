@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.strategies import STRATEGIES
-from rollcast.backtests.sweep.axes import Axis, axes_of, constants
-from rollcast.predictors import Learner, WalkForward
-from rollcast.predictors.registry import PREDICTORS
+from ...predictors import Learner, WalkForward
+from ...predictors.registry import PREDICTORS
+from ..pipeline.request import Request
+from ..pipeline.strategies import STRATEGIES
+from .axes import Axis, axes_of, constants
 
 METHODS = ("grid", "sobol", "random", "tpe")
 MOST_POINTS = 200_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.sweep.judgement import Judgement
-from rollcast.backtests.sweep.points import Point, Sweep
+from ..data.bars import bars_per_year
+from .judgement import Judgement
+from .points import Point, Sweep
 
 
 @dataclass(frozen=True)

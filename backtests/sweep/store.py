@@ -25,8 +25,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rollcast.backtests.atomic import remove_drafts, write_whole
-from rollcast.backtests.json_values import plain
+from ..atomic import remove_drafts, write_whole
+from ..json_values import plain
 
 RETURNS = "returns"
 

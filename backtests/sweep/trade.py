@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account import Evaluation, evaluate, supports
-from rollcast.backtests.account.engine import Account, simulate
-from rollcast.backtests.account.hosts import Strategy
-from rollcast.backtests.json_values import Parameters
-from rollcast.strategies.sizing import Ruined
+from ...strategies.sizing import Ruined
+from ..account import Evaluation, evaluate, supports
+from ..account.engine import Account, simulate
+from ..account.hosts import Strategy
+from ..json_values import Parameters
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account.hosts import class_of
-from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.ledger.trial_key import Row, row_of
-from rollcast.backtests.pipeline.recipe import describe, sources_of, span_of, versions
-from rollcast.backtests.pipeline.strategies import all_parameters
-from rollcast.backtests.sweep.factory import Factory
-from rollcast.backtests.sweep.points import Point
+from ..account.hosts import class_of
+from ..data.bars import bars_per_year
+from ..data.table import Loaded
+from ..ledger.trial_key import Row, row_of
+from ..pipeline.recipe import describe, sources_of, span_of, versions
+from ..pipeline.strategies import all_parameters
+from .factory import Factory
+from .points import Point
 
 SCORES = ("sharpe", "cagr", "max_drawdown", "skew", "kurtosis")
 DATA = ("origin", "statements", "findings", "repairs", "pin")

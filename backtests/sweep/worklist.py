@@ -11,19 +11,19 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account import supports
-from rollcast.backtests.data.bars import bars_per_year
-from rollcast.backtests.data.table import Loaded
-from rollcast.backtests.ledger.ledger import Ledger
-from rollcast.backtests.sweep.factory import Factory
-from rollcast.backtests.sweep.forecasts import Forecaster
-from rollcast.backtests.sweep.guided import BATCH, propose
-from rollcast.backtests.sweep.live import SHOWN, Progress, Report
-from rollcast.backtests.sweep.points import Point, Sweep
-from rollcast.backtests.sweep.store import Store
-from rollcast.backtests.sweep.trade import ChunkScores, trade, trade_one
-from rollcast.backtests.sweep.trial_rows import TrialRows
-from rollcast.predictors.executor import Work, execute
+from ...predictors.executor import Work, execute
+from ..account import supports
+from ..data.bars import bars_per_year
+from ..data.table import Loaded
+from ..ledger.ledger import Ledger
+from .factory import Factory
+from .forecasts import Forecaster
+from .guided import BATCH, propose
+from .live import SHOWN, Progress, Report
+from .points import Point, Sweep
+from .store import Store
+from .trade import ChunkScores, trade, trade_one
+from .trial_rows import TrialRows
 
 CHUNK = 250  # points in a chunk; the fast accounts store it as one part, backtrader each point as its own
 MOST_RETURNS = 400_000_000  # of all points together, in memory at once: 3.2 GB

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from rollcast.backtests.atomic import RunFolder
-from rollcast.backtests.comparison import Comparison, Entrant, summarise
-from rollcast.backtests.ledger.trial_key import Row
-from rollcast.backtests.sweep.trial_rows import date_of
-from rollcast.backtests.workspace.workspace import label, ledger_of, write
+from ..atomic import RunFolder
+from ..comparison import Comparison, Entrant, summarise
+from ..ledger.trial_key import Row
+from ..sweep.trial_rows import date_of
+from .workspace import label, ledger_of, write
 
 
 def compare(

@@ -10,24 +10,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from rollcast.backtests.account import supports
-from rollcast.backtests.data.bars import bars_per_year, digest
-from rollcast.backtests.pipeline.cache_key import folder_key
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.sheet.index import SHEET
-from rollcast.backtests.sweep.factory import Factory
-from rollcast.backtests.sweep.forecast_cache import ForecastCache
-from rollcast.backtests.sweep.forecasts import Forecaster
-from rollcast.backtests.sweep.judgement import Judgement, judge
-from rollcast.backtests.sweep.live import Progress, Report, silent
-from rollcast.backtests.sweep.nested import Nested, nested, targets
-from rollcast.backtests.sweep.points import Point, Sweep, name_of
-from rollcast.backtests.sweep.result import SweepResult, Winner
-from rollcast.backtests.sweep.store import Store
-from rollcast.backtests.sweep.trial_rows import TrialRows, date_of
-from rollcast.backtests.sweep.worklist import Worklist
-from rollcast.backtests.workspace.winner_process import Start, run_in_this_process
-from rollcast.backtests.workspace.workspace import ledger_of
+from ..account import supports
+from ..data.bars import bars_per_year, digest
+from ..pipeline.cache_key import folder_key
+from ..pipeline.result import Result
+from ..sheet.index import SHEET
+from ..sweep.factory import Factory
+from ..sweep.forecast_cache import ForecastCache
+from ..sweep.forecasts import Forecaster
+from ..sweep.judgement import Judgement, judge
+from ..sweep.live import Progress, Report, silent
+from ..sweep.nested import Nested, nested, targets
+from ..sweep.points import Point, Sweep, name_of
+from ..sweep.result import SweepResult, Winner
+from ..sweep.store import Store
+from ..sweep.trial_rows import TrialRows, date_of
+from ..sweep.worklist import Worklist
+from .winner_process import Start, run_in_this_process
+from .workspace import ledger_of
 
 
 def run_sweep(

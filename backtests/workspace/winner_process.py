@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rollcast.backtests.pipeline.request import Request
+from ..pipeline.request import Request
 
 # Starts a backtest with its tear sheet in a workspace; returns a function that waits for the run's folder.
 Start = Callable[[Request, Path], Callable[[], Path]]
@@ -30,7 +30,7 @@ _COMMAND = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.workspac
 
 def run_in_this_process(request: Request, out: Path) -> Callable[[], Path]:
     """A `Start` that runs the backtest in this process, when its folder is waited for."""
-    from rollcast.backtests.workspace.workspace import backtest
+    from .workspace import backtest
 
     return lambda: backtest(request, out)[1]
 
@@ -96,7 +96,7 @@ def serve() -> None:
     requests: queue.Queue[tuple[Request, Path] | None] = queue.Queue()
     try:
         threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
-        from rollcast.backtests.sheet.performance import warm
+        from ..sheet.performance import warm
 
         warm()
         while (request := requests.get()) is not None:

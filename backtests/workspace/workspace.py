@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rollcast.backtests.atomic import RunFolder, whole_file
-from rollcast.backtests.evidence.evidence import with_evidence
-from rollcast.backtests.ledger.database import NAME
-from rollcast.backtests.ledger.ledger import Ledger
-from rollcast.backtests.ledger.trial_key import Row
-from rollcast.backtests.pipeline.forecasts import Progress
-from rollcast.backtests.pipeline.request import Request
-from rollcast.backtests.pipeline.result import Result
-from rollcast.backtests.pipeline.universe import symbol_label
-from rollcast.backtests.sheet.index import SHEET, write_index
-from rollcast.backtests.sheet.report import write_report
+from ..atomic import RunFolder, whole_file
+from ..evidence.evidence import with_evidence
+from ..ledger.database import NAME
+from ..ledger.ledger import Ledger
+from ..ledger.trial_key import Row
+from ..pipeline.forecasts import Progress
+from ..pipeline.request import Request
+from ..pipeline.result import Result
+from ..pipeline.universe import symbol_label
+from ..sheet.index import SHEET, write_index
+from ..sheet.report import write_report
 
 
 def backtest(request: Request, out: Path, progress: Progress | None = None) -> tuple[Result, Path]:

@@ -9,6 +9,6 @@ def __getattr__(name: str) -> Any:
     """`check_predictor` and `yield_checks`, which were once here."""
     if name not in ("check_predictor", "yield_checks"):
         raise AttributeError(f"module 'rollcast.predictors.checks' has no attribute {name!r}")
-    from rollcast.predictors.checks import suite
+    from . import suite
 
     return getattr(suite, name)

@@ -15,12 +15,12 @@ from dataclasses import MISSING, fields, is_dataclass, replace
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import COLUMNS, random_walk
-from rollcast.predictors.base import Predictor
-from rollcast.predictors.checks.lookahead import retraining_tolerance
-from rollcast.predictors.checks.lookahead_conformance import LOOK_AHEAD
-from rollcast.predictors.checks.perturbations import changed
-from rollcast.predictors.checks.subject import PROBED, CheckFailed, Subject
+from ..bars import COLUMNS, random_walk
+from ..base import Predictor
+from .lookahead import retraining_tolerance
+from .lookahead_conformance import LOOK_AHEAD
+from .perturbations import changed
+from .subject import PROBED, CheckFailed, Subject
 
 
 def fields_are_parameters(subject: Subject) -> None:

@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 
 import pandas as pd
 
-from rollcast.predictors.bars import random_walk
-from rollcast.predictors.base import Learner
-from rollcast.predictors.checks.lookahead import retraining_tolerance
-from rollcast.predictors.checks.subject import CheckFailed, Subject
-from rollcast.predictors.walk_forward import WalkForward
+from ..bars import random_walk
+from ..base import Learner
+from ..walk_forward import WalkForward
+from .lookahead import retraining_tolerance
+from .subject import CheckFailed, Subject
 
 
 def refit_is_a_fresh_fit(subject: Subject) -> None:

@@ -15,8 +15,8 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import COLUMNS
-from rollcast.predictors.checks.perturbations import PERTURBATIONS, changed, erased, shuffled, truncated
+from ..bars import COLUMNS
+from .perturbations import PERTURBATIONS, changed, erased, shuffled, truncated
 
 Predict = Callable[[pd.DataFrame], pd.Series]
 # Relative to the size of the forecasts. ROUNDING is that of float64 sums over equally many bars; SHORTENED that of

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rollcast.predictors.checks.lookahead import find_leak
-from rollcast.predictors.checks.subject import CheckFailed, Subject
+from .lookahead import find_leak
+from .subject import CheckFailed, Subject
 
 
 def prefix(subject: Subject) -> None:

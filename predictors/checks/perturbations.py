@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import COLUMNS, random_walk
+from ..bars import COLUMNS, random_walk
 
 PRICES, VOLUME = COLUMNS[:4], COLUMNS[4:]
 

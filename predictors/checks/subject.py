@@ -11,11 +11,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import random_walk
-from rollcast.predictors.base import Learner, Predictor
-from rollcast.predictors.checks.lookahead import Leak, Predict, noise_floor, tolerance
-from rollcast.predictors.checks.perturbations import eventful_market
-from rollcast.predictors.walk_forward import WalkForward
+from ..bars import random_walk
+from ..base import Learner, Predictor
+from ..walk_forward import WalkForward
+from .lookahead import Leak, Predict, noise_floor, tolerance
+from .perturbations import eventful_market
 
 PROBED = 30  # bars with a forecast after which the short market is cut, one by one
 LATER = 500  # bars after the warm-up of the long market, which is cut at a few bars

@@ -18,14 +18,14 @@ from typing import Literal
 
 import numpy as np
 
-from rollcast.predictors.bars import random_walk
-from rollcast.predictors.base import Learner, Predictor
-from rollcast.predictors.checks.conformance import ALL
-from rollcast.predictors.checks.learner_conformance import LEARNER_ONLY
-from rollcast.predictors.checks.lookahead import Leak, size_of
-from rollcast.predictors.checks.lookahead_conformance import LOOK_AHEAD
-from rollcast.predictors.checks.subject import PROBED, CheckFailed, Probe, Subject
-from rollcast.predictors.registry import suggest
+from ..bars import random_walk
+from ..base import Learner, Predictor
+from ..registry import suggest
+from .conformance import ALL
+from .learner_conformance import LEARNER_ONLY
+from .lookahead import Leak, size_of
+from .lookahead_conformance import LOOK_AHEAD
+from .subject import PROBED, CheckFailed, Probe, Subject
 
 __all__ = ["LOOK_AHEAD", "Check", "CheckFailed", "Outcome", "Subject", "check_predictor", "yield_checks"]
 

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rollcast.predictors.features import features, lookbacks
-from rollcast.predictors.recurrent import reference
-from rollcast.predictors.recurrent.forward_pass import COLUMN_NAMES, ForwardPass, forward, lag_gradients, net_of
-from rollcast.predictors.recurrent.learner import Recurrent
-from rollcast.predictors.recurrent.learners import LSTM, RNN
-from rollcast.predictors.window import Window
+from ..features import features, lookbacks
+from ..window import Window
+from . import reference
+from .forward_pass import COLUMN_NAMES, ForwardPass, forward, lag_gradients, net_of
+from .learner import Recurrent
+from .learners import LSTM, RNN
 
 ORDER = ("forget", "input", "output", "reset", "update", "candidate", "c", "h")
 STATISTICS = ("mean", "q25", "q50", "q75")

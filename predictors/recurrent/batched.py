@@ -15,11 +15,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from rollcast.predictors.recurrent import fused, graphs, random_numbers
-from rollcast.predictors.recurrent.batched_net import Nets
-from rollcast.predictors.recurrent.jobs import CELLS, Job, Plan, Samples, Trained
-from rollcast.predictors.recurrent.reference import initial_weights
-from rollcast.predictors.recurrent.update import State, Update
+from . import fused, graphs, random_numbers
+from .batched_net import Nets
+from .jobs import CELLS, Job, Plan, Samples, Trained
+from .reference import initial_weights
+from .update import State, Update
 
 # An LSTM of 32 units saves 10 MB for the gradient of 504 samples of 20 steps; the factor 1.5 allows for temporaries.
 BYTES_PER_GATE = 1.5 * 10e6 / (504 * 20 * 4 * 32)

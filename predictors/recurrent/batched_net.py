@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from rollcast.predictors.recurrent.jobs import CELLS, Plan
+from .jobs import CELLS, Plan
 
 # Gates' inputs (C, K, n, G), recurrent weights (C, H, G) and biases (C, G) to the K hidden states, each (C, n, H).
 Recurrence = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], list[torch.Tensor]]

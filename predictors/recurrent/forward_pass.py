@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from rollcast.predictors.recurrent import cells, reference
-from rollcast.predictors.recurrent.jobs import Plan
+from . import cells, reference
+from .jobs import Plan
 
 COLUMN_NAMES = {"c": "cell", "h": "hidden"}  # of states in tables; gates are called as in `cells`
 

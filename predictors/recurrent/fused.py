@@ -20,8 +20,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-from rollcast.predictors.recurrent.batched_net import Recurrence
-from rollcast.predictors.recurrent.jobs import CELLS, Plan
+from .batched_net import Recurrence
+from .jobs import CELLS, Plan
 
 # Powers of two from 16 on; with 64 units the exact kernels spill 20 KB of registers (compiled for an H100).
 SIZES = 16, 32

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rollcast.predictors.recurrent.jobs import CELLS, LOSSES, Job, Plan, Trained
+from .jobs import CELLS, LOSSES, Job, Plan, Trained
 
 BUILDS = ("portable", "avx2", "avx512")  # by what rollcast_level answers
 _DIVERGED = 2

@@ -9,15 +9,15 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors import training_log
-from rollcast.predictors.base import Learner
-from rollcast.predictors.recurrent import pooled, trainer
-from rollcast.predictors.recurrent.ensemble import EnsembleForecast
-from rollcast.predictors.recurrent.jobs import Job, Trained
-from rollcast.predictors.recurrent.settings import RecurrentSettings
-from rollcast.predictors.recurrent.window_jobs import Inputs, walk_forward_jobs, window_jobs
-from rollcast.predictors.training_log import TrainingLog
-from rollcast.predictors.window import Window
+from .. import training_log
+from ..base import Learner
+from ..training_log import TrainingLog
+from ..window import Window
+from . import pooled, trainer
+from .ensemble import EnsembleForecast
+from .jobs import Job, Trained
+from .settings import RecurrentSettings
+from .window_jobs import Inputs, walk_forward_jobs, window_jobs
 
 
 @dataclass
@@ -131,7 +131,7 @@ class Recurrent(RecurrentSettings, Learner):
     ) -> None:
         """Records losses and states in the order of the jobs, whatever the order in which they ended."""
         # In the function, because it imports torch, which a learner does not need.
-        from rollcast.predictors.recurrent.states import block_states
+        from .states import block_states
 
         for position in sorted(nets):
             record: dict[str, object] = {"date": jobs[position].date, "net": order[position][1]}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rollcast.predictors.recurrent.jobs import Plan
-from rollcast.predictors.recurrent.learner import Recurrent
-from rollcast.predictors.validation import at_least, one_of
+from ..validation import at_least, one_of
+from .jobs import Plan
+from .learner import Recurrent
 
 
 @dataclass

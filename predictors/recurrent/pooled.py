@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from rollcast.predictors.recurrent import kernel, trainer
-from rollcast.predictors.recurrent.jobs import Job, Plan, Samples, Trained
+from . import kernel, trainer
+from .jobs import Job, Plan, Samples, Trained
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # torch's defaults, as in cpp/adam.h
 
@@ -63,7 +63,7 @@ def by_kernel(plan: Plan, jobs: Sequence[Job]) -> Trained:
 
 def by_torch(plan: Plan, jobs: Sequence[Job]) -> Trained:
     """The reference implementation: trains on the samples of all slices, stacked as rows of one job."""
-    from rollcast.predictors.recurrent import reference
+    from . import reference
 
     job, samples = stacked(plan, jobs)
     with reference.one_thread():

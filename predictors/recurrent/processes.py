@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from rollcast.predictors.recurrent.jobs import Job, Plan, Trained
+from .jobs import Job, Plan, Trained
 
 _POLL = 0.1  # seconds between two checks for Ctrl-C
 
@@ -59,7 +59,7 @@ def _trimmed(plan: Plan, job: Job) -> Job:
 
 
 def _train_chain(task: tuple[Plan, list[int], list[Job]]) -> list[tuple[int, Trained]]:
-    from rollcast.predictors.recurrent import reference
+    from . import reference
 
     plan, positions, jobs = task
     results: list[tuple[int, Trained]] = []

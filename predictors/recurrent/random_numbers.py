@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rollcast.predictors.recurrent.jobs import Plan
+from .jobs import Plan
 
 WEIGHTS, ORDER, DROPOUT = range(3)
 _MASK = (1 << 64) - 1

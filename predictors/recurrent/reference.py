@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from rollcast.predictors.recurrent import random_numbers
-from rollcast.predictors.recurrent.jobs import Job, Plan, Samples, Trained
+from . import random_numbers
+from .jobs import Job, Plan, Samples, Trained
 
 LAYERS: dict[str, Callable[..., nn.Module]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 

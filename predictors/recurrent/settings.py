@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
-from rollcast.predictors.features import FEATURES, check_features
-from rollcast.predictors.recurrent.jobs import LOSSES, Plan
-from rollcast.predictors.validation import at_least, between, one_of
+from ..features import FEATURES, check_features
+from ..validation import at_least, between, one_of
+from .jobs import LOSSES, Plan
 
 TARGETS = ("standard", "std", "raw")
 

@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from torch import nn
 
-from rollcast.predictors.features import lookbacks
-from rollcast.predictors.recurrent.forward_pass import COLUMN_NAMES, forward
-from rollcast.predictors.recurrent.jobs import Job, Plan
-from rollcast.predictors.recurrent.reference import Net
-from rollcast.predictors.window import Window
+from ..features import lookbacks
+from ..window import Window
+from .forward_pass import COLUMN_NAMES, forward
+from .jobs import Job, Plan
+from .reference import Net
 
 STATES = ("forget", "input", "output", "reset", "update", "c", "h")
 NETS_PER_PASS = 128  # some 80 megabytes with the default net

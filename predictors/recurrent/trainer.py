@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from rollcast.predictors.recurrent import kernel, processes
-from rollcast.predictors.recurrent.jobs import Job, Plan, Trained
+from . import kernel, processes
+from .jobs import Job, Plan, Trained
 
 
 def train(plan: Plan, jobs: Sequence[Job], device: str = "auto") -> Iterator[tuple[int, Trained]]:
@@ -24,7 +24,7 @@ def train(plan: Plan, jobs: Sequence[Job], device: str = "auto") -> Iterator[tup
     """
     resolved = resolve(device)
     if resolved == "cuda":
-        from rollcast.predictors.recurrent import batched
+        from . import batched
 
         return batched.train(plan, jobs, resolved)
     if kernel.available():

@@ -12,8 +12,8 @@ from functools import partial
 
 import torch
 
-from rollcast.predictors.recurrent import graphs
-from rollcast.predictors.recurrent.jobs import Plan
+from . import graphs
+from .jobs import Plan
 
 # (p, first rows, masks) to the mean loss of each window, (C,).
 Loss = Callable[[torch.Tensor, torch.Tensor, Sequence[torch.Tensor]], torch.Tensor]

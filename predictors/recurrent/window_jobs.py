@@ -12,12 +12,12 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from rollcast.predictors.bars import log_returns
-from rollcast.predictors.features import Scale, features
-from rollcast.predictors.recurrent import random_numbers
-from rollcast.predictors.recurrent.jobs import Job, Samples
-from rollcast.predictors.recurrent.settings import RecurrentSettings
-from rollcast.predictors.window import Window
+from ..bars import log_returns
+from ..features import Scale, features
+from ..window import Window
+from . import random_numbers
+from .jobs import Job, Samples
+from .settings import RecurrentSettings
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rollcast.strategies.actions import NO_ACTION, actions_of
+from ..actions import NO_ACTION, actions_of
 
 # What a name's bar is on a date of the panel.
 UNLISTED, BAR, PAUSED, ENDED = 0.0, 1.0, 2.0, 3.0

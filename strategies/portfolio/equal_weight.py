@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rollcast.strategies.rule import Rule, State
+from ..rule import Rule, State
 
 IDLE = 0.005  # of equity: dividends that are put back
 

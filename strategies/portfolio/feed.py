@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rollcast.strategies.feed import ActionFeed, ForecastFeed
+from ..feed import ActionFeed, ForecastFeed
 
 
 class NameFeed(ForecastFeed):

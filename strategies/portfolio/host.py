@@ -8,10 +8,10 @@ from typing import Any
 import backtrader as bt
 import numpy as np
 
-from rollcast.strategies.feed import date_of
-from rollcast.strategies.portfolio.calendar import BAR
-from rollcast.strategies.portfolio.trader import Trader
-from rollcast.strategies.sizing import Book
+from ..feed import date_of
+from ..sizing import Book
+from .calendar import BAR
+from .trader import Trader
 
 
 class PanelStrategy(bt.Strategy):

@@ -14,8 +14,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.optimize import minimize
 
-from rollcast.strategies.rule import CalendarRule, Limits, State
-from rollcast.strategies.sizing import DUST
+from ..rule import CalendarRule, Limits, State
+from ..sizing import DUST
 
 FEWEST = 30  # rows of returns from which a covariance is estimated
 

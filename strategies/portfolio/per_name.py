@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rollcast.strategies.rule import NameRule, NameState, Rule, State
+from ..rule import NameRule, NameState, Rule, State
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from rollcast.strategies.rule import CalendarRule, Limits, State
+from ..rule import CalendarRule, Limits, State
 
 WEIGHTINGS = ("equal", "inverse_volatility")
 WHOLE = 2.0  # Σ|w - w°| where all that was held is sold and as much bought

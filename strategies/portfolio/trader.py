@@ -9,10 +9,10 @@ import datetime
 
 import numpy as np
 
-from rollcast.strategies.portfolio.calendar import BAR, ENDED, UNLISTED
-from rollcast.strategies.portfolio.per_name import PerName
-from rollcast.strategies.rule import Rule, State
-from rollcast.strategies.sizing import Book, changes, refuse_leverage
+from ..rule import Rule, State
+from ..sizing import Book, changes, refuse_leverage
+from .calendar import BAR, ENDED, UNLISTED
+from .per_name import PerName
 
 
 class Trader:
