@@ -67,9 +67,9 @@ def _intervals(evidence: Metrics, result: Result) -> list[Context]:
     ):
         rows.append(_interval(name, scores[key], alone[key], unit))
     for name, key, unit in (("CAGR", "cagr", "percent"), ("Sharpe ratio", "sharpe", "number")):
-        p = difference[f"{key}_p"] if f"{key}_p" in difference else difference[f"p_{key}"]  # as saved before 0.2
         less = math.nan if None in (scores[key], benchmark[key]) else scores[key] - benchmark[key]
-        rows.append(_interval(f"{name} less buy-and-hold's", less, difference[key], unit, probability(p)))
+        p = probability(difference[f"p_{key}"])
+        rows.append(_interval(f"{name} less buy-and-hold's", less, difference[key], unit, p))
     return rows
 
 
