@@ -59,6 +59,10 @@ EDGES = [
     ("forecast", {"forecast": {"r2": 0.0, "cw_p": 0.0499}}, "unclear"),
     ("forecast", {"forecast": {"r2": 0.0, "cw_p": 0.0501}}, "no"),
     ("forecast", {"forecast": {"r2": -1e-9, "cw_p": 0.0501}}, "no"),
+    ("forecast", {"forecast": {"r2": -0.01, "cw_p": 0.0499}}, "unclear"),
+    ("forecast", {"forecast": {"r2": 0.01, "cw_p": 1 - 0.95}}, "unclear"),
+    ("forecast", {"forecast": {"r2": -0.01, "cw_p": 1 - 0.95}}, "no"),
+    ("holding", {"luck": against(1 - 0.95, 0.01)}, "unclear"),
     ("holding", {"luck": against(0.0499, 0.0499)}, "yes"),
     ("holding", {"luck": against(0.0499, 0.0501)}, "unclear"),
     ("holding", {"luck": against(0.0501, 0.0499)}, "unclear"),
@@ -69,6 +73,9 @@ EDGES = [
     ("timing", {"stress": {"random": {"sharpe_rank": 0.9499, "draws": 20}}}, "unclear"),
     ("timing", {"stress": {"random": {"sharpe_rank": 0.5001, "draws": 20}}}, "unclear"),
     ("timing", {"stress": {"random": {"sharpe_rank": 0.5, "draws": 20}}}, "no"),
+    ("timing", {"stress": {"random": {"sharpe_rank": 0.2, "draws": 20}}}, "no"),
+    ("timing", {}, "yes"),
+    ("deflation", {}, "yes"),
     ("deflation", {"luck": {"dsr": 0.95}}, "yes"),
     ("deflation", {"luck": {"dsr": 0.9499}}, "unclear"),
     ("deflation", {"luck": {"dsr": 0.5}}, "unclear"),
@@ -78,6 +85,8 @@ EDGES = [
     ("costs", {"stress": late(1.0, 0.5001)}, "yes"),
     ("costs", {"stress": late(1.0, 0.5)}, "no"),
     ("costs", {"stress": late(0.0, 0.5)}, "no"),
+    ("costs", {"stress": late(-0.5, 0.5)}, "no"),
+    ("costs", {"stress": late(1.0, 0.2)}, "no"),
     ("costs", {"stress": late(0.01, 0.009)}, "yes"),
 ]
 
@@ -117,6 +126,12 @@ SENTENCES = [
         {"forecast": {"r2": -0.0304, "cw_p": 0.000999}},
         "Their squared error is 3.04% larger than that of always forecasting zero, and the chance of knowing nothing "
         "and looking as well is < 0.001 (Clark-West).",
+    ),
+    (
+        "forecast",
+        {"forecast": {"r2": 0.0, "cw_p": 0.001}},
+        "Their squared error is 0.00% larger than that of always forecasting zero, and the chance of knowing nothing "
+        "and looking as well is 0.001 (Clark-West).",
     ),
     (
         "forecast",
