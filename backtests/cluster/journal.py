@@ -74,11 +74,9 @@ class Entry:
     learner: Learner
     windows: Sequence[Window]
     logged: bool
-
-    def __post_init__(self) -> None:
-        self._key: str | None = None
-        self._pending: list[tuple[list[int], ChunkResult]] = []
-        self._last_write = time.monotonic()
+    _key: str | None = None
+    _pending: list[tuple[list[int], ChunkResult]] = field(default_factory=list)
+    _last_write: float = field(default_factory=time.monotonic)
 
     def read(self) -> Iterator[tuple[list[int], ChunkResult]]:
         """The chunks of an earlier process whose windows are all among these; a damaged file is passed over."""

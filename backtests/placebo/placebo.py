@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,10 +101,10 @@ def placebo(
     step = min(pipeline.at_once, at_once or hits or markets)
     seeds = [market_seed(seed, k) for k in range(markets)]
     real = score(pipeline, null, [None]).iloc[0]
-    report, table = _with_offset(progress, pipeline.refits * markets), pd.DataFrame(columns=["seed", *SCORES])
+    refits, table = pipeline.refits, pd.DataFrame(columns=["seed", *SCORES])
     for first in range(0, markets, step):
         batch = seeds[first : first + step]
-        rows = score(pipeline, null, batch, report(pipeline.refits * first))
+        rows = score(pipeline, null, batch, _with_offset(progress, refits * first, refits * markets))
         rows.insert(0, "seed", batch)
         table = rows if table.empty else pd.concat([table, rows], ignore_index=True)
         if hits and (n := _sufficient(real, table, hits, markets)):
@@ -138,13 +137,9 @@ def _ranked(table: pd.DataFrame, name: str) -> np.ndarray:
     return np.nan_to_num(values, nan=0.0, neginf=-np.inf, posinf=np.inf)
 
 
-def _with_offset(progress: Progress | None, total: int) -> Callable[[int], Progress | None]:
-    """From the number of earlier refits: a progress function for a batch, whose reports count all refits."""
-
-    def report(earlier: int) -> Progress | None:
-        return None if progress is None else lambda count, _: progress(earlier + count, total)
-
-    return report
+def _with_offset(progress: Progress | None, earlier: int, total: int) -> Progress | None:
+    """A progress function for a batch, which adds the number of earlier refits and reports the total of all."""
+    return None if progress is None else lambda count, _: progress(earlier + count, total)
 
 
 def _finite(value: float) -> float | None:

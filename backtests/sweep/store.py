@@ -79,10 +79,9 @@ class Store:
 
     def merge(self, rows: pd.DataFrame, returns: pd.DataFrame) -> None:
         """Writes the two tables of the finished sweep."""
-        write_whole(self.folder / "returns.parquet", _parquet(pa.Table.from_pandas(returns)), lasting=False)
-        write_whole(
-            self.folder / "results.parquet", _parquet(pa.Table.from_pandas(rows, preserve_index=False)), lasting=False
-        )
+        tables = {"returns": pa.Table.from_pandas(returns), "results": pa.Table.from_pandas(rows, preserve_index=False)}
+        for name, table in tables.items():
+            write_whole(self.folder / f"{name}.parquet", _parquet(table), lasting=False)
 
     def _parts(self) -> list[Path]:
         return sorted((self.folder / "parts").glob("*.parquet"))

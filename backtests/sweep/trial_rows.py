@@ -51,10 +51,7 @@ class TrialRows:
             "account": base.account.as_dict(),
             "symbol": base.symbol,
             "bars": span_of(bars, self.data.model_bars),
-            "evaluation": {
-                **{"first": self.since, "last": bars.index[-1]},
-                **{"bars": len(bars) - first, "warm_up": first},
-            },
+            "evaluation": {"first": self.since, "last": bars.index[-1], "bars": len(bars) - first, "warm_up": first},
             "source": sources_of(self.factory.template, self.factory.strategy),
             "versions": versions(),
             "data": {name: getattr(self.data, name) for name in DATA},
