@@ -81,7 +81,7 @@ class NameState:
 
 @dataclass(slots=True)
 class State:
-    """What is known of N names at a close; all but `date` and `cash` are (N,).
+    """What is known of N names at a close; all but `date` and `cash` are (N,), and read-only.
 
     date:      of the close.
     forecasts: the latest of each name, expected log(close[t+1]/close[t]); NaN where there is none.
@@ -141,7 +141,10 @@ class NameRule(BaseRule, ABC):
 
     @abstractmethod
     def decide(self, state: NameState) -> float | None:
-        """The weight to hold from the next open on, asked at every close with a forecast; None keeps the last one."""
+        """The weight to hold from the next open on, asked at every close with a forecast; None keeps the last one.
+
+        The run raises ValueError for NaN.
+        """
 
     def target(self, state: NameState) -> float | None:
         """What the host asks at every close: `observe`, and `decide` where there is a forecast."""
@@ -188,7 +191,10 @@ class Rule(BaseRule, ABC):
 
     @abstractmethod
     def decide(self, state: State) -> np.ndarray | None:
-        """The weights, (N,), asked at every close; None keeps the last ones and trades nothing."""
+        """The weights, (N,), asked at every close; None keeps the last ones and trades nothing.
+
+        Weights of names that are not listed are ignored. The run raises ValueError for another shape and for NaN.
+        """
 
     def tolerances(self) -> float | np.ndarray:
         """How far a weight may be from its target, one number or (N,)."""

@@ -41,10 +41,12 @@ class Ruined(ValueError):
 
 
 def refuse_leverage(rule: str, gross: float, leverage: float, present: float, date: datetime.datetime) -> None:
-    """Raises ValueError where the absolute weights a rule wants add up to more than the account may hold.
+    """Raises ValueError where the absolute weights a rule wants add up to more than the account may hold, or to NaN.
 
     Rounding is forgiven, and so is as much as is held at present, to which prices may have carried it.
     """
+    if math.isnan(gross):
+        raise ValueError(f"{rule} wants a weight that is not a number on {date:%Y-%m-%d}; None keeps the last one")
     if gross > max(leverage, present) * (1 + ROUNDING):
         raise ValueError(
             f"{rule} wants weights of {gross:.6g} times the equity on {date:%Y-%m-%d}, and the account may hold "

@@ -44,6 +44,9 @@ class Trader:
         """Tells the rule what is known at this close; all but `date` and `cash` are (N,).
 
         status: UNLISTED, BAR, PAUSED or ENDED.   dividends, splits: of this bar; 0 and 1 where there are none.
+
+        Raises ValueError for weights that are not (N,), or of which one of a listed name is NaN, and for weights beyond
+        the leverage of the account.
         """
         fresh, before = status == BAR, self.closes
         listed = (status != UNLISTED) & (status != ENDED)
@@ -60,14 +63,17 @@ class Trader:
             *(date, self._forecasts, self.closes, growth, self.closes * self._returned, dividends),
             *(fresh, listed, self.due & listed, units, cash),
         )
+        _freeze(state)
         decision = self.rule.decide(state)
         if decision is not None:
-            gross = float(np.abs(decision).sum())
-            if gross > 1:
+            if np.shape(decision) != listed.shape:
+                raise ValueError(f"{self._name} gave weights of shape {np.shape(decision)}, not {listed.shape}")
+            target = np.where(listed, decision, 0.0)
+            gross = float(np.abs(target).sum())
+            if not gross <= 1:  # NaN too
                 present = float(np.abs(state.weights).sum())
                 refuse_leverage(self._name, gross, self.leverage, present, date)
-            self.target = np.where(listed, decision, 0.0)
-            self.due = listed.copy()
+            self.target, self.due = target, listed.copy()
 
     @property
     def _name(self) -> str:
@@ -89,3 +95,9 @@ class Trader:
         self.due = self.due & ~opens
         self.too_small += int(np.sum(traded & (book.units == 0) & (size == 0)))
         return size
+
+
+def _freeze(state: State) -> None:
+    """Makes the arrays of a state read-only: the account and later closes use them too."""
+    for name in ("forecasts", "closes", "growth", "levels", "dividends", "fresh", "listed", "waiting", "units"):
+        getattr(state, name).flags.writeable = False

@@ -63,6 +63,65 @@ def test_weights_beyond_the_account_are_refused_when_decided(strategy, name):
             one()
 
 
+@dataclasses.dataclass
+class Constant(Rule):
+    """The same decision at every close."""
+
+    decision: object = None
+
+    def decide(self, state):
+        return self.decision
+
+
+@pytest.mark.parametrize(
+    ("decision", "message"),
+    [
+        (0.5, r"Constant gave weights of shape \(\), not \(2,\)"),
+        (np.array([0.5]), r"Constant gave weights of shape \(1,\), not \(2,\)"),
+        (np.full(3, 0.1), r"Constant gave weights of shape \(3,\), not \(2,\)"),
+        (np.array([0.5, np.nan]), "Constant wants a weight that is not a number on 2000-01-03"),
+        (np.array([0.5, np.inf]), "Constant wants weights of inf times the equity"),
+    ],
+)
+def test_a_decision_that_is_no_weight_for_each_name_is_refused(decision, message):
+    bars = random_walk(20)
+    panel, table = Panel("two", {"A": bars, "B": bars}), pd.DataFrame(0.01, bars.index, ["A", "B"])
+    for trade in (
+        lambda: simulate_panel(panel, table, Constant(decision=decision)),
+        lambda: replay(Stage(panel), table.to_numpy(), Constant(decision=decision)),
+    ):
+        with pytest.raises(ValueError, match=message):
+            trade()
+
+
+@pytest.mark.parametrize("fractional", [False, True])
+@pytest.mark.parametrize("strategy", [Times, Old])
+def test_a_weight_that_is_not_a_number_is_refused(strategy, fractional, monkeypatch):
+    bars = random_walk(20)
+    monkeypatch.setattr(strategy, "decide", lambda rule, known: np.nan)
+    with pytest.raises(ValueError, match=f"{strategy.__name__} wants a weight that is not a number on 2000-01-03"):
+        simulate(bars, pd.Series(0.01, bars.index), strategy, {}, Account(fractional=fractional))
+
+
+@dataclasses.dataclass
+class Centred(Rule):
+    """Takes the mean off the forecasts in place."""
+
+    def decide(self, state):
+        state.forecasts -= state.forecasts.mean()
+        return np.zeros(2)
+
+
+def test_a_rule_cannot_change_what_later_accounts_trade_on():
+    bars = random_walk(20)
+    panel, table = Panel("two", {"A": bars, "B": bars}), pd.DataFrame({"A": 0.01, "B": 0.02}, bars.index)
+    values = table.to_numpy()
+    for trade in (lambda: simulate_panel(panel, table, Centred), lambda: replay(Stage(panel), values, Centred)):
+        with pytest.raises(ValueError, match="read-only"):
+            trade()
+    assert (values == [0.01, 0.02]).all()
+
+
 def test_borrowed_cash_pays_its_loan_by_calendar_time():
     bars = still(4)
     account = Account(1000, 0, 0, 0, fractional=True, leverage=2, loan_bps=365)
