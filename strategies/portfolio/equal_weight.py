@@ -47,4 +47,6 @@ class EqualWeight(Rule):
             return None
         self.paid = np.zeros(len(share))
         self.bands = np.where(share > 0, 0.0, 1.0)  # the others stay as they are
-        return state.weights + share
+        # No more than lies idle: costs may have taken some of what was paid.
+        idle = max(1.0 - float(state.weights.sum()), 0.0)
+        return state.weights + share * min(1.0, idle / float(share.sum()))
