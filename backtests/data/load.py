@@ -73,7 +73,7 @@ def _prices(table: Table, symbol: str, options: DataOptions) -> _Prices:
 
 def from_bars(bars: pd.DataFrame, overnight: bool = False) -> Loaded:
     """A caller's own bars as `load` would return them: the predictor reads them adjusted and without nights."""
-    return Loaded(bars, for_model(adjusted(bars), overnight), pd.DataFrame(), "given")
+    return Loaded(bars, for_model(adjusted(bars), overnight))
 
 
 def adjusted(bars: pd.DataFrame) -> pd.DataFrame:

@@ -50,8 +50,8 @@ class Loaded:
 
     bars: pd.DataFrame
     model_bars: pd.DataFrame
-    actions: pd.DataFrame
-    origin: str
+    actions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    origin: str = "given"
     statements: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()

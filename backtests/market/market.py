@@ -50,8 +50,8 @@ class Market:
             return cls(name, {name: bars})
         if isinstance(bars, Panel):
             reads = model_bars.bars if isinstance(model_bars, Panel) else bars.bars
-            return cls(bars.name, {s: loaded_of(b, reads[s]) for s, b in bars.bars.items()}, portfolio=True)
-        return cls(name, {name: loaded_of(bars, bars if model_bars is None else model_bars)})
+            return cls(bars.name, {s: Loaded(b, reads[s]) for s, b in bars.bars.items()}, portfolio=True)
+        return cls(name, {name: Loaded(bars, bars if model_bars is None else model_bars)})
 
     @property
     def symbols(self) -> list[str]:
@@ -102,8 +102,3 @@ class Market:
     @property
     def _only(self) -> Loaded:
         return next(iter(self.loaded.values()))
-
-
-def loaded_of(bars: pd.DataFrame, model_bars: pd.DataFrame, origin: str = "given") -> Loaded:
-    """Bars that were not loaded from any source, and what the predictor reads of them."""
-    return Loaded(bars, model_bars, pd.DataFrame(), origin)

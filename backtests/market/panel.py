@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,11 +44,6 @@ class Panel:
         """In the order given."""
         return list(self.bars)
 
-    @property
-    def acts(self) -> bool:
-        """Whether any name carries dividends and splits to book."""
-        return any(actions_of(bars) is not None for bars in self.bars.values())
-
     @cached_property
     def calendar(self) -> pd.DatetimeIndex:
         """Every date on which any symbol has a bar."""
@@ -79,13 +74,20 @@ def load_panel(
     end: str | None = None,
     *,
     adjusted: bool = True,
-    load: Callable[..., pd.DataFrame] = load_bars,
 ) -> Panel:
-    """The panel that `universe` names: a bundled one, `AAPL,MSFT`, a file with a symbol a line (@FILE), or symbols.
+    """The panel of the symbols of a universe, as `symbols_of` takes it, with the bars of `load_bars`.
 
-    load: what makes a symbol into bars, called with the other arguments.
+    Raises what these two raise.
+    """
+    name, symbols = symbols_of(universe)
+    return Panel(name, {symbol: load_bars(symbol, start, end, adjusted=adjusted) for symbol in symbols})
 
-    In a file, what follows a # is a comment. Raises LookupError for an unknown symbol, ValueError for one named twice.
+
+def symbols_of(universe: str | Path | Sequence[str]) -> tuple[str, list[str]]:
+    """The name and the symbols of a bundled universe, `AAPL,MSFT`, a file with a symbol a line (@FILE), or symbols.
+
+    In a file, what follows a # is a comment. Raises ValueError where no symbol is named or one twice, FileNotFoundError
+    for a missing file.
     """
     name, symbols = _named(universe)
     if not symbols:
@@ -93,7 +95,7 @@ def load_panel(
     twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
     if twice:
         raise ValueError(f"{twice[0]} is named twice in {name}")
-    return Panel(name, {symbol: load(symbol, start, end, adjusted=adjusted) for symbol in symbols})
+    return name, symbols
 
 
 def _named(universe: str | Path | Sequence[str]) -> tuple[str, list[str]]:

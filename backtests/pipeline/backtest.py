@@ -129,9 +129,9 @@ def _panel_metrics(forecasts: Forecasts, traded: Simulation | PanelSimulation, a
 def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulation:
     """Buying and holding the market, all names alike, decided at the first forecast."""
     market = forecasts.market
-    if market.portfolio:
-        return simulate_panel(market.panel, forecasts.table, EqualWeight, {}, account)
-    return simulate(market.bars, forecasts.series, BuyAndHold, holding(market.bars), account)
+    strategy: Strategy = EqualWeight if market.portfolio else BuyAndHold
+    parameters = {} if market.portfolio else holding(market.bars)
+    return simulate_market(market, forecasts.table, strategy, parameters, account)[0]
 
 
 def _trading(

@@ -17,7 +17,7 @@ from types import ModuleType
 
 from ... import predictors, strategies
 from ...predictors import Learner, Predictor, WalkForward
-from .. import account as fast
+from .. import account
 from ..installation import source_files
 from ..json_values import plain
 from .recipe import describe, versions
@@ -44,8 +44,8 @@ def code_of(predictor: Predictor | Learner) -> str | None:
 def folder_key(predictor: Predictor, strategy: type, asked: object) -> str:
     """SHA-256 of a sweep: what was asked, the code of the predictor and of the strategy, and the versions."""
     cls = type(predictor.learner if isinstance(predictor, WalkForward) else predictor)
-    ours = [Path(package.__file__ or "").parent for package in (predictors, strategies, fast)]
-    files = {*_own_files(cls), *_own_files(strategy), *(file for folder in ours for file in source_files(folder))}
+    folders = [Path(package.__file__ or "").parent for package in (predictors, strategies, account)]
+    files = {*_own_files(cls), *_own_files(strategy), *(file for folder in folders for file in source_files(folder))}
     return _stamp(files, (versions(), sorted_text(plain(asked))))
 
 

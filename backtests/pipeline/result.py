@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import pandas as pd
 
 from ...predictors.training_log import Training
 from ..atomic import whole_file
+from ..data.table import Loaded
 from ..json_values import Record, write_json
-from ..market.market import Market, loaded_of
+from ..market.market import Market
 from .forecasts import mean_forecast
 
 # Floats as they were written; from pandas 3 on, that is the default and the option is deprecated.
@@ -62,7 +64,7 @@ class Result:
         """`market.model_bars`: what the predictor read, whose returns `forecast` is of."""
         return self.market.model_bars
 
-    @property
+    @cached_property  # a sheet reads it again and again
     def forecast(self) -> pd.Series:
         """The one name's forecasts; of a portfolio the mean of its names' latest ones, (T,)."""
         if self.market.portfolio:
@@ -179,11 +181,11 @@ def _load_market(folder: Path, recipe: Record) -> Market:
     name, span, bars = recipe["symbol"], recipe["bars"], read_file(folder / "bars.parquet")
     if not (folder / "panel.parquet").exists():
         read = _read_model_bars(folder, "model_bars", "seen") if "model_bars" in span else bars
-        return Market(name, {name: loaded_of(bars, read, "saved")})
+        return Market(name, {name: Loaded(bars, read, origin="saved")})
     traded = _by_symbol(read_file(folder / "panel.parquet"))
     differ = any("model_bars" in one for one in span["symbols"].values())
     read = _by_symbol(_read_model_bars(folder, "panel_model_bars", "panel_seen")) if differ else {}
-    names = {symbol: loaded_of(one, read.get(symbol, one), "saved") for symbol, one in traded.items()}
+    names = {symbol: Loaded(one, read.get(symbol, one), origin="saved") for symbol, one in traded.items()}
     return Market(name, names, portfolio=True)
 
 

@@ -6,14 +6,11 @@ import re
 from collections.abc import Callable
 from os.path import isfile
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from ..data.load import is_file
 from ..data.table import Loaded
 from ..market.market import Market
-from ..market.panel import BUNDLED, load_panel
+from ..market.panel import BUNDLED, symbols_of
 
 LONGEST = 60  # letters of a folder's name that come from its symbols
 
@@ -37,16 +34,11 @@ def universe_of(symbol: str) -> str:
 
 
 def load_market(symbol: str, load: Callable[[str], Loaded]) -> Market:
-    """The market a symbol means, each name's bars by `load`. Raises as `load_panel` and `load` do."""
+    """The market a symbol means, each name's bars by `load`. Raises as `symbols_of` and `load` do."""
     if not names_portfolio(symbol):
         return Market(symbol, {symbol: load(symbol)})
-    names: dict[str, Loaded] = {}
-
-    def bars(name: str, *_: Any, **__: Any) -> pd.DataFrame:
-        names[name] = load(name)
-        return names[name].bars
-
-    return Market(load_panel(symbol, load=bars).name, names, portfolio=True)
+    name, symbols = symbols_of(symbol)
+    return Market(name, {one: load(one) for one in symbols}, portfolio=True)
 
 
 def symbol_label(symbol: str) -> str:
