@@ -5,7 +5,8 @@ Notation: T dates of the panel, N names, forecasts (T, N).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -16,13 +17,9 @@ from ..account.replay import Stage, replay
 from ..json_values import Parameters, Values
 from ..pipeline.result import Result
 from .stress import SLOW_DRAWS
-from .variants import LATEST, Outcome, Trade, Variant, offsets, outcomes, unless_ruined
+from .variants import LATEST, Outcome, Variant, offsets, outcomes, unless_ruined
 
 GRID = (0, 1, 2, 5, 10, 20, 50, 200, 1000)  # basis points each way: log growth is all but straight between two
-
-
-# A variant's equity at every close (T,), and the value traded from the first forecast on.
-Run = Callable[[Variant], tuple[np.ndarray, float]]
 
 
 def stress_panel(
@@ -43,15 +40,14 @@ def stress_panel(
     account = account or Account()
     stage = Stage(result.market.panel)
     values = result.forecasts.reindex(result.market.panel.calendar).to_numpy(float)
-    first = len(values) - len(result.history)
-    window = len(values) - first
+    window = len(result.history)
+    trade = partial(_trade, stage, len(values) - window, result.metrics["bars_per_year"])
     return {"engine": "fast"} | outcomes(
         values,
         [late(values, bars) for bars in range(1, LATEST + 1)],
         [turned(values, offset / window) for offset in offsets(window, draws, seed)],
         *(account, GRID),
-        _trade(_replays(stage, first, strategy, parameters or {}), first, result.metrics["bars_per_year"]),
-        _trade(_replays(stage, first, EqualWeight, {}), first, result.metrics["bars_per_year"]),
+        *(partial(trade, strategy, parameters or {}), partial(trade, EqualWeight, {})),
         naive=False,
     )
 
@@ -74,17 +70,14 @@ def turned(values: np.ndarray, share: float) -> np.ndarray:
     return moved
 
 
-def _trade(run: Run, first: int, yearly: int) -> Trade:
+def _trade(
+    stage: Stage, first: int, yearly: int, strategy: Strategy, parameters: Parameters, variants: Sequence[Variant]
+) -> list[Outcome]:
+    """Every variant on the replay, scored from bar `first` on."""
+
     def one(variant: Variant) -> Outcome:
-        equity, traded = run(variant)
-        return Outcome.of(equity[first:], traded, yearly)
+        account = replay(stage, variant.forecast, strategy, parameters, variant.account)
+        traded = np.abs(account.orders[account.orders[:, 0] >= first, 3]).sum()
+        return Outcome.of(account.equity[first:], float(traded), yearly)
 
-    return lambda variants: [unless_ruined(one, variant) for variant in variants]
-
-
-def _replays(stage: Stage, first: int, strategy: Strategy, parameters: Parameters) -> Run:
-    def run(variant: Variant) -> tuple[np.ndarray, float]:
-        done = replay(stage, variant.forecast, strategy, parameters, variant.account)
-        return done.equity, float(np.abs(done.orders[done.orders[:, 0] >= first, 3]).sum())
-
-    return run
+    return [unless_ruined(one, variant) for variant in variants]
