@@ -35,7 +35,7 @@ class TargetStrategy(bt.Strategy):
     def aim(self, target: float) -> None:
         """Sets the target; raises ValueError for NaN and for one beyond the leverage of the account."""
         if not abs(target) <= 1:  # NaN too
-            value = abs(self.position.size) * self.data.close[0]
+            value = math.copysign(1.0, target) * self.position.size * self.data.close[0]
             present = value / self.broker.getvalue()
             refuse_leverage(self.name, abs(target), self.broker.p.leverage, present, date_of(self.data.datetime[0]))
         self.target = target

@@ -43,7 +43,8 @@ class Ruined(ValueError):
 def refuse_leverage(rule: str, gross: float, leverage: float, present: float, date: datetime.datetime) -> None:
     """Raises ValueError where the absolute weights a rule wants add up to more than the account may hold, or to NaN.
 
-    Rounding is forgiven, and so is as much as is held at present, to which prices may have carried it.
+    present: the absolute weights held on the side that is wanted. As much is forgiven, since prices may have carried
+    them there, and so is rounding.
     """
     if math.isnan(gross):
         raise ValueError(f"{rule} wants a weight that is not a number on {date:%Y-%m-%d}; None keeps the last one")

@@ -71,7 +71,7 @@ class Trader:
             target = np.where(listed, decision, 0.0)
             gross = float(np.abs(target).sum())
             if not gross <= 1:  # NaN too
-                present = float(np.abs(state.weights).sum())
+                present = float(np.maximum(np.sign(target) * state.weights, 0.0).sum())
                 refuse_leverage(self._name, gross, self.leverage, present, date)
             self.target, self.due = target, listed.copy()
 

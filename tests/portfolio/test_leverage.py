@@ -122,6 +122,34 @@ def test_a_rule_cannot_change_what_later_accounts_trade_on():
     assert (values == [0.01, 0.02]).all()
 
 
+@dataclasses.dataclass
+class Turns(NameRule):
+    """Short for nineteen closes, then what is wanted once."""
+
+    tolerance: float = 0.9
+    then: float = 0.0
+    closes: int = dataclasses.field(default=0, init=False)
+
+    def decide(self, state):
+        self.closes += 1
+        return -1.0 if self.closes < 20 else self.then if self.closes == 20 else None
+
+
+@pytest.mark.parametrize("account", ["one name", "panel", "replay"])
+def test_what_prices_made_of_a_position_is_forgiven_on_its_own_side_only(account):
+    bars = still(40)
+    bars.iloc[10:, :4] = 115.0  # the short is worth 1.35 times the equity by now
+    forecasts, panel = pd.Series(0.01, bars.index), Panel("one", {"A": bars})
+    trade = {
+        "one name": lambda rule: simulate(bars, forecasts, rule),
+        "panel": lambda rule: simulate_panel(panel, forecasts.to_frame("A"), rule),
+        "replay": lambda rule: replay(Stage(panel), forecasts.to_frame("A").to_numpy(), rule),
+    }[account]
+    trade(Turns(then=-1.3))
+    with pytest.raises(ValueError, match=r"Turns wants weights of 1\.3 times the equity"):
+        trade(Turns(then=1.3))
+
+
 def test_borrowed_cash_pays_its_loan_by_calendar_time():
     bars = still(4)
     account = Account(1000, 0, 0, 0, fractional=True, leverage=2, loan_bps=365)
