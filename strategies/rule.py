@@ -134,7 +134,7 @@ class NameRule(BaseRule, ABC):
     It trades a portfolio too, by a copy for each name with an equal share of the account (`portfolio.per_name`).
     """
 
-    tolerance: float = 0.1
+    tolerance: float = dataclasses.field(default=0.1, kw_only=True)
 
     def observe(self, state: NameState) -> None:  # a rule that reads forecasts only needs none
         """Called at every close, with a forecast or without, before `decide`: for what the rule keeps of the past."""
@@ -187,7 +187,7 @@ class Rule(BaseRule, ABC):
     tolerance: a name is traded only when its weight is further than this, and a millionth, from its target.
     """
 
-    tolerance: float = 0.0
+    tolerance: float = dataclasses.field(default=0.0, kw_only=True)
 
     @abstractmethod
     def decide(self, state: State) -> np.ndarray | None:
@@ -214,7 +214,7 @@ class CalendarRule(Rule):
     Raises ValueError for another period.
     """
 
-    rebalance: str = "bar"
+    rebalance: str = dataclasses.field(default="bar", kw_only=True)
     period: object = dataclasses.field(default=None, init=False, repr=False)  # that it last rebalanced in
 
     def __post_init__(self) -> None:

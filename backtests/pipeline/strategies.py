@@ -49,8 +49,14 @@ def find_strategy(name: str, *, portfolio: bool) -> tuple[StrategyClass, Registr
 def check_strategy(strategy: Strategy, parameters: Parameters, *, portfolio: bool = False) -> None:
     """Holds the parameters of a strategy to their limits, before anything is trained.
 
-    Raises ValueError for a parameter outside its limits, TypeError for a strategy that cannot trade a portfolio.
+    Raises ValueError for a parameter outside its limits, TypeError for what is no strategy and for one that cannot
+    trade a portfolio.
     """
+    if not is_rule(strategy) and not (isinstance(strategy, type) and issubclass(strategy, bt.Strategy)):
+        raise TypeError(
+            f"expected a rule, a class of rules or a class of backtrader strategies, got {strategy!r}; "
+            "rollcast.STRATEGIES.find(name) is the class of a name or a file"
+        )
     if is_rule(strategy):
         rule_of(strategy, parameters)
         return

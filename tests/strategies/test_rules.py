@@ -132,6 +132,22 @@ def test_a_rule_can_be_handed_over_made_and_is_not_changed_by_a_run():
     assert equity[0].equals(equity[1])
 
 
+def test_the_first_parameter_of_a_rule_is_its_own():
+    @dataclasses.dataclass
+    class Scaled(NameRule):
+        factor: float = 1.0
+
+        def decide(self, state):
+            return self.factor
+
+    assert (Scaled(0.5).factor, Scaled(0.5).tolerance, Scaled(0.5, tolerance=0.2).tolerance) == (0.5, 0.1, 0.2)
+
+
+def test_the_name_of_a_strategy_is_no_strategy_and_the_error_says_how_to_find_it():
+    with pytest.raises(TypeError, match=r"got 'long_flat'; rollcast\.STRATEGIES\.find\(name\)"):
+        rollcast.run(load_bars("SPY", "2015", "2016"), EMA(20), "long_flat")
+
+
 def test_a_strategy_written_for_backtrader_goes_on_as_it_was(tmp_path):
     (tmp_path / "old.py").write_text(
         "from rollcast.strategies.base import ForecastStrategy\n"
