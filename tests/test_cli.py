@@ -338,6 +338,7 @@ def test_ctrl_c_stops_within_two_seconds(tmp_path):
     assert stopped(tmp_path) < 2
 
 
+@pytest.mark.slow
 def test_placebo_puts_its_markets_on_the_sheet_and_report_keeps_them(tmp_path):
     arguments = ["placebo", "-P", "sma", "--markets", "12", "--start", "2014", "--end", "2016", "--out", str(tmp_path)]
     printed = good(*arguments)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PATTERN = r"^(?:\.venv/bin/)?python (cli\.py .*?)\s*(?:#.*)?$"
 COMMANDS = list(dict.fromkeys(re.findall(PATTERN, README, flags=re.MULTILINE)))
+SLOW = ("lstm", "sp20", "sweep")
 
 
 def test_the_readme_shows_commands():
@@ -23,7 +24,7 @@ def test_the_readme_shows_commands():
 
 
 @pytest.mark.parametrize(
-    "command", [pytest.param(c, marks=[pytest.mark.slow] if "lstm" in c else []) for c in COMMANDS]
+    "command", [pytest.param(c, marks=[pytest.mark.slow] if any(s in c for s in SLOW) else []) for c in COMMANDS]
 )
 def test_a_command_of_the_readme_runs(command, tmp_path):
     words = [word for word in shlex.split(command) if word != "--open"]

@@ -111,7 +111,7 @@ def work_through(name: str, folder: Path, *, slow: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["contract.md", "writing-a-predictor.md", "config.md", "python-api.md", "portfolios.md"]
+    "name", ["contract.md", "config.md", "portfolios.md", pytest.param("python-api.md", marks=pytest.mark.slow)]
 )
 def test_the_page_works_from_top_to_bottom_but_for_its_tear_sheets(name, tmp_path):
     work_through(name, tmp_path, slow=False)

@@ -63,6 +63,7 @@ def test_an_account_as_of_then_goes_through_a_split_as_the_adjusted_one_does(yah
     assert (apart < 0.001).all(), apart
 
 
+@pytest.mark.slow
 def test_a_portfolio_of_stored_symbols_as_of_then_is_run_verified_and_reported(yahoo, tmp_path):
     get(yahoo, "AAPL")
     get(yahoo, "SPY")

@@ -135,6 +135,7 @@ def run(folder: Path, plugin: Path) -> tuple[bool, float, int]:
     return quick, last, len(log.read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_a_changed_byte_of_a_plugin_or_of_its_helper_is_a_miss(tmp_path):
     plugin, helper = tmp_path / "slow.py", tmp_path / "helper.py"
     helper.write_text("SCALE = 0.1\n")
@@ -178,6 +179,7 @@ def test_strategy_variants_share_a_learners_forecast(tmp_path, monkeypatch):
     assert isinstance(factory.template, WalkForward)
 
 
+@pytest.mark.slow
 def test_schedules_are_scored_from_the_longest_training_on_and_cached_each(tmp_path, monkeypatch):
     monkeypatch.setattr(cache_key, "STARTED", time.time() + 60)  # plugins that other tests wrote are in this process
     sweep = sweep_of(Request("ols-features", start="2016"), [], [], ["train=250|400", "every=21|63"])
