@@ -68,6 +68,12 @@ why.
 * **A leak that begins** after more bars than the checks have, with a symbol, or on a date. `backtest` tests again on
   the bars and with the parameters of the run, at as many bars as a tenth of its time allows, not at all of them.
 * **Other files.** A predictor that reads the disk or the network can know anything.
+* **Code that recognises its examiner.** A predictor that behaves on the checks' markets, or on bars that were cut or
+  changed, and looks ahead on others.
+
+For these there is an alarm: the line of the verdict on whether the skill is of a size that honest forecasts have.
+[metrics.md](metrics.md#plausibility) derives its limits from the size of the bars. A leak that earns less than they
+allow stays unseen.
 
 ## The zoo
 

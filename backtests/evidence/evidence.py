@@ -13,6 +13,7 @@ from . import luck
 from .bootstrap import difference, intervals
 from .luck import TrialCount
 from .panel_stress import stress_panel
+from .plausibility import plausibility
 from .skill import skill
 from .stress import stress
 from .verdict import conclusion, verdict
@@ -31,14 +32,15 @@ def with_evidence(
 
     trials: how many were made on these bars, as `Ledger.trials` counts them.
     """
-    metrics = dict(result.metrics)
+    account, metrics = account or Account(), dict(result.metrics)
     metrics["forecast"] = skill(result.forecast, result.model_bars["close"].loc[result.forecast.index[0] :])
+    metrics["plausibility"] = plausibility(metrics, result.returns, account.interest_bps)
     metrics["luck"] = luck_of(result, trials)
     if result.market.portfolio:
-        metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account or Account())
+        metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account)
     else:
         forecast = result.forecast.reindex(result.bars.index)
-        metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account or Account())
+        metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account)
     entries = verdict(metrics, result.recipe)
     metrics["verdict"], metrics["conclusion"] = entries, conclusion(entries)
     return replace(result, metrics=metrics)

@@ -17,6 +17,7 @@ def verdict(metrics: Record, recipe: Record) -> list[Entry]:
     across = metrics.get("panel")
     return [
         _look_ahead(recipe["look_ahead"]),
+        _plausibility(metrics),
         _ranks(across) if across and across["dates"] else _forecast(metrics["forecast"]),
         _holding(metrics["strategy"], metrics["benchmark"], metrics["luck"]["against_hold"]),
         _timing(metrics["stress"]["random"]),
@@ -30,6 +31,8 @@ def conclusion(entries: list[Entry]) -> str:
     yes = {entry["check"] for entry in entries if entry["answer"] == "yes"}
     if "look-ahead" not in yes:
         return "This predictor looks ahead. Nothing below is evidence of anything."
+    if "plausibility" not in yes:
+        return "This is too good to be true. Look for a leak before you trust anything below."
     if len(yes) == len(entries):
         return "Every check here is passed. That is rare: look for what the checks cannot see before you trust it."
     edge = bool(yes & {"holding", "timing"})
@@ -48,6 +51,34 @@ def _look_ahead(found: Record) -> Entry:
     answer = "yes" if found["passed"] else "no"
     sentence = f"Look-ahead: {found['finding']}."
     return _entry("look-ahead", answer, sentence, "recipe")
+
+
+def _plausibility(metrics: Record) -> Entry:
+    """The alarm for skill that honest forecasts do not have, and what to look for."""
+    limits, skill, across = metrics["plausibility"], metrics["forecast"], metrics.get("panel")
+    measures = {
+        "ic": f"the forecasts' correlation with the next returns is {_number(skill['ic']):.2f}",
+        "rank_ic": f"their rank correlation across names is {_number(across['rank_ic']['mean']):.2f}" if across else "",
+        "hit_rate": f"their sign is right in {_number(skill['hit_rate']):.0%}",
+        "sharpe": f"the Sharpe ratio is {_ratio(limits['sharpe'])}",
+    }
+    bounds = (
+        f"a correlation of {limits['ic_limit']:.2f}, {limits['hit_rate_limit']:.0%} of signs right or a Sharpe ratio "
+        f"of {limits['sharpe_limit']:.1f}"
+    )
+    if not limits["beyond"]:
+        return _entry("plausibility", "yes", f"Nothing is surely beyond {bounds}.", "skill")
+    what = _sentence(" and ".join(measures[name] for name in limits["beyond"]))
+    sentence = (
+        f"Too good: look for a leak. {what}; honest forecasts of such bars do not reach {bounds}. Look for columns "
+        "that already hold the future, other data joined by a date on which it was not known yet, and weights or lists "
+        "made with these bars in sight."
+    )
+    return _entry("plausibility", "no", sentence, "skill")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _forecast(skill: Record) -> Entry:
@@ -134,6 +165,7 @@ def _costs(stress: Record) -> Entry:
 
 QUESTIONS = {
     "look-ahead": "Was it kept from seeing the future?",
+    "plausibility": "Is its skill of a size that honest forecasts have?",
     "forecast": "Are the forecasts better than no forecast?",
     "holding": "Does it beat buying and holding, after costs?",
     "timing": "Does it beat its own forecasts at random times?",

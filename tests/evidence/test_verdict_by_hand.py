@@ -9,13 +9,14 @@ import pytest
 
 from rollcast.backtests.evidence.verdict import QUESTIONS, conclusion, verdict
 
-CHECKS = ["look-ahead", "forecast", "holding", "timing", "deflation", "costs"]
+CHECKS = ["look-ahead", "plausibility", "forecast", "holding", "timing", "deflation", "costs"]
 
 
 def metrics(**changes: Any) -> dict[str, Any]:
     """Metrics that pass every check, but for these changes: `luck={"dsr": 0.2}`."""
     good: dict[str, Any] = {
-        "forecast": {"r2": 0.012, "cw_p": 0.001},
+        "plausibility": {"ic_limit": 0.2, "hit_rate_limit": 0.56, "sharpe": 2.0, "sharpe_limit": 3.8, "beyond": []},
+        "forecast": {"r2": 0.012, "cw_p": 0.001, "ic": 0.1, "hit_rate": 0.54},
         "strategy": {"cagr": 0.3, "sharpe": 2.0},
         "benchmark": {"cagr": 0.1, "sharpe": 0.6},
         "luck": {
@@ -201,7 +202,7 @@ def test_the_sentence_says_the_numbers(check, changes, sentence):
 
 
 def test_each_answer_points_to_the_section_that_shows_it():
-    sections = ["recipe", "skill", "performance", "luck", "luck", "costs"]
+    sections = ["recipe", "skill", "skill", "performance", "luck", "luck", "costs"]
     assert [entry(check)["section"] for check in CHECKS] == sections
     assert entry("timing", stress={"random": {"sharpe_rank": None, "draws": 0}})["section"] == "luck"
     assert entry("look-ahead", passed=False)["answer"] == "no"
@@ -217,26 +218,30 @@ INFORMED = "The forecasts carry information, and the result is more than luck; b
 CONCLUSIONS = [
     (CHECKS[1:], "This predictor looks ahead. Nothing below is evidence of anything."),
     (
+        [check for check in CHECKS if check != "plausibility"],
+        "This is too good to be true. Look for a leak before you trust anything below.",
+    ),
+    (
         CHECKS,
         "Every check here is passed. That is rare: look for what the checks cannot see before you trust it.",
     ),
-    (["look-ahead", "forecast", "deflation", "holding"], INFORMED),
-    (["look-ahead", "forecast", "deflation", "timing", "costs"], INFORMED),
+    (["look-ahead", "plausibility", "forecast", "deflation", "holding"], INFORMED),
+    (["look-ahead", "plausibility", "forecast", "deflation", "timing", "costs"], INFORMED),
     (
-        ["look-ahead", "forecast", "deflation", "costs"],
+        ["look-ahead", "plausibility", "forecast", "deflation", "costs"],
         "The forecasts carry some information, but this result could be luck.",
     ),
     (
-        ["look-ahead", "forecast", "holding", "timing"],
+        ["look-ahead", "plausibility", "forecast", "holding", "timing"],
         "The forecasts carry some information, but this result could be luck.",
     ),
     (
-        ["look-ahead", "timing", "deflation"],
+        ["look-ahead", "plausibility", "timing", "deflation"],
         "It was in the market at better times than chance chooses, but its forecasts are no better than none.",
     ),
-    (["look-ahead", "deflation"], EARNED),
-    (["look-ahead", "deflation", "costs"], EARNED),
-    (["look-ahead", "costs"], "There is no evidence here of more than luck."),
+    (["look-ahead", "plausibility", "deflation"], EARNED),
+    (["look-ahead", "plausibility", "deflation", "costs"], EARNED),
+    (["look-ahead", "plausibility", "costs"], "There is no evidence here of more than luck."),
 ]
 
 
