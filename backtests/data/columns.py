@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...predictors.registry import suggest
 
@@ -26,6 +26,12 @@ NAMES: dict[str, tuple[str, ...]] = {
     "dividend": ("dividends", "dividend", "divcash", "dividendamount", "exdividend"),
     "split": ("stocksplits", "split", "splits", "splitfactor", "splitratio", "splitcoefficient"),
 }  # fmt: skip
+# bare letters, which are tickers too (C, V, L): taken for these columns only where all four prices are so named
+LETTERS = ("o", "h", "l", "c", "v")
+SYMBOLS = (
+    "symbol", "ticker", "tickers", "code", "instrument", "contract", "secid", "isin", "pair", "asset", "stock",
+    "company", "name",
+)  # fmt: skip
 KLINES = ("date", "open", "high", "low", "close", "volume", "close time")
 ROLES = tuple(NAMES)
 
@@ -84,11 +90,13 @@ def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[st
     columns: role → name or position that the caller chose, which override. Raises ValueError for two columns of one
     name, and for a chosen column that is not there.
     """
-    reduced = [re.sub(r"^\d+(?=[a-z])|[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s*", "", name.lower())) for name in header]
+    reduced = [_reduced(name) for name in header]
     places: dict[str, int] = {}
     statements = []
+    letters = set(LETTERS[:4]) <= set(reduced)
     for role, names in NAMES.items():
-        matches = [place for name in names for place, text in enumerate(reduced) if text == name]
+        known = [name for name in names if letters or name not in LETTERS]
+        matches = [place for name in known for place, text in enumerate(reduced) if text == name]
         matches += [
             place for place, text in enumerate(reduced) if role == "volume" and re.fullmatch("volume[a-z]+", text)
         ]
@@ -96,15 +104,56 @@ def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[st
             places[role] = matches[0]
             if role != "date" and reduced.count(reduced[matches[0]]) > 1:
                 raise ValueError(f"two columns are called {header[matches[0]]!r}; say which with --column {role}=PLACE")
+    if "date" not in places and "time" not in reduced and not header[0].strip():
+        places["date"] = 0
+        statements.append("the dates are the first column, which has no name")
     if "time" in reduced and places.get("date") != reduced.index("time"):
         places["time"] = reduced.index("time")
     for role, name in columns.items():
         places[role] = _place(name, header, role)
         statements.append(f"{role} is the column {name!r}, as asked")
     for role, place in places.items():
-        if role not in columns and reduced[place] not in (role, role.replace("_", ""), "datetime", "timestamp"):
+        if role not in columns and reduced[place] not in ("", role, role.replace("_", ""), "datetime", "timestamp"):
             statements.append(f"{role} is the column {header[place]!r}")
     return places, statements
+
+
+def _reduced(name: str) -> str:
+    """A column's name as `NAMES` has it: without a number before it, in lower case, letters and digits alone."""
+    return re.sub(r"^\d+(?=[a-z])|[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s*", "", name.lower()))
+
+
+def known_names(header: Sequence[str]) -> int:
+    """How many of the names are those of a known column."""
+    return sum(any(_reduced(name) in names for names in NAMES.values()) for name in header)
+
+
+def symbol_places(header: Sequence[str]) -> list[int]:
+    """The positions of columns that say which symbol a row is of."""
+    return [place for place, name in enumerate(header) if _reduced(name) in SYMBOLS]
+
+
+def refuse_symbols(columns: Mapping[str, Sequence[str]]) -> None:
+    """Raises ValueError where a column that says which symbol a row is of, name → cells, has several."""
+    for name, cells in columns.items():
+        symbols = list(dict.fromkeys(cells))
+        if len(symbols) > 1:
+            more = ", …" if len(symbols) > 5 else ""
+            raise ValueError(
+                f"the column {name!r} has {len(symbols):,} values ({', '.join(symbols[:5])}{more}), and a series is of "
+                "one symbol; save each in a file of its own"
+            )
+
+
+def with_tick_volume(layout: Layout, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Layout:
+    """The layout with MetaTrader's number of ticks for the volume, where that is zero in every row."""
+    ticks = [place for place, name in enumerate(header) if _reduced(name) in ("tickvol", "tickvolume")]
+    volume = layout.places.get("volume")
+    if not ticks or volume is None or volume in ticks or any(row[volume].strip("0.") for row in rows):
+        return layout
+    statement = f"volume is the column {header[ticks[0]]!r}; {header[volume]!r} is zero in every row"
+    others = [sentence for sentence in layout.statements if not sentence.startswith("volume is")]
+    return replace(layout, places=layout.places | {"volume": ticks[0]}, statements=[*others, statement])
 
 
 def _place(name: str, header: Sequence[str], role: str) -> int:

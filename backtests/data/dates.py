@@ -132,6 +132,7 @@ def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Sta
     form = forms[0] if len(forms) == 1 else _day_or_month(dates, forms)
     days = pd.to_datetime(dates, format=form, errors="coerce")
     _refuse(column, days.isna().to_numpy(), f"is not a date of the form {form}")
+    days = _in_the_past(days) if "%y" in form else days
     wall = pd.DatetimeIndex(days + _times(column, parts))
     statements = [f"dates read as {form}"] if len(forms) > 1 or "%b" in form else []
     offsets = parts["zone"].dropna()
@@ -140,6 +141,11 @@ def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Sta
     _refuse(column, parts["zone"].isna().to_numpy(), "has no time zone, and others have")
     spans = {zone: _offset(zone) for zone in offsets.unique()}
     return Stamps(wall, pd.TimedeltaIndex(parts["zone"].map(spans)), statements)
+
+
+def _in_the_past(days: pd.Series) -> pd.Series:
+    """Days of years in two digits, of which 62 is 1962 as long as 2062 is in the future."""
+    return days.where(days <= pd.Timestamp.now() + pd.Timedelta(days=1), days - pd.DateOffset(years=100))
 
 
 def _day_or_month(dates: pd.Series, forms: tuple[str, ...]) -> str:
@@ -209,8 +215,9 @@ def _exactly(column: pd.Series, form: str) -> Stamps:
     except ValueError as error:
         raise ValueError(f"--date-format {form}: {error}") from None
     _refuse(column, dates.isna().to_numpy(), f"is not a date of the form {form}")
-    wall = pd.DatetimeIndex(dates)
-    return Stamps(wall.tz_localize(None), _zero(len(wall)) if zoned else None, [f"dates read as {form}"])
+    wall = pd.DatetimeIndex(dates.dt.tz_localize(None))
+    wall = pd.DatetimeIndex(_in_the_past(pd.Series(wall))) if "%y" in form else wall
+    return Stamps(wall, _zero(len(wall)) if zoned else None, [f"dates read as {form}"])
 
 
 def _zero(n: int) -> pd.TimedeltaIndex:

@@ -114,6 +114,11 @@ def _backwards(rows: pd.DataFrame) -> np.ndarray:
     return np.r_[False, np.diff(rows.index.asi8) < 0]
 
 
+def _future(rows: pd.DataFrame) -> np.ndarray:
+    """Rows dated after tomorrow, which in some time zone is today."""
+    return np.asarray(rows.index > pd.Timestamp.now() + pd.Timedelta(days=1))
+
+
 def _prices(rows: pd.DataFrame) -> np.ndarray:
     """All price columns of a table, (T, P), in the order open, high, low, close, adj_close."""
     present = [price for price in (*PRICES, "adj_close") if price in rows]
@@ -158,6 +163,7 @@ def _bad_volume(rows: pd.DataFrame) -> np.ndarray:
 # what stops a backtest: the name of the check, its message, the rows that fail it
 FATAL: tuple[tuple[str, str, Where], ...] = (
     ("date", "a bar has no date", _undated),
+    ("future", "a bar lies in the future", _future),
     ("duplicates", "bars share a date with an earlier one", lambda rows: np.asarray(rows.index.duplicated())),
     ("unsorted", "bars stand after later ones", _backwards),
     ("missing", "a price is missing", _missing),
@@ -169,6 +175,7 @@ FATAL: tuple[tuple[str, str, Where], ...] = (
 # in the order in which they must be made: the message, the rows, the repair
 REPAIRS: tuple[tuple[str, Where, Mend], ...] = (
     ("dropped bars without a date", _undated, _drop),
+    ("dropped for a date in the future", _future, _drop),
     ("sorted by date; these stood after later ones", _backwards, _sort),
     ("dropped for a later bar of the same date", lambda rows: np.asarray(rows.index.duplicated(keep="last")), _drop),
     ("dropped for a price that is missing", _missing, _drop),

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .columns import ROLES, Layout, find_layout
+from .columns import ROLES, Layout, find_layout, known_names, refuse_symbols, symbol_places, with_tick_volume
 from .dates import BadDate, Stamps, exchange_time, parse_dates
-from .numbers import decimal_mark, parse_numbers
+from .numbers import decimal_mark, parse_numbers, refuse_fractions
 from .options import DataOptions
 from .table import PRICES, Table
-from .text import Cells, read_cells
+from .text import read_cells
 
 EXCEL = (".xlsx", ".xls", ".ods")
 
@@ -51,6 +51,10 @@ def _text(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, l
     cells = read_cells(path)
     try:
         layout = find_layout(cells.rows, options.columns)
+        if layout.header:
+            header, data = cells.rows[layout.header - 1], cells.rows[layout.header :]
+            refuse_symbols({header[place]: [row[place] for row in data] for place in symbol_places(header)})
+            layout = with_tick_volume(layout, header, data)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     rows, lines = cells.rows[layout.header :], cells.lines[layout.header :]
@@ -60,7 +64,7 @@ def _text(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, l
     _refuse_ragged(path, rows, lines, width, layout)
     columns = {role: [row[place] for row in rows] for role, place in layout.places.items()}
     index, of_dates = _dates(path, columns, lines, layout, options)
-    values, of_numbers = _numbers(path, columns, lines, cells, options.decimal)
+    values, of_numbers = _numbers(path, columns, lines, cells.delimiter, options.decimal)
     table = _complete(pd.DataFrame(values, index=index.rename("date")), path)
     return table, np.array(lines), [*cells.statements, *layout.statements, *of_dates, *of_numbers]
 
@@ -105,7 +109,9 @@ def bar_closes(
     index, statements = exchange_time(stamps, zone)
     distance = pd.Series(index.sort_values()).diff()
     step = distance[distance > pd.Timedelta(0)].median()
-    daily = len(index) > 1 and step >= pd.Timedelta(hours=23) and index.normalize().is_unique
+    # A day that is still running may stand there twice, once with the time of its last trade.
+    twice = int(index.normalize().duplicated().sum())
+    daily = len(index) > 1 and step >= pd.Timedelta(hours=23) and twice <= len(index) // 20
     if daily:
         if (index != index.normalize()).any():
             statements = [*statements, "the time of day of daily bars was dropped"]
@@ -122,11 +128,12 @@ def bar_closes(
 
 
 def _numbers(
-    path: Path, columns: dict[str, list[str]], lines: list[int], cells: Cells, decimal: str | None
+    path: Path, columns: dict[str, list[str]], lines: list[int], delimiter: str, decimal: str | None
 ) -> tuple[dict[str, np.ndarray], list[str]]:
     """The values of the columns, and the statement about the decimal mark where it is not plainly a point."""
     try:
-        mark, statement = (decimal, None) if decimal else decimal_mark(list(columns.values()), cells.delimiter, lines)
+        refuse_fractions([columns[role] for role in PRICES if role in columns], lines)
+        mark, statement = (decimal, None) if decimal else decimal_mark(columns, delimiter, lines)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     values = {}
@@ -144,25 +151,41 @@ def _parquet(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray
     except Exception as error:  # pyarrow raises many kinds
         raise ValueError(f"{path.name} is not a whole Parquet file: {str(error).splitlines()[0]}") from None
     if isinstance(frame.columns, pd.MultiIndex):
-        frame.columns = frame.columns.get_level_values(0)
+        frame.columns = _prices_level(frame.columns, path)
     if not isinstance(frame.index, pd.RangeIndex):
-        frame = frame.reset_index(names=frame.index.name or "date")
+        frame = frame.reset_index(names=[str(name or "date") for name in frame.index.names])
     names = [str(name) for name in frame.columns]
     try:
         layout = find_layout([names], options.columns)
+        refuse_symbols({names[place]: _texts(frame.iloc[:, place]) for place in symbol_places(names)})
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
     if frame.empty:
         raise ValueError(f"{path.name}: there are columns and no rows")
     lines = np.arange(1, len(frame) + 1)
     index, of_dates = _parquet_dates(frame.iloc[:, layout.places["date"]], options)
-    values = {
-        role: _floats(frame.iloc[:, place], path, role)
-        for role, place in layout.places.items()
-        if role not in ("date", "time")
-    }
+    columns = {role: frame.iloc[:, place] for role, place in layout.places.items() if role not in ("date", "time")}
+    texts = {role: _texts(column) for role, column in columns.items() if column.dtype.kind not in "fiub"}
+    parsed, of_numbers = _numbers(path, texts, list(lines), "", options.decimal)
+    values = {role: parsed[role] if role in texts else column.to_numpy(float) for role, column in columns.items()}
     table = _complete(pd.DataFrame(values, index=index.rename("date")), path)
-    return table, lines, [*layout.statements, *of_dates]
+    return table, lines, [*layout.statements, *of_dates, *of_numbers]
+
+
+def _prices_level(columns: pd.MultiIndex, path: Path) -> list[str]:
+    """The names of the columns of a frame with symbols above or below them, as yfinance's.
+
+    Raises ValueError for several symbols.
+    """
+    levels = [[str(name) for name in columns.get_level_values(n)] for n in range(columns.nlevels)]
+    names = max(levels, key=known_names)
+    for symbols in levels:
+        if symbols is not names and len(set(symbols)) > 1:
+            raise ValueError(
+                f"{path.name} holds {len(set(symbols))} symbols ({', '.join(list(dict.fromkeys(symbols))[:5])}); save "
+                "one symbol a file"
+            )
+    return names
 
 
 def _parquet_dates(column: pd.Series, options: DataOptions) -> tuple[pd.DatetimeIndex, list[str]]:
@@ -183,18 +206,9 @@ def _parquet_dates(column: pd.Series, options: DataOptions) -> tuple[pd.Datetime
     return bar_closes(Stamps(wall, offset, []), None, "close", zone)
 
 
-def _floats(column: pd.Series, path: Path, role: str) -> np.ndarray:
-    """The numbers of a column of a Parquet file, parsed where they are texts.
-
-    Raises ValueError for the first text that is no number.
-    """
-    if column.dtype.kind in "fiub":
-        return column.to_numpy(float)
-    texts = ["" if pd.isna(value) else str(value) for value in column]
-    values, wrong = parse_numbers(texts)
-    if wrong is not None:
-        raise ValueError(f"{path.name}, row {wrong + 1}: {role} {texts[wrong]!r} is not a number")
-    return values
+def _texts(column: pd.Series) -> list[str]:
+    """The cells of a column as a text file would have them."""
+    return ["" if pd.isna(value) else str(value) for value in column]
 
 
 def _complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:

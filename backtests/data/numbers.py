@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+
+from .table import PRICES
 
 MISSING = {"", "-", "--", "—", "n/a", "na", "nan", "null", "none", "nil", "#n/a", "."}
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
@@ -14,40 +16,66 @@ SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _DECORATION = re.compile(r"[\s\u00a0\u202f\u2009\u2019'$€£¥₿]|USDT?|EUR|GBP|CHF|JPY")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _EITHER = re.compile(r"\d{1,3}([.,])\d{3}")
+_FRACTION = re.compile(r"\d{1,3}'([0-2]\d|3[01])[0-9+]?")  # 32nds, and eighths of them
 
 
-def decimal_mark(columns: Sequence[Sequence[str]], delimiter: str, lines: Sequence[int]) -> tuple[str, str | None]:
+def decimal_mark(columns: Mapping[str, Sequence[str]], delimiter: str, lines: Sequence[int]) -> tuple[str, str | None]:
     """The decimal mark of a file, and a statement where it is not plainly a point.
 
-    columns: the cells of each; delimiter: between cells; lines: the line of the file of each row.
+    columns: role → its cells; delimiter: between cells; lines: the line of the file of each row.
 
-    Raises ValueError, with the row, where cells contradict each other, or where 1,234 can be read in two ways.
+    Raises ValueError, with the row, where cells contradict each other, or where a price such as 1,234 can be read in
+    two ways and nothing else decides: with a comma in any file, with a point in one of `;`, where a comma is usual.
     """
     votes: dict[str, str] = {}
-    doubtful = ""
-    for text in dict.fromkeys(text for column in columns for text in column if "." in text or "," in text):
+    doubtful: dict[str, str] = {}
+    cells = [column for role, column in columns.items() if role in PRICES] + [*columns.values()]
+    for text in dict.fromkeys(text for column in cells for text in column if "." in text or "," in text):
         cell = _DECORATION.sub("", text).rstrip("%KkMmBbTt").lstrip("+-(").rstrip(")")
         mark = _vote(cell)
         if mark:
             votes.setdefault(mark, text)
-        elif "," in cell and _EITHER.fullmatch(cell):
-            doubtful = doubtful or text
+        elif _EITHER.fullmatch(cell):
+            doubtful.setdefault("," if "," in cell else ".", text)
     if len(votes) == 2:
+        rows = {mark: _row(text, columns.values(), lines) for mark, text in votes.items()}
         raise ValueError(
-            f"the decimal mark is a point in {votes['.']!r}, row {_row(votes['.'], columns, lines)}, and a comma in "
-            f"{votes[',']!r}, row {_row(votes[','], columns, lines)}; say which with --decimal"
+            f"the decimal mark is a point in {votes['.']!r}, row {rows['.']}, and a comma in {votes[',']!r}, row "
+            f"{rows[',']}; say which with --decimal"
         )
     if "," in votes:
         return ",", f"decimal comma, as in {votes[',']!r}"
-    if "." not in votes and doubtful and delimiter == ";":
+    if not votes:
+        _refuse_both(columns, doubtful, delimiter, lines)
+    return ".", f"commas separate thousands, as in {doubtful[',']!r}" if "," in doubtful else None
+
+
+def _refuse_both(
+    columns: Mapping[str, Sequence[str]], doubtful: Mapping[str, str], delimiter: str, lines: Sequence[int]
+) -> None:
+    """Raises ValueError for a price that can be read in two ways; doubtful: mark → a text with it."""
+    prices = [column for role, column in columns.items() if role in PRICES]
+    for mark, text in doubtful.items():
+        if (mark == "," or delimiter == ";") and any(text in column for column in prices):
+            whole = re.sub(r"[.,]", "", text)
+            raise ValueError(
+                f"{text!r}, row {_row(text, prices, lines)}, is {whole} with thousands apart, or "
+                f"{text.replace(',', '.')} with a decimal {'comma' if mark == ',' else 'point'}; say which with "
+                "--decimal , or --decimal ."
+            )
+
+
+def refuse_fractions(prices: Sequence[Sequence[str]], lines: Sequence[int]) -> None:
+    """Raises ValueError for a price such as 112'045, which is 112,045 or 112 and 4.5/32, where no price decides."""
+    quoted = [text for column in prices for text in column if "'" in text]
+    if quoted and all(_FRACTION.fullmatch(text.strip()) for text in quoted):
         raise ValueError(
-            f"{doubtful!r}, row {_row(doubtful, columns, lines)}, can be read with a decimal comma or a thousands "
-            "comma; say which with --decimal"
+            f"{quoted[0]!r}, row {_row(quoted[0], prices, lines)}, has an apostrophe between thousands or before "
+            "32nds; write prices as decimals"
         )
-    return ".", f"commas separate thousands, as in {doubtful!r}" if doubtful else None
 
 
-def _row(text: str, columns: Sequence[Sequence[str]], lines: Sequence[int]) -> int:
+def _row(text: str, columns: Iterable[Sequence[str]], lines: Sequence[int]) -> int:
     """The first line of the file with this cell."""
     return min(lines[column.index(text)] for column in columns if text in column)
 

@@ -32,7 +32,7 @@ BAD: dict[str, tuple[str | bytes, str]] = {
     ),
     "decimal_doubt.csv": (
         "Date;Close\n2021-03-01;1,234\n2021-03-02;1,250\n",
-        "'1,234', row 2, can be read with a decimal comma or a thousands comma; say which with --decimal",
+        "'1,234', row 2, is 1234 with thousands apart, or 1.234 with a decimal comma; say which with --decimal",
     ),
     "decimal_quarrel.csv": (
         table(mark=";").replace(str(DAYS.open["2021-03-05"]), "374,51"),

@@ -62,7 +62,8 @@ def test_every_fatal_damage_is_what_bars_are_refused_for_and_repair_mends_it(che
 
 
 def test_there_is_damage_for_every_fatal_check():
-    assert set(DAMAGE) == {check for check, _, _ in FATAL}
+    # That a bar lies in the future is held in test_one_series.py: it is no fault of the bars in themselves.
+    assert {*DAMAGE, "future"} == {check for check, _, _ in FATAL}
 
 
 @settings(deadline=None)

@@ -177,7 +177,7 @@ def test_a_price_of_two_decimals_reads_back_however_it_was_written(values, decim
     swap = str.maketrans(",.", ",." if decimal == "." else ".,")
     texts = [f"{value:,.2f}" if grouped else f"{value:.2f}" for value in values]
     texts = [sign + text.translate(swap) for text in texts]
-    mark, _ = decimal_mark([texts], ",", range(len(texts)))
+    mark, _ = decimal_mark({"volume": texts}, ",", range(len(texts)))
     got, wrong = parse_numbers(texts, mark)
     assert wrong is None
     assert got.tolist() == [float(value) for value in values]

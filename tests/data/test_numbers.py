@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
-from rollcast.backtests.data.numbers import MISSING, decimal_mark, parse_numbers
+from rollcast.backtests.data.numbers import MISSING, decimal_mark, parse_numbers, refuse_fractions
 
 POINT = {
     "1234.56": 1234.56,
@@ -140,25 +141,47 @@ def test_what_is_no_number_is_told_by_its_place(text, decimal):
     ],
 )
 def test_the_decimal_mark_is_what_a_cell_proves(cells, mark, said):
-    assert decimal_mark([cells], ",", range(2, 2 + len(cells))) == (mark, said)
+    assert decimal_mark({"volume": cells}, ",", range(2, 2 + len(cells))) == (mark, said)
 
 
-def test_where_semicolons_part_the_cells_a_comma_that_could_be_either_is_refused_with_its_row():
-    with pytest.raises(
-        ValueError, match=r"^'1,234', row 5, can be read with a decimal comma or a thousands comma; say"
-    ):
-        decimal_mark([["7", "8"], ["9", "1,234"]], ";", [3, 5])
-    assert decimal_mark([["1.5", "1,234"]], ";", [3, 5]) == (".", "commas separate thousands, as in '1,234'")
-    assert decimal_mark([["1,234,567", "1,234"]], ";", [3, 5]) == (".", "commas separate thousands, as in '1,234'")
-    for delimiter in (",", "\t", "|"):
-        assert decimal_mark([["1,234"]], delimiter, [3]) == (".", "commas separate thousands, as in '1,234'")
-    assert decimal_mark([["1,5", "1,234"]], ";", [3, 5]) == (",", "decimal comma, as in '1,5'")
+@pytest.mark.parametrize(
+    ("text", "delimiter", "whole", "mark"),
+    [("1,234", ";", "1234", "comma"), ("1,234", ",", "1234", "comma"), ("13.022", ";", "13022", "point")],
+)
+def test_a_price_that_could_be_either_is_refused_with_its_row_and_both_readings(text, delimiter, whole, mark):
+    words = (
+        rf"^'{text}', row 5, is {whole} with thousands apart, or [0-9.]+ with a decimal {mark}; say .* --decimal \.$"
+    )
+    with pytest.raises(ValueError, match=words):
+        decimal_mark({"open": ["7", "8"], "close": ["9", text]}, delimiter, [3, 5])
+
+
+def test_a_price_that_could_be_either_is_read_as_another_cell_proves():
+    thousands = (".", "commas separate thousands, as in '1,234'")
+    for delimiter in ",;":
+        assert decimal_mark({"close": ["1.5", "1,234"]}, delimiter, [3, 5]) == thousands
+        assert decimal_mark({"close": ["1,234,567", "1,234"]}, delimiter, [3, 5]) == thousands
+        assert decimal_mark({"close": ["1,234"], "volume": ["0.5"]}, delimiter, [3]) == thousands
+        assert decimal_mark({"close": ["1,5", "1,234"]}, delimiter, [3, 5]) == (",", "decimal comma, as in '1,5'")
+    assert decimal_mark({"close": ["13.022"]}, ",", [3]) == (".", None)  # three decimals are usual there
+    assert decimal_mark({"close": ["7"], "volume": ["1,234"]}, ",", [3]) == thousands
+
+
+@pytest.mark.parametrize("text", ["112'045", "112'31", "112'16+"])
+def test_an_apostrophe_that_could_part_thousands_or_32nds_is_refused(text):
+    with pytest.raises(ValueError, match=rf"{re.escape(repr(text))}, row 4, has an apostrophe between thousands or"):
+        refuse_fractions([["7", text]], [3, 4])
+
+
+@pytest.mark.parametrize("texts", [["1'234.50", "1'120"], ["112'345"], ["1'234'000", "112'000"], ["112.5"], []])
+def test_an_apostrophe_that_only_parts_thousands_is_read(texts):
+    refuse_fractions([texts], range(len(texts)))
 
 
 def test_cells_that_contradict_each_other_are_named_with_the_first_rows_they_stand_on():
-    columns = [["1", "2,5", "3"], ["2,5", "1.5", "1.5"]]
+    columns = {"open": ["1", "2,5", "3"], "close": ["2,5", "1.5", "1.5"]}
     words = r"^the decimal mark is a point in '1\.5', row 7, and a comma in '2,5', row 4; say which with --decimal$"
     with pytest.raises(ValueError, match=words):
         decimal_mark(columns, ",", [4, 7, 9])
     with pytest.raises(ValueError, match=words):
-        decimal_mark(columns[::-1], ";", [4, 7, 9])
+        decimal_mark(dict(reversed(columns.items())), ";", [4, 7, 9])
