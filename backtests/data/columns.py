@@ -14,15 +14,15 @@ NAMES: dict[str, tuple[str, ...]] = {
         "date", "datetime", "timestamp", "day", "opentime", "tradedate", "tradingday", "gmttime", "localtime", "unix",
         "unixtimestamp", "dateutc", "dateet", "dt", "time", "datum", "fecha",
     ),
-    "open": ("open", "o", "openprice", "openingprice", "opening"),
-    "high": ("high", "h", "highprice", "max"),
-    "low": ("low", "l", "lowprice", "min"),
+    "open": ("open", "o", "openprice", "openingprice", "opening", "pxopen"),
+    "high": ("high", "h", "highprice", "max", "pxhigh"),
+    "low": ("low", "l", "lowprice", "min", "pxlow"),
     "close": (
         "close", "closelast", "closeprice", "closingprice", "closing", "last", "lastprice", "price", "c", "settle",
-        "settlementprice",
+        "settlementprice", "pxlast",
     ),
     "adj_close": ("adjclose", "adjustedclose", "closeadj", "adjcloseprice", "adjclosing", "adjusted"),
-    "volume": ("volume", "vol", "v", "totalvolume", "sharevolume", "volumefrom", "tickvol", "tickvolume"),
+    "volume": ("volume", "vol", "pxvolume", "v", "totalvolume", "sharevolume", "volumefrom", "tickvol", "tickvolume"),
     "dividend": ("dividends", "dividend", "divcash", "dividendamount", "exdividend"),
     "split": ("stocksplits", "split", "splits", "splitfactor", "splitratio", "splitcoefficient"),
 }  # fmt: skip
@@ -66,7 +66,7 @@ def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> La
     if len(rows) > 2 and rows[0][0].lower() == "price" and rows[1][0].lower() == "ticker":
         return _two_levels(rows)
     for skipped, row in enumerate(rows[:12]):
-        if not _is_data(row):
+        if not _is_data(row) and all(_find(name, row) is not None for name in columns.values()):
             places, statements = _by_name(row, columns)
             if "date" in places and ({"close", "adj_close"} & set(places)):
                 if skipped:
@@ -76,10 +76,11 @@ def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> La
                 return Layout(places, skipped + 1, stamps, statements)
     if _is_data(rows[0]):
         return _without_header(rows[0], columns)
-    places, _ = _by_name(rows[0], columns)
+    names = _likely_header(rows[:12])
+    places, _ = _by_name(names, columns)
     lacking = "date" if "date" not in places else "close"
     raise ValueError(
-        f"no column is the {lacking}; the columns are {', '.join(map(repr, rows[0][:12]))}. "
+        f"no column is the {lacking}; the columns are {', '.join(map(repr, names[:12]))}. "
         f"Say which with --column {lacking}=NAME"
     )
 
@@ -102,7 +103,7 @@ def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[st
         ]
         if matches:
             places[role] = matches[0]
-            if role != "date" and reduced.count(reduced[matches[0]]) > 1:
+            if role != "date" and role not in columns and reduced.count(reduced[matches[0]]) > 1:
                 raise ValueError(f"two columns are called {header[matches[0]]!r}; say which with --column {role}=PLACE")
     if "date" not in places and "time" not in reduced and not header[0].strip():
         places["date"] = 0
@@ -156,16 +157,28 @@ def with_tick_volume(layout: Layout, header: Sequence[str], rows: Sequence[Seque
     return replace(layout, places=layout.places | {"volume": ticks[0]}, statements=[*others, statement])
 
 
+def _likely_header(rows: Sequence[Sequence[str]]) -> Sequence[str]:
+    """The last row before the data, or the first where there is none."""
+    first = next((place for place, row in enumerate(rows) if place and _is_data(row)), 1)
+    return rows[first - 1]
+
+
 def _place(name: str, header: Sequence[str], role: str) -> int:
     """The position of a column by its name or its number, counted from 0. Raises ValueError where it is not there."""
+    place = _find(name, header)
+    if place is None:
+        raise ValueError(f"--column {role}={name}: there is no column {name!r}. {suggest(name, header)}")
+    return place
+
+
+def _find(name: str, header: Sequence[str]) -> int | None:
+    """The position of a column by its name, in any case, or its number, counted from 0; None where it is not there."""
     if name in header:
         return list(header).index(name)
     lower = [text.lower() for text in header]
     if name.lower() in lower:
         return lower.index(name.lower())
-    if name.isdigit() and int(name) < len(header):
-        return int(name)
-    raise ValueError(f"--column {role}={name}: there is no column {name!r}. {suggest(name, header)}")
+    return int(name) if name.isdigit() and int(name) < len(header) else None
 
 
 def _two_levels(rows: Sequence[Sequence[str]]) -> Layout:

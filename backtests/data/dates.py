@@ -38,9 +38,13 @@ PATTERNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (rf"{_MONTH} \d{{1,2}},? \d{{4}}", ("%b %d %Y",)),
     (r"\d{4}-\d{2}", ("%Y-%m",)),
 )
+USUAL = tuple(forms[0] for _, forms in PATTERNS if len(forms) == 1 and "%b" not in forms[0])
 # the patterns of most files; a column of one of them is parsed at once
 PLAIN = ((r"\d{4}-\d\d-\d\d", "%Y-%m-%d"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "%Y-%m-%d %H:%M:%S"))
-UNITS = ((10, "s"), (13, "ms"), (16, "us"), (19, "ns"))
+# a stamp since 1970: seconds from March 1973 on or before 1970, and finer units
+_STAMP = re.compile(r"(-\d{1,10}|\d{9,10}|\d{13}|\d{16}|\d{19})(\.0*)?")
+UNITS = ((10, "s"), (13, "ms"), (16, "us"), (19, "ns"))  # the most digits of each
+NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 class BadDate(ValueError):
@@ -100,7 +104,7 @@ def exchange_time(stamps: Stamps, zone: str | None) -> tuple[pd.DatetimeIndex, l
     other than UTC's are taken as the exchange's own; times in UTC stay so where there are bars on weekends, and are
     converted to New York's otherwise.
 
-    Raises ValueError for a zone that is none.
+    Raises ValueError for a zone that is none, and where the clocks' going back makes a local time come twice.
     """
     wall, offset, statements = stamps.wall, stamps.offset, stamps.statements
     if zone is not None and zone not in available_timezones():
@@ -111,6 +115,11 @@ def exchange_time(stamps: Stamps, zone: str | None) -> tuple[pd.DatetimeIndex, l
         return wall, [*statements, "the time zone of the dates was dropped; they are days"]
     utc = (wall - offset).tz_localize("UTC")
     if zone is None and (offset != pd.Timedelta(0)).any():
+        if wall.has_duplicates and not utc.has_duplicates:
+            twice = wall[wall.duplicated()][0]
+            raise ValueError(
+                f"{twice:%Y-%m-%d %H:%M} comes twice, as clocks go back; say --time-zone UTC to read the times in UTC"
+            )
         return wall, [*statements, "the offset from UTC was dropped; times are exchange time as written"]
     if zone is None and (wall.day_of_week >= 5).any():
         return wall, [*statements, "times are UTC, and stay so: there are bars on weekends"]
@@ -134,7 +143,7 @@ def _read(column: pd.Series, parts: pd.DataFrame, forms: tuple[str, ...]) -> Sta
     _refuse(column, days.isna().to_numpy(), f"is not a date of the form {form}")
     days = _in_the_past(days) if "%y" in form else days
     wall = pd.DatetimeIndex(days + _times(column, parts))
-    statements = [f"dates read as {form}"] if len(forms) > 1 or "%b" in form else []
+    statements = [f"dates read as {form}"] if form not in USUAL else []
     offsets = parts["zone"].dropna()
     if offsets.empty:
         return Stamps(wall, None, statements)
@@ -192,19 +201,23 @@ def _offset(zone: str) -> pd.Timedelta:
 
 
 def _epoch(column: pd.Series) -> Stamps | None:
-    """Dates counted in units since 1970, the unit by the number of digits; None where the first text is no such number.
+    """Dates counted in units since 1970, the unit of each by its number of digits; None where the first is none.
 
     Raises BadDate for a later text that is none.
     """
-    first = column.iloc[0]
-    unit = dict(UNITS).get(len(first.partition(".")[0]))
-    if unit is None or not re.fullmatch(r"\d+(\.0*)?", first):
+    if not _STAMP.fullmatch(column.iloc[0]):
         return None
-    whole = column.str.replace(r"\.0*$", "", regex=True)
-    _refuse(column, ~whole.str.fullmatch(r"\d{9,19}").to_numpy(bool), f"is not a stamp like {first!r} in the first row")
-    names = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-    wall = pd.DatetimeIndex(whole.astype("int64").to_numpy().astype(f"datetime64[{unit}]"))
-    return Stamps(wall, _zero(len(wall)), [f"dates are {names[unit]} since 1970"])
+    wrong = ~column.str.fullmatch(_STAMP.pattern).to_numpy(bool)
+    _refuse(column, wrong, f"is not a stamp like {column.iloc[0]!r} in the first row")
+    counts = column.str.replace(r"\.0*$", "", regex=True)
+    digits = counts.str.lstrip("-").str.len()
+    unit = digits.map(lambda n: next(unit for most, unit in UNITS if n <= most))
+    wall = np.empty(len(column), "datetime64[ns]")
+    for name in unit.unique():
+        rows = (unit == name).to_numpy()
+        wall[rows] = counts[rows].astype("int64").to_numpy().astype(f"datetime64[{name}]")
+    units = " and ".join(NAMES[name] for name in unit.unique())
+    return Stamps(pd.DatetimeIndex(wall), _zero(len(wall)), [f"dates are {units} since 1970"])
 
 
 def _exactly(column: pd.Series, form: str) -> Stamps:
@@ -214,6 +227,10 @@ def _exactly(column: pd.Series, form: str) -> Stamps:
         dates = pd.to_datetime(column, format=form, errors="coerce", utc=zoned)
     except ValueError as error:
         raise ValueError(f"--date-format {form}: {error}") from None
+    if dates.isna().all():  # perhaps the form is that of the date alone
+        parts = column.str.extract(re.compile(rf"(?P<date>.+?)[T ,;]+{_TIME}{_ZONE}$"))
+        if not parts["date"].isna().any():
+            return _read(column, parts, (form,))
     _refuse(column, dates.isna().to_numpy(), f"is not a date of the form {form}")
     wall = pd.DatetimeIndex(dates.dt.tz_localize(None))
     wall = pd.DatetimeIndex(_in_the_past(pd.Series(wall))) if "%y" in form else wall

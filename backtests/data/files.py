@@ -104,7 +104,7 @@ def bar_closes(
 
     closes: a second column with the times of the closes; kind: "open" where the stamps are the starts of bars.
 
-    Raises ValueError for a zone that is none.
+    Raises ValueError for a zone that is none, and for midnights of another exchange written in UTC.
     """
     index, statements = exchange_time(stamps, zone)
     distance = pd.Series(index.sort_values()).diff()
@@ -113,6 +113,8 @@ def bar_closes(
     twice = int(index.normalize().duplicated().sum())
     daily = len(index) > 1 and step >= pd.Timedelta(hours=23) and twice <= len(index) // 20
     if daily:
+        if zone is None and stamps.offset is not None and (stamps.offset == pd.Timedelta(0)).all():
+            _refuse_midnights_elsewhere(stamps.wall)
         if (index != index.normalize()).any():
             statements = [*statements, "the time of day of daily bars was dropped"]
         return index.normalize(), statements
@@ -125,6 +127,16 @@ def bar_closes(
         step = distance[distance > pd.Timedelta(0)].mode().iloc[0]
         return index + step, [*statements, f"bars were dated by their start; moved to their close, {step} later"]
     return index, [*statements, "times are taken as the bars' closes"]
+
+
+def _refuse_midnights_elsewhere(wall: pd.DatetimeIndex) -> None:
+    """Raises ValueError for days in UTC that are the midnights of an exchange to the east: its Mondays are Sundays."""
+    sundays = wall[(wall.day_of_week == 6) & (wall != wall.normalize())]
+    if len(sundays) and not (wall.day_of_week == 5).any():
+        raise ValueError(
+            f"there are bars on Sundays, at {sundays[0]:%H:%M} UTC, and none on Saturdays, as midnights of an "
+            "exchange to the east are; say its zone, as in --time-zone Europe/London, or UTC if they are right"
+        )
 
 
 def _numbers(

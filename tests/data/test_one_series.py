@@ -129,3 +129,62 @@ def test_a_day_that_stands_there_twice_is_found(tmp_path):
     rows = [*(f"{day:%Y-%m-%d} 00:00:00-05:00,1.5" for day in days), f"{days[-1]:%Y-%m-%d} 16:00:02-05:00,1.7"]
     table = read_file(write(tmp_path, "Date,Close", *rows))
     assert [finding.check for finding in examine(table) if finding.fatal] == ["duplicates"]
+
+
+def test_each_stamp_since_1970_has_the_unit_of_its_digits(tmp_path):
+    stamps = [1733788800000, 1733875200000, 1733961600000000, 1734048000000000]
+    table = read_file(write(tmp_path, "Date,Close", *(f"{stamp},1.5" for stamp in stamps)))
+    assert list(table.rows.index) == list(pd.date_range("2024-12-10", periods=4))
+    assert "dates are milliseconds and microseconds since 1970" in table.statements
+
+
+@pytest.mark.parametrize("first", ["1999-07-01", "1969-07-01", "1950-01-03"])
+def test_seconds_before_2001_and_before_1970_are_read(first, tmp_path):
+    days = pd.bdate_range(first, periods=4)
+    rows = [f"{int(day.timestamp())},1.5" for day in days]
+    assert list(read_file(write(tmp_path, "time,close", *rows)).rows.index) == list(days)
+
+
+def test_a_form_of_the_date_alone_reads_dates_with_a_time(tmp_path):
+    rows = [f"04.01.2021 {hour:02}:00:00.000,1.5" for hour in range(1, 5)]
+    path = write(tmp_path, "Gmt time,Close", *rows)
+    with pytest.raises(ValueError, match=r"say which with --date-format %d\.%m\.%Y or"):
+        read_file(path)
+    for form, month in (("%d.%m.%Y", 1), ("%m.%d.%Y", 4), ("%d.%m.%Y %H:%M:%S.%f", 1)):
+        index = read_file(path, DataOptions(date_format=form)).rows.index
+        assert (index[0].month, index[0].hour, index[-1].hour) == (month, 1, 4)
+
+
+def test_columns_can_be_named_behind_a_preamble_and_where_two_have_one_name(tmp_path):
+    lines = [
+        "Security,SPX Index",
+        "Period,D",
+        "Date,PX_MID,PX_LAST,PX_LAST",
+        *(f"{day:%Y-%m-%d},1.5,2.5,3.5" for day in DAYS),
+    ]
+    path = write(tmp_path, *lines)
+    with pytest.raises(ValueError, match="two columns are called 'PX_LAST'; say which with --column close=PLACE"):
+        read_file(path)
+    for column, value in (("PX_MID", 1.5), ("px_last", 2.5), ("3", 3.5)):
+        assert read_file(path, DataOptions(columns={"close": column})).rows["close"].iloc[0] == value
+    with pytest.raises(ValueError, match="there is no column 'PX_BID'"):
+        read_file(path, DataOptions(columns={"close": "PX_BID"}))
+
+
+def test_a_local_hour_that_comes_twice_names_the_zone_that_tells_them_apart(tmp_path):
+    times = pd.date_range("2021-11-06 22:00", periods=12, freq="h", tz="UTC").tz_convert("America/New_York")
+    path = write(tmp_path, "time,close", *(f"{time.isoformat(sep=' ')},1.5" for time in times))
+    with pytest.raises(ValueError, match="2021-11-07 01:00 comes twice, as clocks go back; say --time-zone UTC"):
+        read_file(path)
+    index = read_file(path, DataOptions(zone="UTC")).rows.index
+    assert list(index) == list(times.tz_convert("UTC").tz_localize(None))
+
+
+@pytest.mark.parametrize("zone", ["Europe/London", "Europe/Berlin", "Asia/Tokyo"])
+def test_days_of_an_exchange_to_the_east_in_utc_are_refused_and_its_zone_reads_them(zone, tmp_path):
+    days = pd.bdate_range("2021-03-15", periods=25)
+    rows = [f"{day.tz_localize(zone).tz_convert('UTC').isoformat(sep=' ')},1.5" for day in days]
+    path = write(tmp_path, "Date,Close", *rows)
+    with pytest.raises(ValueError, match=r"there are bars on Sundays.*--time-zone Europe/London, or UTC"):
+        read_file(path)
+    assert list(read_file(path, DataOptions(zone=zone)).rows.index) == list(days)
