@@ -58,6 +58,16 @@ of one that has not.
 `expected_failures = {{"scale_free": "reads round numbers"}}` on a class declares a check that it cannot pass, and
 why.
 
+## Strategies
+
+A rule is handed what is known at a close and nothing else. A strategy of backtrader's reads lines, which hold all bars
+as soon as they are loaded. `backtest` therefore runs one of your own again, by an engine that holds no later bar: bars
+are loaded when their time comes, indicators are computed bar by bar, and in `next_open` every line of today's bar but
+its open is NaN. Where an order or the account is not the same to the last bit, the strategy is refused with the first
+such order, its date and what was read. Rules and strategies of your own are run once more on bars and forecasts that
+are others after two thirds, where orders before must stay. An order that only a file or the code itself knows of is the
+same in all these runs.
+
 ## What no check can see
 
 * **Leaks inside the bars.** Prices adjusted today for dividends paid later, figures restated since, a universe of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import datetime
+import math
 from typing import Any
 
 import backtrader as bt
@@ -16,6 +17,14 @@ EPOCH_DATE = datetime.datetime(1970, 1, 1)
 DAY = 86_400_000_000  # microseconds
 
 
+class Line(bt.linebuffer.LineBuffer):
+    """A line that is NaN before its first bar, where backtrader's wraps round to the last one, and so to the future."""
+
+    def __getitem__(self, ago: int) -> float:
+        place = self.idx + ago
+        return self.array[place] if place >= 0 else math.nan
+
+
 class ForecastFeed(bt.feeds.PandasData):
     """Bars with a `forecast` column, which rides on the bar it was made at.
 
@@ -25,6 +34,11 @@ class ForecastFeed(bt.feeds.PandasData):
 
     lines: Any = ("forecast",)
     params: Any = (("forecast", "forecast"),)
+
+    def __init__(self, **parameters: Any) -> None:
+        super().__init__(**parameters)
+        for line in self.lines.lines:
+            line.__class__ = Line
 
     def preload(self) -> None:
         plain = not (

@@ -20,11 +20,15 @@ class Forecast(bt.Indicator):
 
     Two lines give an existing strategy a forecast, in every engine mode:
 
-        from .indicator import Forecast
+        from rollcast.strategies.indicator import Forecast
         self.forecast = Forecast(self.data, predictor=load("sma", window=20))   # in __init__; then self.forecast[0]
 
     With `runonce` (backtrader's default) the predictor is called once, on all bars: an honest one uses only bars up to
     each. Without it, it is called at every bar on the bars so far, which costs the square of their number.
+
+    Nothing here keeps predictor or strategy from seeing the future: with `runonce` both have all bars. A predictor that
+    looks ahead is found by `check`; a strategy shows what it reads of later bars by other orders where the cerebro is
+    made with `preload=False, runonce=False`, which holds none. Only `backtest` compares the two by itself.
     """
 
     lines: Any = ("forecast",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...strategies.actions import actions_of
 from ...strategies.broker import Broker
 from ...strategies.feed import ActionFeed, ForecastFeed, date_numbers
 from ...strategies.sizing import Ruined, cost_rate
+from ...strategies.stream import at_the_open, stream
 from ..json_values import Parameters
 from .hosts import Strategy, host_one
 
@@ -98,12 +100,16 @@ def simulate(
     strategy: Strategy,
     parameters: Parameters | None = None,
     account: Account | None = None,
+    *,
+    hidden: Collection[str] | None = None,
     **modes: Any,
 ) -> Simulation:
     """Trades `forecast` over `bars` by a rule or a backtrader strategy; decisions at the close fill at the next open.
 
     bars:  prices as the account pays them; where they carry `dividend` and `split`, these are booked on their bars.
 
+    hidden: trade on bars that are not there before their time (`strategies.stream`), with these lines of a bar unknown
+            at its open; slower, and the same for a strategy that does not look ahead.
     modes: passed to `bt.Cerebro` (runonce, preload, exactbars); none of them changes the result.
 
     Raises Ruined if the account is wiped out, since no result after that has a meaning.
@@ -113,11 +119,14 @@ def simulate(
     check_bars(bars)
     if not forecast.index.equals(bars.index):
         raise ValueError("the forecast must have the same dates as the bars")
+    rows, acted = bars.assign(forecast=forecast.to_numpy(float)), actions_of(bars)
+    rows, feed = (rows, ForecastFeed) if acted is None else (rows.assign(**acted), ActionFeed)
+    if hidden is not None:
+        modes, host = {**modes, "preload": False, "runonce": False}, at_the_open(host, hidden)
     # One thing at a time: the default observers cost a sixth of the run and nobody reads them.
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=True, **modes)
     cerebro.broker = broker_for(account, forecast.notna())
-    rows, acted = bars.assign(forecast=forecast.to_numpy(float)), actions_of(bars)
-    cerebro.adddata(ForecastFeed(dataname=rows) if acted is None else ActionFeed(dataname=rows.assign(**acted)))
+    cerebro.adddata(feed(dataname=rows) if hidden is None else stream(rows, feed))
     cerebro.addstrategy(host, **arguments)
     cerebro.addanalyzer(_History, _name="history")
     cerebro.addanalyzer(Orders, _name="orders")

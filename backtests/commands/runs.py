@@ -97,6 +97,8 @@ def verify(run: Path) -> None:
 
 def _print_result(result: Result) -> None:
     """A compact table of the strategy beside buying and holding."""
+    from ..pipeline.recipe import leaks
+
     ours, benchmark = result.metrics["strategy"], result.metrics["benchmark"]
     window = result.recipe["evaluation"]
     click.echo(f"\n{window['first']:%Y-%m-%d} to {window['last']:%Y-%m-%d}, {window['bars']:,} bars")
@@ -112,8 +114,8 @@ def _print_result(result: Result) -> None:
     )
     for title, key, form in rows:
         click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(benchmark[key]):>12}")
-    if not result.recipe["look_ahead"]["passed"]:
-        click.secho(f"The predictor looks ahead: {result.recipe['look_ahead']['finding']}", fg="red", err=True)
+    for leak in leaks(result.recipe["look_ahead"]):
+        click.secho(f"The {leak}", fg="red", err=True)
     account = result.recipe["account"]
     click.echo(
         f"Costs: commission {account['commission_bps']:g} bp, slippage {account['slippage_bps']:g} bp, "

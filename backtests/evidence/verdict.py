@@ -30,7 +30,7 @@ def conclusion(entries: list[Entry]) -> str:
     """One sentence over all of them."""
     yes = {entry["check"] for entry in entries if entry["answer"] == "yes"}
     if "look-ahead" not in yes:
-        return "This predictor looks ahead. Nothing below is evidence of anything."
+        return "This looks ahead. Nothing below is evidence of anything."
     if "plausibility" not in yes:
         return "This is too good to be true. Look for a leak before you trust anything below."
     if len(yes) == len(entries):
@@ -50,6 +50,8 @@ def conclusion(entries: list[Entry]) -> str:
 def _look_ahead(found: Record) -> Entry:
     answer = "yes" if found["passed"] else "no"
     sentence = f"Look-ahead: {found['finding']}."
+    if "strategy" in found:  # 0.1 did not examine it
+        sentence += f" The strategy: {found['strategy']['finding']}."
     return _entry("look-ahead", answer, sentence, "recipe")
 
 

@@ -15,6 +15,7 @@ from ..account.panel_scores import contribution, panel_scores
 from ..account.scores import forecast_scores, return_scores, trading_scores
 from ..account.trades import TRADE_COLUMNS, trades_from
 from ..data.bars import bars_per_year
+from ..gate.strategy import RULE, StrategyLooksAhead, StrategyVerdict, examine_strategy
 from ..json_values import Parameters, Values
 from ..market.market import Market
 from ..market.panel import Panel
@@ -45,17 +46,17 @@ def run(
         trades each name with an equal share of the account.
     model_bars: what the predictor reads instead, of the same names on the same dates.
     pooled: of a portfolio, train one model for all names, refitted on as many dates, instead of one for each.
-    allow_lookahead: trade a predictor that looks ahead all the same; its sheet says so in red.
+    allow_lookahead: trade a predictor or by a strategy that looks ahead all the same; the sheet says so in red.
     progress: called with (refits done, refits in all) while a walk-forward predictor trains.
 
-    Raises LookAheadError for a predictor that looks ahead, TypeError for a learner that is not wrapped in WalkForward
-    and for a strategy that cannot trade a portfolio, ValueError for bars that are not in order, a strategy parameter
-    outside its limits, too few bars, or a forecast that breaks the contract.
+    Raises LookAheadError for a predictor or a strategy that looks ahead, TypeError for a learner that is not wrapped in
+    WalkForward and for a strategy that cannot trade a portfolio, ValueError for bars that are not in order, a strategy
+    parameter outside its limits, too few bars, or a forecast that breaks the contract.
     """
     market = Market.of(bars, symbol, model_bars)
     check_strategy(strategy, parameters or {}, portfolio=market.portfolio)
     forecasts = predict(market, predictor, pooled=pooled, allow_lookahead=allow_lookahead, progress=progress)
-    return trade(forecasts, strategy, parameters, account)
+    return trade(forecasts, strategy, parameters, account, allow_lookahead=allow_lookahead)
 
 
 def trade(
@@ -63,12 +64,17 @@ def trade(
     strategy: Strategy,
     parameters: Parameters | None = None,
     account: Account | None = None,
+    *,
+    allow_lookahead: bool = False,
 ) -> Result:
     """The second half of `run`: the forecasts traded, and scored from the first one on. Raises as `run` does."""
     account, parameters = account or Account(), dict(parameters or {})
     market, first = forecasts.market, forecasts.first
     check_strategy(strategy, parameters, portfolio=market.portfolio)
     traded, positions = simulate_market(market, forecasts.table, strategy, parameters, account)
+    examined = _examine(forecasts, strategy, parameters, account, traded)
+    if examined.leak and not allow_lookahead:
+        raise StrategyLooksAhead(examined.leak)
     holding = _hold(forecasts, account)
     history = traded.history.loc[first:, ["equity", "cash"]].assign(benchmark=holding.history["equity"].loc[first:])
     returns, benchmark = simple_returns(history)
@@ -92,7 +98,7 @@ def trade(
         orders=traded.orders,
         trades=trades,
         metrics=metrics,
-        recipe=recipe_of(forecasts, strategy, parameters, account, pd.DatetimeIndex(history.index)),
+        recipe=recipe_of(forecasts, strategy, parameters, account, pd.DatetimeIndex(history.index), examined),
         training=forecasts.training,
         payments=traded.payments if market.pays else None,
     )
@@ -124,6 +130,20 @@ def _panel_metrics(forecasts: Forecasts, traded: Simulation | PanelSimulation, a
     market, table = forecasts.market, forecasts.table.loc[forecasts.first :]
     parts = contribution(market.panel, traded, account.cash)
     return {"panel": panel_scores(market.model_panel, table, yearly) | {"contribution": parts}}
+
+
+def _examine(
+    forecasts: Forecasts,
+    strategy: Strategy,
+    parameters: Parameters,
+    account: Account,
+    traded: Simulation | PanelSimulation,
+) -> StrategyVerdict:
+    """Whether the strategy looks ahead. Many names are traded by rules alone."""
+    if isinstance(traded, PanelSimulation):
+        return StrategyVerdict(None, RULE)
+    bars, forecast = forecasts.market.bars, forecasts.table.iloc[:, 0]
+    return examine_strategy(strategy, parameters, bars, forecast, account, traded)
 
 
 def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulation:

@@ -16,8 +16,9 @@ from ...predictors.pooled import Pooled
 from ..account.engine import Account
 from ..account.hosts import Strategy, class_of
 from ..data.bars import digest
+from ..gate.strategy import StrategyVerdict
 from ..installation import version_of
-from ..json_values import Parameters, Values
+from ..json_values import Parameters, Record, Values
 from ..market.market import Market
 from .forecasts import Forecasts
 from .strategies import all_parameters
@@ -31,10 +32,20 @@ def recipe_of(
     parameters: Parameters,
     account: Account,
     window: pd.DatetimeIndex,
+    examined: StrategyVerdict,
 ) -> Values:
-    """The recipe of trading these forecasts over the evaluation window."""
+    """The recipe of trading these forecasts over the evaluation window.
+
+    examined: the gate's verdict on the strategy.
+    """
     market, verdict = forecasts.market, forecasts.verdict
-    look_ahead = {"passed": verdict.leak is None, "probes": verdict.probes, "finding": str(verdict)}
+    look_ahead = {
+        "passed": verdict.leak is None and examined.leak is None,
+        "probes": verdict.probes,
+        "finding": str(verdict),
+        "strategy": examined.as_dict(),
+        "looks_ahead": ["predictor"] * (verdict.leak is not None) + ["strategy"] * (examined.leak is not None),
+    }
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": forecasts.seconds,
@@ -53,6 +64,15 @@ def recipe_of(
         "source": sources_of(forecasts.predictor, strategy),
         "versions": versions(),
     }
+
+
+def leaks(look_ahead: Record) -> list[str]:
+    """Of a recipe's `look_ahead`, a sentence for each of predictor and strategy that looks ahead."""
+    findings = {"predictor": look_ahead["finding"], "strategy": look_ahead.get("strategy", {}).get("finding")}
+    subjects = look_ahead.get(
+        "looks_ahead", [] if look_ahead["passed"] else ["predictor"]
+    )  # 0.1 knew of predictors only
+    return [f"{subject} looks ahead: {findings[subject]}" for subject in subjects]
 
 
 def market_span(market: Market) -> Values:

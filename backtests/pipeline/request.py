@@ -126,7 +126,7 @@ class Request(DataOptions):
     def trade(self, forecasts: Forecasts) -> Result:
         """The second half of `run`; the recipe says where the data came from."""
         counted = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
-        result = trade(counted, *self.rule(), self.account)
+        result = trade(counted, *self.rule(), self.account, allow_lookahead=self.allow_lookahead)
         return result.with_recipe(command=self.command(), request=asdict(self), data=forecasts.market.as_dict())
 
     def command(self) -> str:

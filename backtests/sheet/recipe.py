@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
+from ..pipeline.recipe import leaks
 from ..pipeline.result import Result
 from .costs import refusals
 from .values import Context, Metrics
@@ -72,9 +73,8 @@ def _panel_data(symbols: Metrics) -> Metrics:
 
 
 def alarm(result: Result) -> str | None:
-    """The sentence above everything else, in red, for a predictor that looks ahead; None for one that passed."""
-    verdict = result.recipe["look_ahead"]
-    return None if verdict["passed"] else f"This predictor looks ahead: {verdict['finding']}"
+    """The sentence above everything else, in red, where predictor or strategy looks ahead; None where neither does."""
+    return ". ".join(f"This {leak}" for leak in leaks(result.recipe["look_ahead"])) or None
 
 
 def provenance(result: Result) -> Context:

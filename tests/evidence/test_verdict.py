@@ -112,7 +112,7 @@ def test_a_good_curve_from_bad_forecasts_is_said_to_be_no_skill(sma):
 def test_a_predictor_that_looks_ahead_gets_no_other_conclusion(sma):
     found, said = rejudged(sma.metrics, passed=False, **GOOD)
     assert found["look-ahead"] == "no"
-    assert said == "This predictor looks ahead. Nothing below is evidence of anything."
+    assert said == "This looks ahead. Nothing below is evidence of anything."
 
 
 def test_luck_on_a_market_without_memory_is_never_called_skill():

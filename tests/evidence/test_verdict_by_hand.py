@@ -216,7 +216,7 @@ def concluded(*passed: str) -> str:
 EARNED = "What it earned came from being in the market, not from its forecasts. There is no evidence of skill."
 INFORMED = "The forecasts carry information, and the result is more than luck; but not every check is passed."
 CONCLUSIONS = [
-    (CHECKS[1:], "This predictor looks ahead. Nothing below is evidence of anything."),
+    (CHECKS[1:], "This looks ahead. Nothing below is evidence of anything."),
     (
         [check for check in CHECKS if check != "plausibility"],
         "This is too good to be true. Look for a leak before you trust anything below.",
