@@ -112,6 +112,8 @@ def _print_result(result: Result) -> None:
     )
     for title, key, form in rows:
         click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(benchmark[key]):>12}")
+    if sentence := result.recipe["look_ahead"].get("opened", {}).get("sentence"):
+        click.secho(sentence, fg="yellow", err=True)
     if not result.recipe["look_ahead"]["passed"]:
         click.secho(f"The predictor looks ahead: {result.recipe['look_ahead']['finding']}", fg="red", err=True)
     account = result.recipe["account"]
