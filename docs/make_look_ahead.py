@@ -28,7 +28,9 @@ bars, and compare every earlier forecast with the one on the unchanged bars. The
 bars in turn ({learner_probed} for a learner, which is refitted every {every} bars); it has jumps, days of high volume,
 missing days and a turn of the year. For leaks that begin late, `prefix` and `changed_future` also cut at a few bars of
 a market that is {later} bars longer ({learner_later} for a learner). Later bars are {perturbations}; prices and volume
-are perturbed separately.
+are perturbed separately. `provoked` cuts two more markets after each of their last twenty bars (ten for a learner): ten
+bars recur in them, two of them idle, then a bad tick and its return, a limit move, a stale close and a gap, by day at
+round prices and by second near 0.05.
 
 A forecast counts as changed when it changes by more than eight times the noise, which is the largest change between
 two runs on the same bars, or, where runs are exact, by more than a billionth of the forecasts' size. Two changes are
@@ -77,7 +79,9 @@ same in all these runs.
   a rule, a net trained earlier on data that reach further. The tear sheet counts trials for that; the checks do not.
 * **A leak that begins** after more bars than the checks have, with a symbol, or on a date. `backtest` tests again on
   the bars and with the parameters of the run, at as many bars as a tenth of its time allows, not at all of them.
-* **Other files.** A predictor that reads the disk or the network can know anything.
+* **Other files.** A predictor that reads the disk or the network can know anything. What is opened while it predicts is
+  named (by Python's audit events); not what was read at import, by a library in C++ such as pyarrow, or by another
+  process.
 * **Code that recognises its examiner.** A predictor that behaves on the checks' markets, or on bars that were cut or
   changed, and looks ahead on others.
 

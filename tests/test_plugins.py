@@ -200,6 +200,11 @@ EXAMPLES = {
     "momentum": None,
     "ridge": "sklearn",
     "gradient_boosting": "sklearn",
+    "grid": "sklearn",
+    "horizon": "sklearn",
+    "quantiles": "sklearn",
+    "ensemble": None,
+    "classifier": "sklearn",
 }
 
 

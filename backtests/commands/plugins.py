@@ -41,26 +41,37 @@ def list_plugins() -> None:
 @click.command()
 @click.argument("predictor", metavar="NAME|FILE")
 @PARAMS
+@click.option("--strict", is_flag=True, help="Exit with status 1 for advice too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def check(predictor: str, params: dict[str, str], as_json: bool) -> None:
+def check(predictor: str, params: dict[str, str], strict: bool, as_json: bool) -> None:
     """Check that a predictor fulfils its contract and does not look ahead, one line per check."""
     from ...predictors.checks.suite import check_predictor, start_sensitivity
 
     model, call = _model(predictor, params)
-    outcomes = []
+    outcomes: list[Outcome] = []
     for outcome in check_predictor(model):
-        outcomes.append(outcome)
         if not as_json:
-            _print_outcome(outcome, call)
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
-    sensitivity = start_sensitivity(model)
+            reproduced = any(earlier.leak for earlier in outcomes)
+            _print_outcome(outcome, None if reproduced else call)
+        outcomes.append(outcome)
+    passed = {outcome.check.name for outcome in outcomes if outcome.status == "passed"}
+    sensitivity = start_sensitivity(model) if {"index", "warm_up"} <= passed else None
+    failed, advice, blocked = (
+        [outcome for outcome in outcomes if outcome.status == status] for status in ("failed", "advice", "blocked")
+    )
     if as_json:
         checks = [_summary(outcome, call) for outcome in outcomes]
         click.echo(json.dumps({"passed": not failed, "checks": checks, "start_sensitivity": sensitivity}, indent=2))
     else:
-        click.echo(f"Starting history later moves the last forecast by {sensitivity:.2%} of a usual one.")
+        if blocked:
+            names = ", ".join(outcome.check.name for outcome in blocked)
+            click.echo(f"Not decided, because of what failed above: {names}.")
+        if sensitivity is not None:
+            click.echo(f"Starting history later moves the last forecast by {sensitivity:.2%} of a usual one.")
     if failed:
-        raise click.ClickException(f"{predictor} failed {failed} check{'s' * (failed != 1)}")
+        raise click.ClickException(f"{predictor} failed {len(failed)} check{'s' * (len(failed) != 1)}")
+    if strict and advice:
+        raise click.ClickException(f"{predictor} passed, with advice on {', '.join(o.check.name for o in advice)}")
 
 
 @click.command()
@@ -118,12 +129,14 @@ def _model(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner, str]:
     return cls(**values), f"load({', '.join([repr(name), *(f'{key}={value!r}' for key, value in values.items())])})"
 
 
-def _print_outcome(outcome: Outcome, call: str) -> None:
-    """Prints a line for the check; of a failure also the finding, and a script that reproduces it."""
-    color = {"passed": "green", "failed": "red", "expected": "yellow"}[outcome.status]
+def _print_outcome(outcome: Outcome, call: str | None) -> None:
+    """Prints a line for the check; of a failure also the finding and, where `call` is given, a script that shows it."""
+    if outcome.status == "blocked":
+        return
+    color = {"passed": "green", "failed": "red"}.get(outcome.status, "yellow")
     click.echo(f"{click.style(f'{outcome.status:<8}', fg=color)} {outcome.check}  {outcome.check.sentence}")
     if outcome.finding:
-        for line in (outcome.finding, *(outcome.script(call) or "").splitlines()):
+        for line in (outcome.finding, *((outcome.script(call) if call else None) or "").splitlines()):
             click.echo(f"{'':<9}{line}")
 
 

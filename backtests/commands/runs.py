@@ -116,6 +116,8 @@ def _print_result(result: Result) -> None:
         click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(benchmark[key]):>12}")
     for leak in leaks(result.recipe["look_ahead"]):
         click.secho(f"The {leak}", fg="red", err=True)
+    if sentence := result.recipe["look_ahead"].get("opened", {}).get("sentence"):
+        click.secho(sentence, fg="yellow", err=True)
     account = result.recipe["account"]
     click.echo(
         f"Costs: commission {account['commission_bps']:g} bp, slippage {account['slippage_bps']:g} bp, "

@@ -16,6 +16,7 @@ from ...predictors import Predictor, WalkForward, training_log
 from ...predictors.bars import check_bars
 from ...predictors.pooled import Pooled
 from ...predictors.training_log import Training
+from ..gate.audit import Opened, watching
 from ..gate.gate import examine
 from ..gate.pooled import examine_pools
 from ..gate.verdict import LookAheadError, Verdict
@@ -37,6 +38,7 @@ class Forecasts:
     verdict:  what the look-ahead gate concluded, of all names probed; `probed` lists them.
     training: how the windows were trained, means over the names; None for a predictor that is never trained.
     seconds:  what predicting took.
+    opened:   the files and hosts that were opened meanwhile.
     """
 
     predictor: Predictor | Pooled
@@ -46,6 +48,7 @@ class Forecasts:
     probed: list[str]
     training: Training | None
     seconds: float
+    opened: Opened
 
     @property
     def series(self) -> pd.Series:
@@ -108,7 +111,7 @@ def predict(
     for name, bars in frames.items():
         check_bars(bars, name)
     start = time.perf_counter()
-    with training_log.recording() as log:
+    with training_log.recording() as log, watching() as opened:
         series = _series(predictor, market, frames, progress)
     seconds = time.perf_counter() - start
     verdict, probed = _examine(predictor, frames, series, seconds)
@@ -119,7 +122,8 @@ def predict(
         table[name] = one.reindex(table.index).astype(float)
     training = log.training()
     return Forecasts(
-        *(predictor, market, table, verdict, probed, _means(training) if market.portfolio else training, seconds)
+        *(predictor, market, table, verdict, probed, _means(training) if market.portfolio else training, seconds),
+        opened=opened,
     )
 
 

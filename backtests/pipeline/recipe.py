@@ -60,7 +60,7 @@ def recipe_of(
             "bars": len(window),
             "warm_up": len(market.bars) - len(window),
         },
-        "look_ahead": look_ahead | ({"probed": forecasts.probed} if market.portfolio else {}),
+        "look_ahead": look_ahead | ({"probed": forecasts.probed} if market.portfolio else {}) | forecasts.opened.record,
         "source": sources_of(forecasts.predictor, strategy),
         "versions": versions(),
     }

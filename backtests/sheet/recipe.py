@@ -22,7 +22,9 @@ def facts(result: Result) -> dict[str, str]:
         "Bars": f"{recipe['symbol']}, {_size(bars)} from {bars['first']:%Y-%m-%d} to {bars['last']:%Y-%m-%d}",
         "Evaluated": f"{window['bars']:,} bars from {window['first']:%Y-%m-%d}, the first forecast; "
         f"the {window['warm_up']:,} before it are not counted",
-        "Look-ahead": recipe["look_ahead"]["finding"],
+        "Look-ahead": " ".join(
+            (recipe["look_ahead"]["finding"], *filter(None, [recipe["look_ahead"].get("opened", {}).get("sentence")]))
+        ),
         "Costs": f"commission {account['commission_bps']:g} bp and slippage {account['slippage_bps']:g} bp each way, "
         f"borrowing {account['borrow_bps']:g} bp a year, interest on cash {account['interest_bps']:g} bp a year"
         + (f", loans {account['loan_bps']:g} bp a year" if account.get("leverage", 1) > 1 else ""),

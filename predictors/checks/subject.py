@@ -15,7 +15,7 @@ from ..bars import random_walk
 from ..base import Learner, Predictor
 from ..walk_forward import WalkForward
 from .lookahead import Leak, Predict, noise_floor, tolerance
-from .perturbations import eventful_market
+from .perturbations import RECURRING, eventful_market, provoking_market
 
 PROBED = 30  # bars with a forecast after which the short market is cut, one by one
 LATER = 500  # bars after the warm-up of the long market, which is cut at a few bars
@@ -118,9 +118,26 @@ class Subject:
             cuts = [self.train + LATER_EVERY * k - k for k in range(1, LATER_BLOCKS + 1)]
         short_cuts = range(self.warm_up + 1, len(self.bars))
         return (
-            Probe(self.predict, self.bars, short_cuts, *self._expressions(EVERY, self._length)),
-            Probe(self.predict_later, eventful_market(later), cuts, *self._expressions(LATER_EVERY, later)),
+            Probe(self.predict, self.bars, short_cuts, *self._expressions(EVERY, f"eventful_market({self._length})")),
+            Probe(
+                *(self.predict_later, eventful_market(later), cuts),
+                *self._expressions(LATER_EVERY, f"eventful_market({later})"),
+            ),
         )
+
+    @cached_property
+    def provoking_probes(self) -> tuple[Probe, Probe]:
+        """The provoking markets, by day and by second, cut at each of their last bars, twice the ten that recur."""
+        n = self._length
+        cuts = range(max(self.warm_up + 1, n - 2 * RECURRING), n)
+        by_day, by_second = (
+            Probe(
+                *(self.predict, provoking_market(n, kind), cuts),
+                *self._expressions(EVERY, f'provoking_market({n}, "{kind}")'),
+            )
+            for kind in ("by day", "by second")
+        )
+        return by_day, by_second
 
     def walk_forward(self, every: int, model: Predictor | Learner | None = None) -> Predictor:
         """The model, or another of its class, as a predictor: a learner is refitted after `every` bars."""
@@ -176,7 +193,11 @@ class Subject:
             if finite.any():
                 return length, int(finite.argmax())
             length *= 2
-        raise CheckFailed(f"no forecast after {length // 2} bars of a random walk")
+        last = random_walk(length // 2).index[-1]
+        raise CheckFailed(
+            f"no forecast after {length // 2} bars of a random walk, from 2000-01-03 to {last:%Y-%m-%d}: it needs more "
+            "bars, or another series or file that has nothing on these dates"
+        )
 
     @cached_property
     def _length(self) -> int:
@@ -191,10 +212,10 @@ class Subject:
             return pd.Series(np.nan, index=bars.index)
         return predictor.predict(bars)
 
-    def _expressions(self, every: int, n: int) -> tuple[str, str]:
+    def _expressions(self, every: int, bars: str) -> tuple[str, str]:
         """The fields `predictor` and `bars` of a probe."""
         name = "model.learner" if isinstance(self.model, WalkForward) else "model"
         if self.learner is not None:
             tiny = ".tiny()" if hasattr(self.learner, "tiny") else ""
             name = f"WalkForward({name}{tiny}, train={self.train}, every={every})"
-        return name, f"eventful_market({n})"
+        return name, bars

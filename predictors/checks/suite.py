@@ -12,8 +12,9 @@ reasons. A learner that is slow to fit may have a classmethod `tiny()`, which re
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,7 +22,8 @@ import numpy as np
 from ..bars import random_walk
 from ..base import Learner, Predictor
 from ..registry import suggest
-from .conformance import ALL
+from .cause import cause_of, description
+from .conformance import ALL, documented
 from .learner_conformance import LEARNER_ONLY
 from .lookahead import Leak, size_of
 from .lookahead_conformance import LOOK_AHEAD
@@ -29,15 +31,15 @@ from .subject import PROBED, CheckFailed, Probe, Subject
 
 __all__ = ["LOOK_AHEAD", "Check", "CheckFailed", "Outcome", "Subject", "check_predictor", "yield_checks"]
 
-Status = Literal["passed", "failed", "expected"]
+Status = Literal["passed", "failed", "expected", "advice", "blocked"]
+ADVICE = (documented,)  # checks that are worth passing, and no reason to refuse a predictor
 
 
 @dataclass(frozen=True)
 class Check:
     """One check of one model. Calling it raises CheckFailed, or what the model raised, where the check fails.
 
-    expected: the reason for which the model declares that it cannot pass, or None. A check that passes nevertheless
-              counts as failed, because the declaration is wrong.
+    expected: the reason for which the model declares that it cannot pass, or None.
     """
 
     function: Callable[[Subject], None]
@@ -45,25 +47,28 @@ class Check:
     expected: str | None
 
     def __call__(self) -> None:
-        """Runs the check.
+        """Runs the check; advice is a UserWarning.
 
         Raises CheckFailed where it fails, and whatever the model raises.
         """
         outcome = self.outcome()
         if outcome.status == "failed":
             raise outcome.cause or CheckFailed(outcome.finding)
+        if outcome.status == "advice":
+            warnings.warn(f"{self}: {outcome.finding}", stacklevel=2)
 
     def outcome(self) -> Outcome:
         """Runs the check and returns its outcome; an exception of the model becomes the finding."""
         try:
             self.function(self.subject)
         except CheckFailed as failure:
-            status: Status = "expected" if self.expected else "failed"
+            usual: Status = "advice" if self.function in ADVICE else "failed"
+            status: Status = "expected" if self.expected else usual
             return Outcome(self, status, str(failure), failure.leak, failure.probe, failure)
-        except Exception as error:
-            return Outcome(self, "failed", f"raised {type(error).__name__}: {error}", cause=error)
+        except (Exception, SystemExit) as error:
+            return Outcome(self, "failed", description(error, self.subject.unwrapped), cause=error)
         if self.expected:
-            return Outcome(self, "failed", f"passes, though it was declared to fail: {self.expected}")
+            return Outcome(self, "advice", f"passes here, though it is declared to fail: {self.expected}")
         return Outcome(self, "passed")
 
     @property
@@ -84,7 +89,8 @@ class Check:
 class Outcome:
     """The outcome of one check.
 
-    status:  passed, failed, or expected: a failure that the model declares.
+    status:  passed; failed; expected, a failure that the model declares; advice, which is no reason to refuse the
+             model; or blocked, a failure that an earlier check has reported already.
     finding: why it failed, in one sentence; empty where it passed.
     leak:    the look-ahead, where that is the finding, and `probe` what shows it.
     cause:   the exception raised, where there was one.
@@ -95,18 +101,19 @@ class Outcome:
     finding: str = ""
     leak: Leak | None = None
     probe: Probe | None = None
-    cause: Exception | None = None
+    cause: BaseException | None = None
 
     def script(self, load: str) -> str | None:
         """Five lines of Python that reproduce the leak, or None; `load` is an expression of the model."""
         if self.leak is None or self.probe is None:
             return None
         imported = "WalkForward, load" if "WalkForward" in self.probe.predictor else "load"
+        market = self.probe.bars.partition("(")[0]
         at = self.probe.market.index.get_loc(self.leak.date)
         return "\n".join(
             (
                 f"from rollcast import {imported}",
-                "from rollcast.predictors.checks.perturbations import PERTURBATIONS, eventful_market",
+                f"from rollcast.predictors.checks.perturbations import PERTURBATIONS, {market}",
                 f"model, bars = {load}, {self.probe.bars}",
                 f'for b in (bars, PERTURBATIONS["{self.leak.perturbation}"](bars, {self.leak.cut})):',
                 f"    print({self.probe.predictor}.predict(b).iloc[{at}])",
@@ -130,12 +137,18 @@ def yield_checks(model: Predictor | Learner) -> list[Check]:
 
 
 def check_predictor(model: Predictor | Learner) -> Iterator[Outcome]:
-    """Runs every check, one after another, and yields the outcomes.
+    """Runs every check, one after another, and yields the outcomes; a cause that fails several is reported once.
 
     Raises LookupError as `yield_checks`.
     """
+    reported: dict[tuple[object, ...], str] = {}
     for check in yield_checks(model):
-        yield check.outcome()
+        outcome = check.outcome()
+        if outcome.status == "failed" and outcome.cause is not None:
+            first = reported.setdefault(cause_of(outcome.cause, check.subject.unwrapped), check.name)
+            if first != check.name:
+                outcome = replace(outcome, status="blocked", finding=f"the cause is that of {first}")
+        yield outcome
 
 
 def start_sensitivity(model: Predictor | Learner) -> float:
