@@ -35,6 +35,8 @@ def recipe_of(
     """The recipe of trading these forecasts over the evaluation window."""
     market, verdict = forecasts.market, forecasts.verdict
     look_ahead = {"passed": verdict.leak is None, "probes": verdict.probes, "finding": str(verdict)}
+    if verdict.of:
+        look_ahead |= {"probed_bars": verdict.bars, "of_bars": verdict.of, "hidden": verdict.hidden}
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": forecasts.seconds,
