@@ -9,6 +9,8 @@ Notation: c cut, the number of bars left untouched; a cut of c shows what the fo
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -56,7 +58,8 @@ def examine(predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series) -> Ve
 def _repeats(predictor: Predictor, bars: pd.DataFrame, reference: np.ndarray) -> tuple[float, Unrepeatable | None]:
     """By how much a forecast moves when it is made again, after other bars, and by a fresh copy of the module."""
     noise, half = 0.0, truncated(bars, max(len(bars) // 2, 2))
-    fresh = fresh_copy(predictor)
+    # A class without fields cannot be made again by them.
+    fresh = fresh_copy(predictor) if is_dataclass(predictor) else predictor
     for way, again in (
         ("it was made again", lambda: predictor.predict(bars.copy())),
         ("it was made after other bars", lambda: (_refused(predictor, half), predictor.predict(bars.copy()))[1]),
