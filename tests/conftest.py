@@ -30,9 +30,8 @@ END = pytest.StashKey[float]()
 
 @pytest.fixture(scope="session", autouse=True)
 def every_predictor_is_quick() -> Iterator[None]:
-    """However busy the machine: what takes long is probed less by the gate, and kept on disk by a sweep."""
+    """However busy the machine: what takes long is kept on disk by a sweep."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rollcast.backtests.gate.gate.SLOW", math.inf)
         patch.setattr("rollcast.backtests.sweep.forecasts.QUICK", math.inf)
         yield
 

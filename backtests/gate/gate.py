@@ -1,29 +1,31 @@
 """The look-ahead gate: no clean tear sheet without an examination on these bars with these parameters.
 
-A fast form of `predictors.checks`, which probes every bar; this probes some bars of the real run, for at most a tenth
-of its time where windows are retrained.
+A fixed plan, the same on every machine: a forecast is made again, bars are cut off and changed at notable places, and
+a comb of changed bars probes every bar, or as many as a budget of calls allows. Of a walk-forward, as many windows are
+trained again as cost at most a tenth of the run.
 
 Notation: c cut, the number of bars left untouched; a cut of c shows what the forecast at bar c - 1 reads of later bars.
 """
 
 from __future__ import annotations
 
-import time
+from dataclasses import is_dataclass
 
 import numpy as np
 import pandas as pd
 
 from ...predictors import Predictor, WalkForward
 from ...predictors.bars import COLUMNS
+from ...predictors.checks.comb import comb
 from ...predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
 from ...predictors.checks.perturbations import truncated
-from .probing import PERTURBED, SECONDS, absolute_returns, fresh_copy, month_ends
-from .verdict import Verdict
+from .probing import PERTURBED, WORK, fresh_copy, notable_bars, work_of
+from .verdict import Unrepeatable, Verdict
 from .windows import examine_windows
 
 FORGOTTEN = "cut off, and what was shown to it before forgotten"
-FEWEST, MOST = 6, 60  # bars of a predictor that are probed
-SLOW = 2.0  # seconds a forecast, from which on a predictor is only cut off
+FEWEST, MOST = 6, 400  # cuts at least, combs at most
+CUTS = 24
 
 
 def examine(predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series) -> Verdict:
@@ -31,18 +33,53 @@ def examine(predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series) -> Ve
     reference = forecast.to_numpy(float)
     if isinstance(predictor, WalkForward):
         return examine_windows(predictor, bars, reference)
-    start = time.perf_counter()
-    again = predictor.predict(bars.copy()).to_numpy(float)
-    pace = time.perf_counter() - start
-    noise = float(np.nanmax(np.abs(again - reference), initial=0.0))
-    # What is slow is cut off only, which shows nearly all leaks and is the cheapest.
-    perturbations = PERTURBED[:1] if pace > SLOW else PERTURBED
-    count = int(np.clip(SECONDS / (len(perturbations) * max(pace, 1e-6)), FEWEST, MOST))
-    cuts = _probed_cuts(bars, int(np.argmax(forecast.notna())) + 1, count)
-    leak = find_leak(predictor.predict, bars, cuts, perturbations) or _memory_leak(
-        predictor, bars, reference, noise, cuts
+    size = size_of(reference) or 1.0
+    noise, unrepeatable = _repeats(predictor, bars, reference)
+    if unrepeatable:
+        return Verdict(0, unrepeatable, noise / size)
+    work = work_of(lambda: predictor.predict(bars.copy())) + len(bars)
+    calls = int(np.clip(WORK / work, FEWEST, MOST))
+    count = int(np.clip(calls / len(PERTURBED) / 4, FEWEST, CUTS))
+    cuts = _probed_cuts(bars, reference, count)
+    leak = find_leak(predictor.predict, bars, cuts, PERTURBED) or _memory_leak(predictor, bars, reference, noise, cuts)
+    probes, known = len(cuts) * len(PERTURBED), int(np.isfinite(reference[:-1]).sum())
+    if leak:
+        return Verdict(probes, leak, noise / size, len(cuts), known)
+    combed = comb(predictor.predict, bars, reference, noise, calls)
+    probed = combed.probed.copy()
+    probed[np.array(cuts) - 1] = True
+    hidden = float(np.median(combed.limit)) / size
+    probes += combed.calls
+    return Verdict(
+        probes, combed.leak, noise / size, int(probed[:-1][np.isfinite(reference[:-1])].sum()), known, hidden
     )
-    return Verdict(len(cuts) * len(perturbations), leak, noise / (size_of(reference) or 1.0))
+
+
+def _repeats(predictor: Predictor, bars: pd.DataFrame, reference: np.ndarray) -> tuple[float, Unrepeatable | None]:
+    """By how much a forecast moves when it is made again, after other bars, and by a fresh copy of the module."""
+    noise, half = 0.0, truncated(bars, max(len(bars) // 2, 2))
+    # A class without fields cannot be made again by them.
+    fresh = fresh_copy(predictor) if is_dataclass(predictor) else predictor
+    for way, again in (
+        ("it was made again", lambda: predictor.predict(bars.copy())),
+        ("it was made after other bars", lambda: (_refused(predictor, half), predictor.predict(bars.copy()))[1]),
+        ("its module was run afresh", lambda: fresh.predict(bars.copy())),
+    ):
+        change = absolute_difference(again().to_numpy(float), reference)
+        worst = float(change.max(initial=0.0))
+        if worst > SHORTENED * size_of(reference):
+            return worst, Unrepeatable(bars.index[int(np.argmax(change))], worst, way)
+        noise = max(noise, worst)
+    return noise, None
+
+
+def _refused(predictor: Predictor, bars: pd.DataFrame) -> bool:
+    """Whether the predictor refuses these bars, which may be too few for it."""
+    try:
+        predictor.predict(bars)
+    except ValueError:
+        return True
+    return False
 
 
 def _memory_leak(
@@ -63,20 +100,12 @@ def _memory_leak(
     return None
 
 
-def _probed_cuts(bars: pd.DataFrame, first: int, count: int) -> list[int]:
-    """`count` cuts from `first` on: there, at the end, at month ends, high volumes and large returns, and at random."""
-    last = len(bars) - 1
-    months = month_ends(bars.index)
-    months = months[(first <= months) & (months <= last)]
-    volume = bars["volume"].to_numpy(float)[first - 1 : last]
-    share = max(1, count // 6)
-    groups = (
-        np.array([first, last, last - 1, last - 2]),
-        months[np.linspace(0, len(months) - 1, min(share, len(months))).astype(int)],
-        np.argsort(volume)[::-1][:share] + first,
-        np.argsort(absolute_returns(bars)[first - 1 : last])[::-1][:share] + first,
-        np.random.default_rng(0).integers(first, last + 1, count),
-    )
-    # One of each in turn, so that a short list has some of all.
-    turns = [int(group[k]) for k in range(count) for group in groups if k < len(group)]
-    return sorted(list(dict.fromkeys(c for c in turns if first <= c <= last))[:count])
+def _probed_cuts(bars: pd.DataFrame, reference: np.ndarray, count: int) -> list[int]:
+    """`count` cuts: at the first and last forecasts, before and after notable bars in turn, and evenly between."""
+    first, last = int(np.argmax(np.isfinite(reference))) + 1, len(bars) - 1
+    turns = [first, last, last - 1, last - 2]
+    notable = notable_bars(bars, reference)
+    for k in range(count):
+        turns += [int(kind[k]) + after for kind in notable if k < len(kind) for after in (0, 1)]
+    chosen = list(dict.fromkeys(c for c in turns if first <= c <= last))[: count - count // 4]
+    return sorted({*chosen, *np.linspace(first, last, count // 4, dtype=int).tolist()})

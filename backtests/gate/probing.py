@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import fields
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from ...predictors import Learner, Predictor, WalkForward
 from ...predictors.checks.subject import Subject
 
 PERTURBED = ("cut off", "given other prices", "given other volume")
-SECONDS = 0.5  # spent on a predictor or learner that is quick
+WORK = 2_000_000  # function calls and bars predicted that a predictor is examined with
 
 
 def fresh_copy(model: Predictor | Learner) -> Any:
@@ -30,3 +33,34 @@ def month_ends(index: pd.DatetimeIndex) -> np.ndarray:
 def absolute_returns(bars: pd.DataFrame) -> np.ndarray:
     """|log return| of every bar, 0 for the first."""
     return np.nan_to_num(np.abs(np.diff(np.log(bars["close"].to_numpy(float)), prepend=np.nan)))
+
+
+def work_of(function: Callable[[], object]) -> int:
+    """The function calls of Python and of C that a call makes in this thread: its cost on any machine."""
+    count, profiler = 0, sys.getprofile()
+
+    def tally(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(tally)
+    try:
+        function()
+    finally:
+        sys.setprofile(profiler)
+    return count
+
+
+def notable_bars(bars: pd.DataFrame, reference: np.ndarray) -> list[np.ndarray]:
+    """Positions of bars, of each kind the most extreme first.
+
+    The kinds: the largest and smallest forecasts, returns, ranges, gaps and volumes, idle bars, ends of months.
+    """
+    opened, high, low, close, volume = (bars[c].to_numpy(float) for c in ("open", "high", "low", "close", "volume"))
+    before = np.append(close[:1], close[:-1])
+    measures = (reference, np.log(close / before), np.log(high / low), np.log(opened / before), volume)
+    orders = [np.argsort(np.nan_to_num(one), kind="stable") for one in measures]
+    idle = np.flatnonzero((high == low) | (volume == 0))
+    ends = month_ends(bars.index) - 1
+    even = [some[np.linspace(0, len(some) - 1, min(len(some), 8)).astype(int)] for some in (idle, ends)]
+    return [side for order in orders for side in (order[::-1], order)] + even

@@ -14,9 +14,10 @@ NEGLIGIBLE = 0.01  # of the forecasts' size: float32 training in batches of anot
 class LookAheadError(ValueError):
     """The predictor looked ahead; `leak` says where."""
 
-    def __init__(self, leak: Leak | WindowDependence) -> None:
+    def __init__(self, leak: Leak | WindowDependence | Unrepeatable) -> None:
+        shown = "may look ahead" if isinstance(leak, Unrepeatable) else "looks ahead"
         super().__init__(
-            f"the predictor looks ahead: {leak}. No clean tear sheet can come of it; "
+            f"the predictor {shown}: {leak}. No clean tear sheet can come of it; "
             "`check` says more, and --allow-lookahead prints a marked one"
         )
         self.leak = leak
@@ -41,20 +42,42 @@ class WindowDependence:
 
 
 @dataclass(frozen=True)
+class Unrepeatable:
+    """Forecasts that are others when they are made again: a look-ahead of their first making would not show.
+
+    date: where they changed most.   size: by how much.   way: what was done beside making them again.
+    """
+
+    date: pd.Timestamp
+    size: float
+    way: str
+
+    def __str__(self) -> str:
+        change = f"moved by {self.size:.3g}" if self.size < float("inf") else "turned from a number into NaN or back"
+        return f"the forecast at {self.date:%Y-%m-%d} does not repeat: it {change} when {self.way}"
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the gate concludes.
 
     probes: how many forecasts were made on perturbed bars.   leak: the look-ahead found, or None.
     noise:  by how much re-running alone changes a forecast, relative to the size of the forecasts.
+    bars:   how many forecasts were probed, of `of`; both 0 where that was not counted.
+    hidden: the size of a look-ahead that would not have shown, relative to the size of the forecasts.
     """
 
     probes: int
-    leak: Leak | WindowDependence | None
+    leak: Leak | WindowDependence | Unrepeatable | None
     noise: float = 0.0
+    bars: int = 0
+    of: int = 0
+    hidden: float = 0.0
 
     def __str__(self) -> str:
         if self.leak:
             return str(self.leak)
         hidden = f"; running it again moves a forecast by {self.noise:.0%}, which would hide a smaller look-ahead"
-        # Not how many probes: that depends on the machine, and the same run makes the same sheet.
-        return f"none found on these bars with these parameters{hidden * (self.noise >= NEGLIGIBLE)}"
+        share = "at every bar" if self.bars == self.of else f"at {self.bars:,} of {self.of:,} bars"
+        probed = f", probed {share}, but for one below {max(self.hidden, 1e-15):.0e} of a forecast" if self.of else ""
+        return f"none found on these bars with these parameters{probed}{hidden * (self.noise >= NEGLIGIBLE)}"

@@ -5,7 +5,6 @@ Notation: c cut, the number of bars left untouched; a cut of c shows what the fo
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,10 +14,10 @@ from ...predictors import Learner, WalkForward, Window
 from ...predictors.bars import COLUMNS
 from ...predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
 from ...predictors.checks.perturbations import changed, truncated
-from .probing import PERTURBED, SECONDS, absolute_returns, fresh_copy, month_ends
+from .probing import PERTURBED, absolute_returns, fresh_copy, month_ends
 from .verdict import NEGLIGIBLE, Verdict, WindowDependence
 
-SHARE = 0.09  # of a slow learner's windows that are trained again
+SHARE = 0.09  # of the windows that are trained again
 PROBES_PER_WINDOW = 7  # a window is trained as it was, and with the bars after three cuts in its block gone or changed
 MOST_WINDOWS = 30
 
@@ -61,21 +60,17 @@ def examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.nd
                 bars.index[at], probe.cut, probe.cut - at, columns, float(moved.max()), noise, probe.perturbation
             )
             return Verdict(len(probes), _explained(learner, probe) or leak, noise / (size or 1.0))
-    return Verdict(len(probes), None, noise / (size or 1.0))
+    probed, known = len({probe.cut for probe in probes}), int(np.isfinite(reference[:-1]).sum())
+    return Verdict(len(probes), None, noise / (size or 1.0), min(probed, known), known, limit / (size or 1.0))
 
 
 def _retrained(
     learner: Learner, windows: list[Window], reference: np.ndarray
 ) -> tuple[list[Window], WindowDependence | None, float]:
     """Some windows trained again as they were: which, whether they need the others, and the noise of training."""
-    count = max(1, int(SHARE * len(windows) / PROBES_PER_WINDOW))
-    start = time.perf_counter()
-    alone = _blocks(learner, _spread(windows, count))
-    quick = int(SECONDS / (PROBES_PER_WINDOW * (time.perf_counter() - start) / count))
-    if quick > count:
-        count = min(quick, MOST_WINDOWS, len(windows))
-        alone = _blocks(learner, _spread(windows, count))
+    count = int(np.clip(SHARE * len(windows) / PROBES_PER_WINDOW, 1, MOST_WINDOWS))
     chosen = _spread(windows, count)
+    alone = _blocks(learner, chosen)
     gaps = [
         float(absolute_difference(block, reference[w.split - 1 : w.stop]).max())
         for w, block in zip(chosen, alone, strict=True)

@@ -20,11 +20,11 @@ from ..gate.audit import Opened, watching
 from ..gate.gate import examine
 from ..gate.pooled import examine_pools
 from ..gate.verdict import LookAheadError, Verdict
-from ..gate.windows import SHARE
+from ..gate.windows import PROBES_PER_WINDOW, SHARE
 from ..market.market import Market
 from ..market.panel import Panel
 
-SECONDS = 2.0  # for probing the names of a portfolio, of a predictor or learner that is quick
+NAMES = 8  # of a portfolio that are probed, of a predictor that is never trained
 
 Progress = Callable[[int, int], None]
 
@@ -114,7 +114,7 @@ def predict(
     with training_log.recording() as log, watching() as opened:
         series = _series(predictor, market, frames, progress)
     seconds = time.perf_counter() - start
-    verdict, probed = _examine(predictor, frames, series, seconds)
+    verdict, probed = _examine(predictor, frames, series)
     if verdict.leak and not allow_lookahead:
         raise LookAheadError(verdict.leak)
     table = pd.DataFrame(np.nan, index=market.bars.index, columns=market.columns)
@@ -186,28 +186,40 @@ def _series(
 
 
 def _examine(
-    predictor: Predictor | Pooled, frames: dict[str, pd.DataFrame], series: dict[str, pd.Series], seconds: float
+    predictor: Predictor | Pooled, frames: dict[str, pd.DataFrame], series: dict[str, pd.Series]
 ) -> tuple[Verdict, list[str]]:
-    """What the gate concludes of forecasts that took so many seconds to make, and the names it probed.
+    """What the gate concludes of forecasts, and the names it probed.
 
-    Names are probed one after another, in a random order, until the time is spent; one at least. Of pooled forecasts,
-    all names are probed together.
+    Some names are probed, drawn by a fixed seed: NAMES, or of a walk-forward as many as a tenth of its windows
+    suffices for; one at least. Of pooled forecasts, all names are probed together.
     """
     if isinstance(predictor, Pooled):
         return examine_pools(predictor, frames, series), [name for name, one in series.items() if one.notna().any()]
     for name, one in series.items():
         check_forecast(one, frames[name])
-    limit, start = max(SECONDS, SHARE * seconds), time.perf_counter()
-    probes, noise, probed = 0, 0.0, []
-    for symbol in np.random.default_rng(0).permutation(list(series)).tolist():
-        verdict = examine(predictor, frames[symbol], series[symbol])
-        probes, noise = probes + verdict.probes, max(noise, verdict.noise)
-        probed.append(symbol)
-        if verdict.leak:
-            return replace(verdict, probes=probes), probed
-        if time.perf_counter() - start > limit:
+    names = np.random.default_rng(0).permutation(list(series)).tolist()
+    verdicts, probed = [], names[: _names(predictor, frames, names)]
+    for symbol in probed:
+        verdicts.append(examine(predictor, frames[symbol], series[symbol]))
+        if verdicts[-1].leak:
             break
-    return replace(verdict, probes=probes, noise=noise), probed
+    probed = probed[: len(verdicts)]
+    return Verdict(
+        sum(one.probes for one in verdicts),
+        verdicts[-1].leak,
+        max(one.noise for one in verdicts),
+        sum(one.bars for one in verdicts),
+        sum(one.of for one in verdicts),
+        max(one.hidden for one in verdicts),
+    ), probed
+
+
+def _names(predictor: Predictor, frames: dict[str, pd.DataFrame], names: list[str]) -> int:
+    """How many names are probed."""
+    if not isinstance(predictor, WalkForward):
+        return NAMES
+    windows = sum(len(predictor.windows(frames[name])) for name in names)
+    return max(1, int(SHARE * windows / PROBES_PER_WINDOW))
 
 
 def _pooled(predictor: Predictor) -> Pooled:

@@ -46,6 +46,8 @@ def recipe_of(
         "strategy": examined.as_dict(),
         "looks_ahead": ["predictor"] * (verdict.leak is not None) + ["strategy"] * (examined.leak is not None),
     }
+    if verdict.of:
+        look_ahead |= {"probed_bars": verdict.bars, "of_bars": verdict.of, "hidden": verdict.hidden}
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": forecasts.seconds,

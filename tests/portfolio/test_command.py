@@ -44,7 +44,7 @@ def runs_in(out: Path) -> list[Path]:
 @pytest.fixture(scope="module", autouse=True)
 def one_symbol_is_probed():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(forecasts, "SECONDS", 0.0)
+        patch.setattr(forecasts, "NAMES", 1)
         yield
 
 
