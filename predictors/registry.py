@@ -182,10 +182,10 @@ class Registry:
         return next(iter(classes.values()))
 
 
-def _search_path() -> tuple[tuple[str, int], ...]:
+def _search_path() -> list[tuple[str, int]]:
     """Where distributions may be, and when something was last installed there or removed."""
-    folders = [Path(folder) for folder in sys.path]
-    return tuple((str(folder.absolute()), folder.stat().st_mtime_ns) for folder in folders if folder.exists())
+    folders = [Path(folder).absolute() for folder in sys.path]
+    return [(str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.exists()]
 
 
 @cache

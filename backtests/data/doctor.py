@@ -241,11 +241,7 @@ def _spikes(rows: pd.DataFrame) -> np.ndarray:
 def _named(table: Table, place: int) -> str:
     """The date of a row as messages have it, with the line of its file."""
     stamp = table.rows.index[place]
-    day = (
-        "no date"
-        if pd.isna(stamp)
-        else f"{stamp:%Y-%m-%d}"
-        if stamp == stamp.normalize()
-        else f"{stamp:%Y-%m-%d %H:%M}"
-    )
+    day = "no date"
+    if not pd.isna(stamp):
+        day = f"{stamp:%Y-%m-%d}" if stamp == stamp.normalize() else f"{stamp:%Y-%m-%d %H:%M}"
     return day if table.lines is None else f"{day} (row {table.lines[place]})"

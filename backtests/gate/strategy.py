@@ -79,7 +79,7 @@ class StrategyLooksAhead(LookAheadError):
         self.leak = leak  # type: ignore[assignment]  # of another kind than a predictor's
 
 
-KEPT = "what it kept of an earlier run"
+KEPT = "what it kept of an earlier run, or on chance"
 RULE = "a rule, which is handed only what is known"
 
 
@@ -149,7 +149,7 @@ class _Trial:
         run = self._run(other, None if is_rule(self.strategy) else LATER, forecast)
         if isinstance(run, Exception) and not isinstance(run, Ruined):
             return None  # it may refuse such bars, and there is nothing to compare
-        return self._difference(run, self.cut, f"{KEPT}, or knows by heart")
+        return self._difference(run, self.cut, "what it kept of an earlier run, or knows by heart")
 
     def _run(
         self, bars: pd.DataFrame, hidden: Collection[str] | None, forecast: pd.Series | None = None
