@@ -141,7 +141,9 @@ class Registry:
     def _entries(self) -> dict[str, dict[str, metadata.EntryPoint]]:
         """name → source → entry point; those of the built-ins are made here, so a checkout needs no installation."""
         entries = {name: {"built-in": metadata.EntryPoint(name, at, self.group)} for name, at in self.built_in.items()}
-        for entry in _installed(self.group, *_search_path()):
+        folders = [Path(folder).absolute() for folder in sys.path]
+        changes = [(str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.exists()]
+        for entry in _installed(self.group, *changes):
             source = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unnamed distribution"
             entries.setdefault(entry.name, {})[source] = entry
         return entries
@@ -182,15 +184,9 @@ class Registry:
         return next(iter(classes.values()))
 
 
-def _search_path() -> list[tuple[str, int]]:
-    """Where distributions may be, and when something was last installed there or removed."""
-    folders = [Path(folder).absolute() for folder in sys.path]
-    return [(str(folder), folder.stat().st_mtime_ns) for folder in folders if folder.exists()]
-
-
 @cache
-def _installed(group: str, *search_path: tuple[str, int]) -> metadata.EntryPoints:
-    """The entry points of a group. Reading them takes milliseconds, and a backtest asks for them twenty times."""
+def _installed(group: str, *changes: tuple[str, int]) -> metadata.EntryPoints:
+    """The entry points of a group, as of the last changes of the folders on the path; a backtest asks twenty times."""
     return metadata.entry_points(group=group)
 
 

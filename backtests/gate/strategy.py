@@ -128,7 +128,7 @@ class _Trial:
             return None
         remembered = self._difference(self._run(self.bars, None), len(self.bars), KEPT)
         if remembered is not None:
-            return remembered
+            return self._renamed(remembered, KEPT)
         opened = self._run(self.bars, ())  # no later bar, but all of today's at its open
         if self._difference(opened, len(self.bars), "") is not None:
             return leak

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..bars import COLUMNS, random_walk
 from ..base import Predictor
-from .generators import generators_untouched, global_random_state
+from .generators import generators_unseeded, global_random_state
 from .lookahead import retraining_tolerance
 from .lookahead_conformance import LOOK_AHEAD
 from .perturbations import changed
@@ -238,7 +238,7 @@ ALL = (
         warm_up,
         bars_untouched,
         repeatable,
-        generators_untouched,
+        generators_unseeded,
         order_of_calls,
     ),
     *LOOK_AHEAD,
