@@ -16,7 +16,8 @@ from functools import cache
 from pathlib import Path
 
 WEIGHTS = (".pt", ".pth", ".safetensors", ".npz", ".joblib", ".pkl", ".onnx")
-CODE = (".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".ttf", ".otf", ".afm")
+CODE = (".py", ".pyc", ".pyi", ".so", ".pyd", ".dll", ".h", ".cpp", ".ttf", ".otf", ".afm")
+INSTALLED = (".egg-info", ".dist-info")  # what a folder with the facts of a distribution is called
 MACHINE = ("/proc", "/sys", "/dev", "/etc", "/usr/share", "/usr/lib")
 
 
@@ -98,7 +99,8 @@ def _hook(event: str, args: tuple[object, ...]) -> None:
 
 def _note_file(path: str | bytes) -> None:
     file = os.path.abspath(os.fsdecode(path))
-    if file.endswith(CODE) or file.startswith(_of_python()) or "site-packages" in file:
+    of_python = file.startswith(_of_python()) or os.path.dirname(file).endswith(INSTALLED)
+    if of_python or file.endswith(CODE) or "site-packages" in file:
         return
     for opened in _open:
         opened.files += [] if file in opened.files else [file]

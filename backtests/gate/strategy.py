@@ -98,11 +98,12 @@ def examine_strategy(
     if class_of(strategy).__module__.startswith("rollcast.strategies."):
         return StrategyVerdict(None, RULE)
     trial = _Trial(strategy, parameters, bars, forecast, account, traded)
-    leak = (None if is_rule(strategy) else trial.without_later_bars()) or trial.on_changed_bars()
+    leak = None if is_rule(strategy) else trial.without_later_bars()
+    leak, statement = (leak, "") if leak else trial.on_changed_bars()
     if leak:
         return StrategyVerdict(leak, str(leak))
     how = RULE if is_rule(strategy) else "every order is the same where no later bar is there to be read"
-    return StrategyVerdict(None, f"{how}; up to bar {trial.cut:,} of {len(bars):,} also where later ones are changed")
+    return StrategyVerdict(None, f"{how}; {statement}")
 
 
 @dataclass(frozen=True)
@@ -138,18 +139,17 @@ class _Trial:
                 return self._renamed(leak, f"the {name} of a bar at its open")
         return self._renamed(leak, "prices of a bar at its open")
 
-    def on_changed_bars(self) -> StrategyLeak | None:
-        """The leak that shows where bars and forecasts after the cut are others."""
-        if self.cut < 2:
-            return None
+    def on_changed_bars(self) -> tuple[StrategyLeak | None, str]:
+        """The leak that shows where bars and forecasts after the cut are others, and a statement where none does."""
         acted = actions_of(self.bars)
         other = changed(self.bars[list(COLUMNS)], self.cut, COLUMNS)
         other = other if acted is None else other.assign(**acted)
         forecast = self.forecast.where(np.arange(len(other)) < self.cut, -self.forecast)
         run = self._run(other, None if is_rule(self.strategy) else LATER, forecast)
         if isinstance(run, Exception) and not isinstance(run, Ruined):
-            return None  # it may refuse such bars, and there is nothing to compare
-        return self._difference(run, self.cut, "what it kept of an earlier run, or knows by heart")
+            return None, f"on bars changed after {self.cut:,} it raised {type(run).__name__}, which shows nothing"
+        leak = self._difference(run, self.cut, "what it kept of an earlier run, or knows by heart")
+        return leak, f"up to bar {self.cut:,} of {len(self.bars):,} also where later ones are changed"
 
     def _run(
         self, bars: pd.DataFrame, hidden: Collection[str] | None, forecast: pd.Series | None = None

@@ -298,3 +298,23 @@ def test_there_is_nothing_before_the_first_bar(modes):
             assert np.isnan(self.before).all()
 
     simulate(BARS, rollcast.EMA(10).predict(BARS), Reads, **modes)
+
+
+class Strict(bt.Strategy):
+    """Raises on prices that it has never met."""
+
+    def next(self):
+        if self.data.close[0] not in set(BARS["close"]):
+            raise RuntimeError("an unknown price")
+        self.order_target_size(target=10 if self.data.close[0] > self.data.close[-1] else 0)
+
+
+def test_a_run_that_shows_nothing_is_not_said_to_show_something():
+    finding = traded(Strict).recipe["look_ahead"]["strategy"]["finding"]
+    assert finding.endswith("; on bars changed after 173 it raised RuntimeError, which shows nothing")
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 12])
+def test_a_handful_of_bars_is_examined_too(n):
+    simulated = rollcast.run(BARS.iloc[:n], rollcast.SMA(2), AtTheOpen)
+    assert simulated.recipe["look_ahead"]["strategy"]["passed"]
