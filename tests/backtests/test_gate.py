@@ -13,7 +13,7 @@ from rollcast import Learner, Predictor, WalkForward, load, run
 from rollcast.backtests.gate.gate import examine
 from rollcast.backtests.gate.verdict import NEGLIGIBLE, LookAheadError, WindowDependence
 from rollcast.backtests.sheet.recipe import facts
-from rollcast.predictors.bars import log_returns
+from rollcast.predictors.bars import log_returns, random_walk
 from rollcast.predictors.features import features, next_returns
 from rollcast.strategies.long_flat import LongFlat
 from tests.command import cli
@@ -297,7 +297,7 @@ def test_a_single_window_is_examined_too(bars):
 LEAK = """
 from dataclasses import dataclass
 from rollcast import Predictor
-from rollcast.predictors.bars import log_returns
+from rollcast.predictors.bars import log_returns, random_walk
 
 @dataclass(frozen=True)
 class Tomorrow(Predictor):
@@ -353,3 +353,21 @@ def test_no_honest_predictor_with_awkward_habits_is_accused(cls, bars):
         pytest.skip(f"{absent} is not installed; it comes with the dev extra")
     predictor = WalkForward(model, train=250, every=63) if isinstance(model, Learner) else model
     assert examine(predictor, bars, predictor.predict(bars)).leak is None
+
+
+@dataclass(frozen=True)
+class Guarded(Predictor):
+    """Momentum, once there are thirty bars, of which it needs two; with `peek`, of the bar after."""
+
+    peek: bool = False
+
+    def predict(self, bars: pd.DataFrame) -> pd.Series:
+        change = np.log(bars["close"]).diff()
+        forecast = change.shift(-1).fillna(0.0) if self.peek else change
+        return forecast if len(bars) >= 30 else forecast * np.nan
+
+
+def test_a_guard_longer_than_the_warm_up_is_no_look_ahead_and_hides_none():
+    bars = random_walk(300)
+    assert examine(Guarded(), bars, Guarded().predict(bars)).leak is None
+    assert "reading close" in str(examine(Guarded(peek=True), bars, Guarded(peek=True).predict(bars)))
