@@ -41,6 +41,11 @@ def plain(value: Any) -> Any:
     return str(value)  # no run is lost for a parameter that JSON has no type for
 
 
+def number(value: float | None) -> float:
+    """A value as a float: NaN where it is None, which JSON has for it."""
+    return math.nan if value is None else float(value)
+
+
 def write_json(path: Path, values: Record) -> None:
     """Writes the values as indented JSON."""
     path.write_text(json.dumps(plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..account.engine import Account
 from ..account.hosts import Strategy
-from ..json_values import Parameters, Values
+from ..json_values import Parameters, Values, number
 from ..pipeline.result import Result
 from . import luck
 from .bootstrap import difference, intervals
@@ -54,8 +54,8 @@ def luck_of(result: Result, trials: TrialCount) -> Values:
     which is the least it can be, since the best of alike variants was still chosen. min_track_record: bars.
     """
     yearly, scores = result.metrics["bars_per_year"], result.metrics["strategy"]
-    sharpe = _number(scores["sharpe"]) / math.sqrt(yearly)
-    moments = (_number(scores["skew"]), _number(scores["kurtosis"]))
+    sharpe = number(scores["sharpe"]) / math.sqrt(yearly)
+    moments = (number(scores["skew"]), number(scores["kurtosis"]))
     n = len(result.returns)
     threshold, highest = (
         luck.deflated_threshold(trials.sharpe_variance, count) for count in (trials.effective, trials.count)
@@ -72,7 +72,3 @@ def luck_of(result: Result, trials: TrialCount) -> Values:
         "intervals": intervals(result.returns, yearly),
         "against_hold": difference(result.returns, result.benchmark_returns, yearly),
     }
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value

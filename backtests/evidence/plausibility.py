@@ -17,13 +17,12 @@ import math
 import pandas as pd
 
 from ..account.scores import return_scores
-from ..json_values import Record, Values
+from ..json_values import Record, Values, number
 from .luck import probabilistic_sharpe
+from .verdict import SURE, SURE_T
 
 HIGHEST_IC = 0.2
 DAYS = 252
-SURE = 0.95
-SURE_T = 1.645  # the same of a normal t, one-sided
 
 
 def plausibility(metrics: Record, returns: pd.Series, interest_bps: float) -> Values:
@@ -39,16 +38,16 @@ def plausibility(metrics: Record, returns: pd.Series, interest_bps: float) -> Va
     yearly, skill = metrics["bars_per_year"], metrics["forecast"]
     ic_limit = min(HIGHEST_IC * math.sqrt(max(1.0, DAYS / yearly)), 1.0)
     constant = max(
-        0.0, abs(_number(skill["base_rate"]) - 0.5)
+        0.0, abs(number(skill["base_rate"]) - 0.5)
     )  # of always forecasting the more frequent sign, beyond 1/2
     hits_limit = 0.5 + constant + math.asin(ic_limit) / math.pi
     # What a steady rise gives to holding is no skill either.
-    sharpe_limit = ic_limit * math.sqrt(yearly) + max(0.0, _number(metrics["benchmark"]["sharpe"]))
+    sharpe_limit = ic_limit * math.sqrt(yearly) + max(0.0, number(metrics["benchmark"]["sharpe"]))
     scores = return_scores(returns - interest_bps / 1e4 / yearly, yearly)
     surely = {
         "ic": _lower(skill["ic"], skill["ic_t"]) > ic_limit,
         "rank_ic": _mean_rank(metrics) > ic_limit,
-        "hit_rate": _number(skill["hit_rate_low"]) > hits_limit,
+        "hit_rate": number(skill["hit_rate_low"]) > hits_limit,
         "sharpe": _above(scores, len(returns), yearly, sharpe_limit) >= SURE,
     }
     return {
@@ -62,7 +61,7 @@ def plausibility(metrics: Record, returns: pd.Series, interest_bps: float) -> Va
 
 def _lower(mean: float | None, t: float | None) -> float:
     """The 95 % bound below a mean with this t; the mean itself where it has no error, as a perfect forecast's."""
-    value, ratio = _number(mean), _number(t)
+    value, ratio = number(mean), number(t)
     return value if math.isnan(ratio) or ratio == 0 else value - SURE_T * value / ratio
 
 
@@ -75,9 +74,5 @@ def _mean_rank(metrics: Record) -> float:
 
 def _above(scores: Values, n: int, yearly: float, limit: float) -> float:
     """The probability that the true Sharpe ratio is above an annual limit."""
-    moments = (_number(scores["skew"]), _number(scores["kurtosis"]))
-    return probabilistic_sharpe(_number(scores["sharpe"]) / math.sqrt(yearly), n, *moments, limit / math.sqrt(yearly))
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
+    moments = (number(scores["skew"]), number(scores["kurtosis"]))
+    return probabilistic_sharpe(number(scores["sharpe"]) / math.sqrt(yearly), n, *moments, limit / math.sqrt(yearly))

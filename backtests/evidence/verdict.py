@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..json_values import Record
+from ..json_values import Record, number
 
 SURE = 0.95  # a probability from which on an answer is yes
 SURE_T = 1.645  # the same of a normal t, one-sided
@@ -59,9 +59,9 @@ def _plausibility(metrics: Record) -> Entry:
     """The alarm for skill that honest forecasts do not have, and what to look for."""
     limits, skill, across = metrics["plausibility"], metrics["forecast"], metrics.get("panel")
     measures = {
-        "ic": f"the forecasts' correlation with the next returns is {_number(skill['ic']):.2f}",
-        "rank_ic": f"their rank correlation across names is {_number(across['rank_ic']['mean']):.2f}" if across else "",
-        "hit_rate": f"their sign is right in {_number(skill['hit_rate']):.0%}",
+        "ic": f"the forecasts' correlation with the next returns is {number(skill['ic']):.2f}",
+        "rank_ic": f"their rank correlation across names is {number(across['rank_ic']['mean']):.2f}" if across else "",
+        "hit_rate": f"their sign is right in {number(skill['hit_rate']):.0%}",
         "sharpe": f"the Sharpe ratio is {_ratio(limits['sharpe'])}",
     }
     bounds = (
@@ -84,7 +84,7 @@ def _sentence(text: str) -> str:
 
 
 def _forecast(skill: Record) -> Entry:
-    r2, p = _number(skill["r2"]), _number(skill["cw_p"])
+    r2, p = number(skill["r2"]), number(skill["cw_p"])
     if math.isnan(p):
         return _entry("forecast", "no", "Nothing to judge: every forecast, or every return, is zero.", "skill")
     answer = "yes" if r2 > 0 and p < 1 - SURE else "unclear" if r2 > 0 or p < 1 - SURE else "no"
@@ -98,7 +98,7 @@ def _forecast(skill: Record) -> Entry:
 
 def _ranks(across: Record) -> Entry:
     """Of a portfolio: whether the names were ranked better than by lot, one-sided, on the dates' rank correlations."""
-    mean, t = _number(across["rank_ic"]["mean"]), _number(across["rank_ic"]["t"])
+    mean, t = number(across["rank_ic"]["mean"]), number(across["rank_ic"]["t"])
     answer = "yes" if t > SURE_T else "unclear" if mean > 0 else "no"
     sentence = (
         f"Across names, the correlation of their ranks with those of the next returns is {mean:.4f} on average of "
@@ -108,9 +108,9 @@ def _ranks(across: Record) -> Entry:
 
 
 def _holding(ours: Record, held: Record, against: Record) -> Entry:
-    growth, other = _number(ours["cagr"]), _number(held["cagr"])
-    sharpe, its = _number(ours["sharpe"]), _number(held["sharpe"])
-    sure = max(_number(against["p_cagr"]), _number(against["p_sharpe"])) < 1 - SURE
+    growth, other = number(ours["cagr"]), number(held["cagr"])
+    sharpe, its = number(ours["sharpe"]), number(held["sharpe"])
+    sure = max(number(against["p_cagr"]), number(against["p_sharpe"])) < 1 - SURE
     ahead = growth > other, sharpe > its
     answer = "yes" if all(ahead) and sure else "unclear" if any(ahead) else "no"
     sentence = f"It grew {growth:.1%} a year, holding {other:.1%}; Sharpe ratio {_ratio(sharpe)} against {_ratio(its)}."
@@ -120,7 +120,7 @@ def _holding(ours: Record, held: Record, against: Record) -> Entry:
 
 
 def _timing(random: Record) -> Entry:
-    rank, draws = _number(random["sharpe_rank"]), random["draws"]
+    rank, draws = number(random["sharpe_rank"]), random["draws"]
     if math.isnan(rank):
         return _entry("timing", "unclear", "There are too few bars, or too few trades, to tell.", "luck")
     answer = "yes" if rank >= SURE else "unclear" if rank > 0.5 else "no"
@@ -132,16 +132,16 @@ def _timing(random: Record) -> Entry:
 
 
 def _deflation(luck: Record, ours: Record) -> Entry:
-    probability, trials = _number(luck["dsr"]), luck["trials"]
+    probability, trials = number(luck["dsr"]), luck["trials"]
     if math.isnan(probability):
         return _entry("deflation", "no", "It has no Sharpe ratio: the account did not move.", "luck")
     answer = "yes" if probability >= SURE else "unclear" if probability >= 0.5 else "no"
     if trials > 1:
         sentence = (
             f"{trials} variants were tried on these bars, {luck['effective_trials']:.0f} of them unlike. The best of "
-            f"as many without skill would show {_number(luck['threshold']):.2f}; this one has "
+            f"as many without skill would show {number(luck['threshold']):.2f}; this one has "
             f"{_ratio(ours['sharpe'])}, and is truly above that with a probability of {probability:.0%} "
-            f"({_number(luck['dsr_all']):.0%} if all {trials} count as unlike)."
+            f"({number(luck['dsr_all']):.0%} if all {trials} count as unlike)."
         )
     else:
         sentence = (
@@ -152,7 +152,7 @@ def _deflation(luck: Record, ours: Record) -> Entry:
 
 
 def _costs(stress: Record) -> Entry:
-    late = {row["bars"]: _number(row["total_return"]) for row in stress["delay"]}
+    late = {row["bars"]: number(row["total_return"]) for row in stress["delay"]}
     even = stress["break_even_bps"]
     if late[0] <= 0:
         return _entry("costs", "no", "It lost money as it was.", "costs")
@@ -180,12 +180,8 @@ def _entry(check: str, answer: str, sentence: str, section: str) -> Entry:
     return {"check": check, "question": QUESTIONS[check], "answer": answer, "sentence": sentence, "section": section}
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
-
-
 def _ratio(value: float | None) -> str:
-    return "undefined" if math.isnan(_number(value)) else f"{value:.2f}"
+    return "undefined" if math.isnan(number(value)) else f"{value:.2f}"
 
 
 def _p(value: float) -> str:
