@@ -13,8 +13,11 @@ from ..atomic import write_whole
 from ..pipeline.result import Result
 from .audit import audit, audited_rows
 from .costs import costs
+from .crises import crises
+from .glance import glances
 from .luck import luck
 from .names import names
+from .overview import overview
 from .page import CHART_LIBRARY, render
 from .performance import Performance, performance
 from .price import price
@@ -28,15 +31,17 @@ from .words import basis_points, number, percent
 # The id of a section on the page, which is its variable in the template too → its name in the list of sections.
 SECTIONS = {
     "verdict": "Verdict",
-    "performance": "Performance",
+    "performance": "Month by month",
     "across": "Across names",
     "price": "Price and trades",
     "skill": "Forecast quality",
     "costs": "Trades and costs",
     "luck": "Is it luck?",
     "training": "Training",
+    "quantstats": "QuantStats",
     "recipe": "Recipe",
 }
+SCRIPTS = ("sort.js", "page.js", CHART_LIBRARY, "charts.js", "overview.js", "price.js")
 
 
 def write_report(result: Result, path: str | Path) -> None:
@@ -47,7 +52,7 @@ def write_report(result: Result, path: str | Path) -> None:
 
     Raises OSError where the file cannot be written, and what `performance` raises for returns it cannot report.
     """
-    page = render("sheet.html", context(result), scripts=("sort.js", CHART_LIBRARY, "price.js"))
+    page = render("sheet.html", context(result), scripts=SCRIPTS)
     write_whole(Path(path), page.encode(), lasting=False)
 
 
@@ -65,13 +70,14 @@ def context(result: Result) -> Context:
     titles = SECTIONS | ({"price": "The index"} if result.market.portfolio else {})
     sections = {
         "verdict": metrics.get("verdict"),
-        "performance": report,
+        "performance": crises(result),
         "across": names(result),
         "price": price(result),
         "skill": skill(result),
         "costs": costs(result),
         "luck": luck(result),
         "training": training(result),
+        "quantstats": report,
         "recipe": {"facts": facts(result), **provenance(result)},
     }
     return {
@@ -79,6 +85,8 @@ def context(result: Result) -> Context:
         "accounts": {"strategy": f"{predictor} {strategy}", "benchmark": f"{symbol} buy and hold"},
         "alarm": alarm(result),
         "conclusion": metrics.get("conclusion"),
+        "overview": overview(result),
+        "glances": glances(result, report),
         "window": result.returns.index,
         "yearly": metrics["bars_per_year"],
         "fewest": FEWEST_BARS,
