@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import PARAMS, PREDICTOR, one_name, request_of, run_options, training
+from .output import JSON, OPEN, QUIET, open_in_browser, print_page, print_result
 
 if TYPE_CHECKING:
     from ..placebo import Placebo
@@ -35,10 +36,12 @@ ONE_NAME = "surrogates are drawn for each name by itself, and those of several w
 @click.option("--market-seed", type=int, default=0, show_default=True, help="Of the surrogate markets.")
 @click.option("--until", type=float, metavar="P", help="Stop once no score can reach a p-value this low.")
 @run_options
-@click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
+@JSON
+@QUIET
+@OPEN
 def placebo(
-    markets: int, null: str, market_seed: int, until: float | None, engine: str, open_sheet: bool, out: Path,
-    **options: object,
+    markets: int, null: str, market_seed: int, until: float | None, engine: str, as_json: bool, quiet: bool,
+    open_page: bool, out: Path, **options: object,
 ) -> None:  # fmt: skip
     """Backtest a predictor on its market, and on surrogates of its bars that have nothing to forecast.
 
@@ -47,12 +50,13 @@ def placebo(
     request = one_name(request_of(options), "placebo", ONE_NAME)
     from .. import placebo as markets_without_edge
     from ..placebo.p_value import enough
+    from ..sheet.second_process import second_process
     from ..workspace import workspace
 
     if until is not None:
         enough(until, markets)  # too few markets are found out before hours of training
-    with training(engine, out) as progress:
-        result, folder = workspace.backtest(request, out, progress)
+    with second_process() as draw, training(engine, out, quiet=quiet) as progress:
+        result, folder = workspace.backtest(request, out, progress, draw=draw)
         outcome = markets_without_edge.placebo(
             markets_without_edge.Pipeline.of(request, result.bars),
             markets=markets,
@@ -63,11 +67,13 @@ def placebo(
         )
     outcome.save(folder)
     replace(result, metrics={**result.metrics, "placebo": outcome.metrics()}).save_metrics(folder)
-    workspace.rebuild(folder)
-    _print_placebo(outcome)
-    click.echo(f"\nTear sheet: {folder / workspace.SHEET}")
-    if open_sheet:
-        click.launch(str(folder / workspace.SHEET))
+    result = workspace.rebuild(folder)
+    if not (as_json or quiet):
+        print_result(result)
+        _print_placebo(outcome)
+    print_page(result, folder, as_json=as_json, quiet=quiet)
+    if open_page:
+        open_in_browser([folder / workspace.SHEET])
 
 
 def _print_placebo(outcome: Placebo) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..atomic import RunFolder, whole_file
@@ -14,11 +15,21 @@ from ..pipeline.request import Request
 from ..pipeline.result import Result
 from ..pipeline.universe import symbol_label
 from ..sheet.index import SHEET, write_index
-from ..sheet.report import write_report
+from ..sheet.report import draw_performance, write_report
+from ..sheet.second_process import Draw, in_this_process
 
 
-def backtest(request: Request, out: Path, progress: Progress | None = None) -> tuple[Result, Path]:
+def backtest(
+    request: Request,
+    out: Path,
+    progress: Progress | None = None,
+    *,
+    draw: Draw = in_this_process,
+    tell: Callable[[Result], None] | None = None,
+) -> tuple[Result, Path]:
     """Runs a request, adds the evidence, and writes the run's folder in the workspace `out`, and the index.
+
+    draw: what draws QuantStats' report. tell: called with the result and its evidence, before its page is made.
 
     Returns the result and the folder. A run that fails or is interrupted leaves no folder. Raises what `Request.run`
     raises, and what `Ledger` raises for a ledger that cannot be read or written.
@@ -31,16 +42,27 @@ def backtest(request: Request, out: Path, progress: Progress | None = None) -> t
         result = request.run(progress=progress)
         # Recorded first: it is a trial even where writing its sheet fails.
         ledger.record(Row.of(result), folder.final)
-        result, path = write(request, result, out, folder), folder.finish()
+        result, path = write(request, result, out, folder, draw=draw, tell=tell), folder.finish()
     write_index(out)
     return result, path
 
 
-def write(request: Request, result: Result, out: Path, folder: RunFolder) -> Result:
-    """Adds the evidence to a result that is in the ledger, writes its files, and returns it."""
+def write(
+    request: Request,
+    result: Result,
+    out: Path,
+    folder: RunFolder,
+    *,
+    draw: Draw = in_this_process,
+    tell: Callable[[Result], None] | None = None,
+) -> Result:
+    """Adds the evidence to a result that is in the ledger, writes its files, and returns it. See `backtest`."""
+    drawn = draw_performance(result, draw)
     result = _with_evidence(request, result, out)
+    if tell:
+        tell(result)
     result.save(folder.path)
-    write_report(result, folder.path / SHEET)
+    write_report(result, folder.path / SHEET, drawn)
     return result
 
 
