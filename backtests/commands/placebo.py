@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 from .options import PARAMS, PREDICTOR, one_name, request_of, run_options, training
 
 if TYPE_CHECKING:
+    from ..pipeline.result import Result
     from ..placebo import Placebo
 
 # The names in backtests.placebo.SURROGATES, which is not imported here so that --help is fast.
@@ -51,20 +51,25 @@ def placebo(
 
     if until is not None:
         enough(until, markets)  # too few markets are found out before hours of training
+    outcomes: list[Placebo] = []
     with training(engine, out) as progress:
-        result, folder = workspace.backtest(request, out, progress)
-        outcome = markets_without_edge.placebo(
-            markets_without_edge.Pipeline.of(request, result.bars),
-            markets=markets,
-            null=null,
-            seed=market_seed,
-            until=until,
-            progress=lambda done, total: progress(done, total, "on placebo markets"),
-        )
-    outcome.save(folder)
-    replace(result, metrics={**result.metrics, "placebo": outcome.metrics()}).save_metrics(folder)
-    workspace.rebuild(folder)
-    _print_placebo(outcome)
+
+        def examine(result: Result, folder: Path) -> dict[str, object]:
+            """Runs the placebo markets; their files go into the folder of the run."""
+            outcome = markets_without_edge.placebo(
+                markets_without_edge.Pipeline.of(request, result.bars),
+                markets=markets,
+                null=null,
+                seed=market_seed,
+                until=until,
+                progress=lambda done, total: progress(done, total, "on placebo markets"),
+            )
+            outcome.save(folder)
+            outcomes.append(outcome)
+            return {"placebo": outcome.metrics()}
+
+        _, folder = workspace.backtest(request, out, progress, examine)
+    _print_placebo(outcomes[0])
     click.echo(f"\nTear sheet: {folder / workspace.SHEET}")
     if open_sheet:
         click.launch(str(folder / workspace.SHEET))

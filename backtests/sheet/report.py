@@ -47,8 +47,12 @@ def write_report(result: Result, path: str | Path) -> None:
 
     Raises OSError where the file cannot be written, and what `performance` raises for returns it cannot report.
     """
-    page = render("sheet.html", context(result), scripts=("sort.js", CHART_LIBRARY, "price.js"))
-    write_whole(Path(path), page.encode(), lasting=False)
+    write_whole(Path(path), sheet(result).encode(), lasting=False)
+
+
+def sheet(result: Result) -> str:
+    """The tear sheet as text. Raises what `performance` raises for returns it cannot report."""
+    return render("sheet.html", context(result), scripts=("sort.js", CHART_LIBRARY, "price.js"))
 
 
 def context(result: Result) -> Context:
