@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from .options import PARAMS, PREDICTOR, one_name, request_of, run_options, train
 from .output import JSON, OPEN, QUIET, open_in_browser, print_page, print_result
 
 if TYPE_CHECKING:
+    from ..pipeline.result import Result
     from ..placebo import Placebo
 
 # The names in backtests.placebo.SURROGATES, which is not imported here so that --help is fast.
@@ -55,22 +55,30 @@ def placebo(
 
     if until is not None:
         enough(until, markets)  # too few markets are found out before hours of training
+    outcomes: list[Placebo] = []
     with second_process() as draw, training(engine, out, quiet=quiet) as progress:
-        result, folder = workspace.backtest(request, out, progress, draw=draw)
-        outcome = markets_without_edge.placebo(
-            markets_without_edge.Pipeline.of(request, result.bars),
-            markets=markets,
-            null=null,
-            seed=market_seed,
-            until=until,
-            progress=lambda done, total: progress(done, total, "on placebo markets"),
-        )
-    outcome.save(folder)
-    replace(result, metrics={**result.metrics, "placebo": outcome.metrics()}).save_metrics(folder)
-    result = workspace.rebuild(folder)
-    if not (as_json or quiet):
-        print_result(result)
-        _print_placebo(outcome)
+
+        def examine(result: Result, folder: Path) -> dict[str, object]:
+            """Runs the placebo markets; their files go into the folder of the run."""
+            outcome = markets_without_edge.placebo(
+                markets_without_edge.Pipeline.of(request, result.bars),
+                markets=markets,
+                null=null,
+                seed=market_seed,
+                until=until,
+                progress=lambda done, total: progress(done, total, "on placebo markets"),
+            )
+            outcome.save(folder)
+            outcomes.append(outcome)
+            return {"placebo": outcome.metrics()}
+
+        def tell(result: Result) -> None:
+            """Prints the verdict, and where the real market stands among the others."""
+            print_result(result)
+            _print_placebo(outcomes[0])
+
+        told = None if as_json or quiet else tell
+        result, folder = workspace.backtest(request, out, progress, examine=examine, draw=draw, tell=told)
     print_page(result, folder, as_json=as_json, quiet=quiet)
     if open_page:
         open_in_browser([folder / workspace.SHEET])

@@ -68,8 +68,12 @@ def write_report(result: Result, path: str | Path, drawn: Callable[[], Performan
 
     Raises OSError where the file cannot be written, and what `performance` raises for returns it cannot report.
     """
-    page = render("sheet.html", context(result, drawn), scripts=SCRIPTS)
-    write_whole(Path(path), page.encode(), lasting=False)
+    write_whole(Path(path), sheet(result, drawn).encode(), lasting=False)
+
+
+def sheet(result: Result, drawn: Callable[[], Performance] | None = None) -> str:
+    """The tear sheet as text, as `write_report` writes it. Raises what `performance` raises."""
+    return render("sheet.html", context(result, drawn), scripts=SCRIPTS)
 
 
 def context(result: Result, drawn: Callable[[], Performance] | None = None) -> Context:
