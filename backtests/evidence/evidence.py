@@ -11,14 +11,12 @@ from ..json_values import Parameters, Values, number
 from ..pipeline.result import Result
 from . import luck
 from .bootstrap import difference, intervals
-from .luck import TrialCount
 from .panel_stress import stress_panel
 from .plausibility import plausibility
 from .skill import skill
 from .stress import stress
+from .trials import ALONE, Trials
 from .verdict import conclusion, verdict
-
-ALONE = TrialCount(count=1, effective=1, sharpe_variance=0.0, runs=1)
 
 
 def with_evidence(
@@ -26,7 +24,7 @@ def with_evidence(
     strategy: Strategy,
     parameters: Parameters | None = None,
     account: Account | None = None,
-    trials: TrialCount = ALONE,
+    trials: Trials = ALONE,
 ) -> Result:
     """The result with skill, luck, stress and verdict among its metrics; the arguments are those it was `run` with.
 
@@ -46,7 +44,7 @@ def with_evidence(
     return replace(result, metrics=metrics)
 
 
-def luck_of(result: Result, trials: TrialCount) -> Values:
+def luck_of(result: Result, trials: Trials) -> Values:
     """How much of the Sharpe ratio could be luck, given how many trials there were on these bars.
 
     psr: probability that the true Sharpe ratio is above zero; dsr: that it is above `threshold`, the annual Sharpe

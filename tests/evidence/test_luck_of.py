@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from rollcast.backtests.evidence.bootstrap import difference, intervals
 from rollcast.backtests.evidence.evidence import ALONE, luck_of
-from rollcast.backtests.evidence.luck import TrialCount
+from rollcast.backtests.evidence.trials import Trials
 
 RETURNS = pd.Series(np.random.default_rng(0).normal(0.001, 0.01, 102))
 HELD = pd.Series(np.random.default_rng(1).normal(0.0, 0.01, 102))
@@ -31,7 +31,7 @@ def best_of(n: float) -> float:
 
 
 def test_the_annual_scores_are_judged_bar_by_bar_for_the_trials_that_differ_and_for_all():
-    ours = luck_of(result(0.1 * math.sqrt(252)), TrialCount(count=50, effective=20, sharpe_variance=1e-3, runs=60))
+    ours = luck_of(result(0.1 * math.sqrt(252)), Trials(count=50, effective=20, sharpe_variance=1e-3, runs=60))
     deviation = math.sqrt(1.005 / 101)  # of an estimated Sharpe ratio of 0.1 a bar
     some, every = (math.sqrt(1e-3) * best_of(n) for n in (20, 50))
     assert ours["psr"] == pytest.approx(norm.cdf(0.1 / deviation))

@@ -10,7 +10,7 @@ import pytest
 
 from rollcast import Predictor, run
 from rollcast.backtests.evidence.evidence import with_evidence
-from rollcast.backtests.evidence.luck import TrialCount
+from rollcast.backtests.evidence.trials import Trials
 from rollcast.backtests.evidence.verdict import QUESTIONS, conclusion, verdict
 from rollcast.backtests.pipeline.request import Request
 from rollcast.predictors.bars import random_walk
@@ -18,7 +18,7 @@ from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
 
 
-def judged(request: Request, trials: TrialCount | None = None):
+def judged(request: Request, trials: Trials | None = None):
     arguments = [] if trials is None else [trials]
     return with_evidence(request.run(), *request.rule(), request.account, *arguments)
 
@@ -127,7 +127,7 @@ def test_luck_on_a_market_without_memory_is_never_called_skill():
 def test_more_trials_on_the_same_bars_never_raise_the_deflated_sharpe_ratio():
     request = Request("ema", start="2005", end="2015")
     lone = judged(request)
-    many = judged(request, TrialCount(count=50, effective=20, sharpe_variance=0.001, runs=60))
+    many = judged(request, Trials(count=50, effective=20, sharpe_variance=0.001, runs=60))
     assert many.metrics["luck"]["dsr_all"] < many.metrics["luck"]["dsr"] < lone.metrics["luck"]["dsr"]
     assert lone.metrics["luck"]["dsr"] == lone.metrics["luck"]["psr"]
     (line,) = [line for line in many.metrics["verdict"] if line["check"] == "deflation"]
