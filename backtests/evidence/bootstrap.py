@@ -97,6 +97,13 @@ def drawn(n: int, block: float, draws: int, rng: np.random.Generator) -> Iterato
         yield np.subtract(index, n, out=index, where=index >= n).reshape(-1, n)
 
 
+def drawn_counts(n: int, block: float, draws: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """How often each position comes in each of these draws, (some, n): the sums of a draw are a product with them."""
+    for index in drawn(n, block, draws, rng):
+        rows = np.arange(len(index))[:, None] * n
+        yield np.bincount((index + rows).ravel(), minlength=index.size).reshape(index.shape).astype(float)
+
+
 def joint_block_length(*series: np.ndarray) -> float:
     """The longest of the block lengths for returns and for their squares, since risk comes in longer runs than gain."""
     return max(1.0, *(block_length(x) for r in series for x in (r, r**2)))

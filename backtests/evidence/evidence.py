@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pandas as pd
+
 from ..account.engine import Account
 from ..account.hosts import Strategy
+from ..account.scores import cash_returns
 from ..json_values import Parameters, Values, number
 from ..pipeline.result import Result
 from . import luck
 from .bootstrap import difference, intervals
+from .excess import excess
 from .panel_stress import stress_panel
 from .plausibility import plausibility
 from .skill import skill
@@ -34,6 +38,9 @@ def with_evidence(
     metrics["forecast"] = skill(result.forecast, result.model_bars["close"].loc[result.forecast.index[0] :])
     metrics["plausibility"] = plausibility(metrics, result.returns, account.interest_bps)
     metrics["luck"] = luck_of(result, trials)
+    cash = cash_returns(pd.DatetimeIndex(result.returns.index), account.interest_bps)
+    yearly = metrics["bars_per_year"]
+    metrics["excess"] = excess(result.returns, result.benchmark_returns, cash, yearly, trials)
     if result.market.portfolio:
         metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account)
     else:

@@ -19,7 +19,7 @@ import pandas as pd
 from ..account.scores import return_scores
 from ..json_values import Record, Values, number
 from .luck import probabilistic_sharpe
-from .verdict import SURE, SURE_T
+from .power import SURE, SURE_T
 
 HIGHEST_IC = 0.2
 DAYS = 252

@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 
 from ..json_values import Record, number
-
-SURE = 0.95  # a probability from which on an answer is yes
-SURE_T = 1.645  # the same of a normal t, one-sided
+from .power import SURE, SURE_T
 
 Entry = dict[str, str]
 
