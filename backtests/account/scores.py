@@ -11,22 +11,39 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+ROUNDING = 1e-14  # of a return
 
-def return_scores(returns: pd.Series, bars_per_year: int) -> dict[str, float]:
+
+def cash_returns(dates: pd.DatetimeIndex, interest_bps: float) -> pd.Series:
+    """What cash earns per bar on these dates, as the account books it: by calendar time, from the first date on."""
+    years = np.diff(dates.as_unit("s").asi8, prepend=dates.as_unit("s").asi8[:1]) / (365 * 86_400)
+    return pd.Series(interest_bps / 1e4 * years, dates)
+
+
+def over_cash(returns: np.ndarray, cash: np.ndarray) -> np.ndarray:
+    """Returns less those of cash; what is left of an account that is all cash is rounding, and 0."""
+    rest = returns - cash
+    return np.where(np.abs(rest) > ROUNDING, rest, 0.0)
+
+
+def return_scores(returns: pd.Series, bars_per_year: int, cash: pd.Series | None = None) -> dict[str, float]:
     """Scores of simple returns per bar: growth, risk, and the two together. NaN where a score is not defined.
 
+    cash: what cash earned per bar; x is r less that, and r itself where it is None.
+
     cagr:         (∏(1+r))^(A/n) - 1             volatility: sd(r) · √A, n-1 in the denominator
-    sharpe:       mean(r)/sd(r) · √A             sortino:    mean(r)/√mean(min(r,0)²) · √A
+    sharpe:       mean(x)/sd(x) · √A             sortino:    mean(x)/√mean(min(x,0)²) · √A
     max_drawdown: least of equity/its peak - 1   calmar:     cagr / |max_drawdown|
     skew, kurtosis: population moments, kurtosis not in excess of the normal's 3
     """
     r = returns.to_numpy(float)
+    x = r if cash is None else over_cash(r, cash.to_numpy(float))
     equity = np.cumprod(1 + r)
     total = float(equity[-1] - 1)
     with np.errstate(over="ignore"):  # a few bars of a large gain
         cagr = float(equity[-1] ** (bars_per_year / len(r)) - 1)
     deviation = float(r.std(ddof=1)) if len(r) > 1 else math.nan
-    downside = math.sqrt(np.mean(np.minimum(r, 0) ** 2))
+    downside = math.sqrt(np.mean(np.minimum(x, 0) ** 2))
     drawdown = float(np.min(equity / np.maximum.accumulate(np.r_[1.0, equity])[1:] - 1))
     yearly = math.sqrt(bars_per_year)
     spread = float(r.std())
@@ -35,8 +52,8 @@ def return_scores(returns: pd.Series, bars_per_year: int) -> dict[str, float]:
         "total_return": total,
         "cagr": cagr,
         "volatility": deviation * yearly,
-        "sharpe": _ratio(float(r.mean()), deviation) * yearly,
-        "sortino": _ratio(float(r.mean()), downside) * yearly,
+        "sharpe": _ratio(float(x.mean()), float(x.std(ddof=1)) if len(x) > 1 else math.nan) * yearly,
+        "sortino": _ratio(float(x.mean()), downside) * yearly,
         "max_drawdown": drawdown,
         "calmar": _ratio(cagr, abs(drawdown)),
         "skew": float(np.mean(z**3)),

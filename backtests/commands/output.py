@@ -69,12 +69,12 @@ def _print_verdict(entries: Sequence[Mapping[str, str]], conclusion: str) -> Non
         click.secho(line, bold=True)
     click.echo()
     for entry in entries:
-        answer = click.style(f"{entry['answer']:<8}", fg=COLOURS.get(entry["answer"]))
-        first, *others = textwrap.wrap(entry["question"], _width() - 8)
-        click.echo("\n".join([answer + first, *(" " * 8 + line for line in others)]))
+        answer = click.style(f"{entry['answer']:<10}", fg=COLOURS.get(entry["answer"]))
+        first, *others = textwrap.wrap(entry["question"], _width() - 10)
+        click.echo("\n".join([answer + first, *(" " * 10 + line for line in others)]))
         if entry["answer"] != "yes":
-            for line in textwrap.wrap(entry["sentence"], _width() - 8):
-                click.secho(" " * 8 + line, dim=True)
+            for line in textwrap.wrap(entry["sentence"], _width() - 10):
+                click.secho(" " * 10 + line, dim=True)
 
 
 def _print_table(result: Result) -> None:

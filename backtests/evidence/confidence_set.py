@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from .bootstrap import block_length, drawn
+from .bootstrap import block_length, drawn_counts
 from .skill import equal_losses
 
 
@@ -34,11 +34,7 @@ def confidence_set(
     if block is None:
         block = max(block_length(column) for column in (x - x.mean(axis=1, keepdims=True)).T)
     rng = np.random.default_rng(seed)
-    means = []
-    for index in drawn(n, block, draws, rng):
-        rows = np.arange(len(index))[:, None] * n
-        times = np.bincount((index + rows).ravel(), minlength=index.size).reshape(index.shape)  # (some, n)
-        means.append(times @ centred / n)
+    means = [counts @ centred / n for counts in drawn_counts(n, block, draws, rng)]
     p = _p_values(x.mean(axis=0), np.concatenate(means))
     return pd.DataFrame({"loss": x.mean(axis=0), "p": p, "included": p >= 1 - level}, index=losses.columns)
 

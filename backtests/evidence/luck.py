@@ -22,19 +22,6 @@ STRUCTURE = (
 )
 
 
-@dataclass(frozen=True)
-class TrialCount:
-    """How much was tried on the same bars: distinct trials, how many of them are unlike, and all their runs.
-
-    sharpe_variance: of the trials' Sharpe ratios per bar, at least 1/n for more than one trial; 0 for one.
-    """
-
-    count: int
-    effective: float
-    sharpe_variance: float
-    runs: int
-
-
 def probabilistic_sharpe(sharpe: float, n: float, skew: float, kurtosis: float, threshold: float = 0.0) -> float:
     """Probability that the true Sharpe ratio exceeds the threshold: Φ((SR - SR*)·√(n-1) / √(1 - γ₃·SR + (γ₄-1)/4·SR²)).
 

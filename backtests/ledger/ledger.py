@@ -20,10 +20,10 @@ import pandas as pd
 from ...predictors import BUILT_IN as PREDICTORS
 from ...predictors.registry import suggest
 from ...strategies import BUILT_IN as STRATEGIES
-from ..evidence.luck import TrialCount
+from ..evidence.trials import Trials
 from ..json_values import Record, Values, plain
 from .database import COLUMNS, Database
-from .returns_sketch import effective, sketch
+from .returns_sketch import effective, returns_on, sketch
 from .trial_key import Row, utc
 
 SORTS = ("created", "sharpe", "cagr")
@@ -107,7 +107,7 @@ class Ledger:
         found = runs.to_dict("records")[0]
         return plain(found) | {"recipe": json.loads(found["recipe"])}
 
-    def trials(self, run: Row) -> TrialCount:
+    def trials(self, run: Row) -> Trials:
         """The trials on the bars of a run: on the same bars, or the same symbol at overlapping times; itself included.
 
         Runs that looked ahead are no trials, because nobody may choose them, but for the run itself.
@@ -124,7 +124,9 @@ class Ledger:
         sharpe = np.array([sharpe for sharpe, _ in distinct if sharpe is not None]) / np.sqrt(row["bars_per_year"])
         spread = max(float(sharpe.var(ddof=1)) if len(sharpe) > 1 else 0.0, 1 / row["n"])
         variance = spread if len(distinct) > 1 else 0.0
-        return TrialCount(len(distinct), effective([s for _, s in distinct]), variance, len(tried) + (not recorded))
+        sketches = [s for _, s in distinct]
+        returns = returns_on(pd.DatetimeIndex(run.returns.index), sketches)
+        return Trials(len(distinct), effective(sketches), variance, len(tried) + (not recorded), returns)
 
     def summary(self, symbols: Iterable[str] | None = None) -> pd.DataFrame:
         """Runs, distinct trials and effective trials of each symbol, or of these, over all dates."""

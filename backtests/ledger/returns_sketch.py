@@ -38,6 +38,23 @@ def effective(sketches: list[bytes]) -> float:
     return _effective(tuple(sketches))
 
 
+def returns_on(dates: pd.DatetimeIndex, sketches: list[bytes]) -> pd.DataFrame:
+    """The returns of each trial in the blocks that hold these dates, (T, N), as `Trials.returns` has them.
+
+    The blocks are those of the longest trial; beyond 500 trials the first 500.
+    """
+    taken = [_unpacked(s) for s in sketches[:LARGEST]]
+    k = max(k for k, _, _ in taken)
+    block = (dates.as_unit("s").asi8 // 60) >> k
+    last = np.flatnonzero(np.r_[block[1:] != block[:-1], True])
+    found = np.full((len(last), len(taken)), np.nan)
+    for column, (first, sums) in zip(found.T, (_lifted(one, k) for one in taken), strict=True):
+        place = block[last] - first
+        inside = (place >= 0) & (place < len(sums))
+        column[inside] = np.expm1(sums[place[inside]])
+    return pd.DataFrame(found, dates[last])
+
+
 @lru_cache(maxsize=4)  # a run's sheet and the index ask for the same
 def _effective(sketches: tuple[bytes, ...]) -> float:
     from ..evidence.luck import effective_trials

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..account import supports
+from ..account.scores import cash_returns, over_cash
 from ..data.bars import bars_per_year, digest
 from ..pipeline.cache_key import folder_key
 from ..pipeline.result import Result
@@ -58,7 +59,8 @@ def run_sweep(
         rows, returns, points = worklist.finish()
         window = pd.DatetimeIndex(bars.index[bars.index.get_loc(worklist.since) :])
         report(Progress("judging", 0, 1, 0.0))
-        judgement = judge(sweep.axes, rows, returns, bars_per_year(window))
+        cash = cash_returns(window, sweep.base.account.interest_bps).to_numpy(float)
+        judgement = judge(sweep.axes, rows, over_cash(returns, cash[:, None]), bars_per_year(window))
         k = judgement.firsts[judgement.winner]
         winner = _WinnerRun(worklist, out, points[k], rows.iloc[[k]], returns[:, k], rows["created"].max())
         folder = winner.start(start)

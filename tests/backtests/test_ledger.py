@@ -26,7 +26,7 @@ from rollcast import Predictor, WalkForward, load
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.data.bars import load_bars
 from rollcast.backtests.evidence import luck
-from rollcast.backtests.evidence.luck import TrialCount
+from rollcast.backtests.evidence.trials import Trials
 from rollcast.backtests.ledger import database
 from rollcast.backtests.ledger import ledger as module
 from rollcast.backtests.ledger.database import NAME
@@ -163,9 +163,9 @@ def test_filters_choose_and_sorts_order(full):
 def test_the_same_recipe_run_again_is_one_trial_and_two_runs(ledger, sma):
     again = made().with_recipe(created="2030-01-01T00:00:00+00:00", seconds=3.5, command="x", request={"seed": 1})
     ledger.record(Row.of(sma))
-    assert ledger.trials(Row.of(again)) == TrialCount(1, 1.0, 0.0, 2)
+    assert ledger.trials(Row.of(again)) == Trials(1, 1.0, 0.0, 2)
     ledger.record(Row.of(again))
-    assert ledger.trials(Row.of(again)) == ledger.trials(Row.of(sma)) == TrialCount(1, 1.0, 0.0, 2)
+    assert ledger.trials(Row.of(again)) == ledger.trials(Row.of(sma)) == Trials(1, 1.0, 0.0, 2)
 
 
 def test_a_result_loaded_from_its_folder_is_the_run_that_was_recorded(ledger, results, tmp_path):
@@ -194,7 +194,7 @@ def test_a_ledger_of_an_earlier_version_is_read_and_its_run_counts_as_the_same_t
     row = Row.of(Request("sma", params={"window": "20"}, start="2018", end="2019").run())
     assert ledger.runs()["trial"].to_list() == [row.columns["trial"]]
     assert ledger.record(row) == 2
-    assert ledger.trials(row) == TrialCount(1, 1.0, 0.0, 2)
+    assert ledger.trials(row) == Trials(1, 1.0, 0.0, 2)
 
 
 def test_a_run_made_by_an_earlier_version_is_the_same_trial_when_it_is_made_again():
@@ -366,7 +366,7 @@ def test_clustering_is_given_rows_with_exactly_the_correlations_found(monkeypatc
 def test_reading_a_ledger_that_is_not_there_makes_none(ledger, sma):
     assert ledger.runs().empty
     assert ledger.summary().empty
-    assert ledger.trials(Row.of(sma)) == TrialCount(1, 1.0, 0.0, 1)
+    assert ledger.trials(Row.of(sma)) == Trials(1, 1.0, 0.0, 1)
     assert not ledger.path.exists()
 
 

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from rollcast.backtests.evidence.bootstrap import difference, intervals
 from rollcast.backtests.evidence.evidence import ALONE, luck_of
-from rollcast.backtests.evidence.luck import TrialCount
+from rollcast.backtests.evidence.trials import Trials
 
 RETURNS = pd.Series(np.random.default_rng(0).normal(0.001, 0.01, 102))
 HELD = pd.Series(np.random.default_rng(1).normal(0.0, 0.01, 102))
@@ -31,7 +31,7 @@ def best_of(n: float) -> float:
 
 
 def test_the_annual_scores_are_judged_bar_by_bar_for_the_trials_that_differ_and_for_all():
-    ours = luck_of(result(0.1 * math.sqrt(252)), TrialCount(count=50, effective=20, sharpe_variance=1e-3, runs=60))
+    ours = luck_of(result(0.1 * math.sqrt(252)), Trials(count=50, effective=20, sharpe_variance=1e-3, runs=60))
     deviation = math.sqrt(1.005 / 101)  # of an estimated Sharpe ratio of 0.1 a bar
     some, every = (math.sqrt(1e-3) * best_of(n) for n in (20, 50))
     assert ours["psr"] == pytest.approx(norm.cdf(0.1 / deviation))
@@ -41,7 +41,10 @@ def test_the_annual_scores_are_judged_bar_by_bar_for_the_trials_that_differ_and_
     assert ours["min_track_record"] == pytest.approx(1 + 1.005 * (norm.ppf(0.95) / 0.1) ** 2)
     assert (ours["trials"], ours["effective_trials"], ours["sharpe_variance"]) == (50, 20, 1e-3)
     assert ours["intervals"] == intervals(RETURNS, 252)
-    assert ours["against_hold"] == difference(RETURNS, HELD, 252)
+    assert ours["against_hold"].items() >= difference(RETURNS, HELD, 252).items()
+    low, high = ours["against_hold"]["sharpe"]
+    seen = (norm.ppf(0.95) + norm.ppf(0.8)) * (high - low) / 3.92
+    assert ours["against_hold"]["smallest_sharpe"] == pytest.approx(seen, rel=1e-3)
 
 
 def test_a_lone_trial_has_nothing_to_be_deflated_for():
