@@ -73,7 +73,8 @@ def _print_verdict(entries: Sequence[Mapping[str, str]], conclusion: str) -> Non
         first, *others = textwrap.wrap(entry["question"], _width() - 10)
         click.echo("\n".join([answer + first, *(" " * 10 + line for line in others)]))
         if entry["answer"] != "yes":
-            for line in textwrap.wrap(entry["sentence"], _width() - 10):
+            reason = entry["sentence"].partition(". ")[0].removesuffix(".")  # the sheet has the rest
+            for line in textwrap.wrap(f"{reason}.", _width() - 10):
                 click.secho(" " * 10 + line, dim=True)
 
 
