@@ -48,6 +48,8 @@ def train(plan: Plan, jobs: Sequence[Job], devices: Sequence[Device]) -> Iterato
                 over = not launch.device.busy()  # asked before, so that nothing ends between the two
                 yield from launch.ended()
                 if over:
+                    if launch.waiting:
+                        raise RuntimeError(f"the GPU ended and left {len(launch.waiting)} of its nets untrained")
                     launch.close()
                     del launches[i]
             if launches:
@@ -60,7 +62,7 @@ def train(plan: Plan, jobs: Sequence[Job], devices: Sequence[Device]) -> Iterato
 def gradient(plan: Plan, job: Job, device: Device) -> tuple[float, np.ndarray]:
     """As `kernel.gradient`."""
     try:
-        launch = _Prepared(plan, [job], device)
+        launch = _Prepared(plan, [job], device, ROLLCAST_GRADIENT=1)
         records, _ = launch.records([job])
         results, at = device.shared_with_host(8 + 4 * plan.parameters)
         arguments = [
@@ -84,7 +86,7 @@ class _Prepared:
     threads, shared, workspace: threads of a block, and its bytes of shared and of global memory.
     """
 
-    def __init__(self, plan: Plan, jobs: Sequence[Job], device: Device) -> None:
+    def __init__(self, plan: Plan, jobs: Sequence[Job], device: Device, **extra: object) -> None:
         self.device, self.plan, self.outputs = device, plan_record(plan, jobs), plan.outputs
         self.parameters = plan.parameters
         macros = {
@@ -92,6 +94,7 @@ class _Prepared:
             "ROLLCAST_HIDDEN": plan.hidden,
             "ROLLCAST_FEATURES": plan.features,
             "ROLLCAST_OUTPUTS": plan.outputs,
+            **extra,
         }
         for shared_weights in (1, 0):  # where shared memory is too small for the weights, they lie in global memory
             self.kernel = device.kernel(macros | {"ROLLCAST_SHARED_WEIGHTS": shared_weights})

@@ -224,6 +224,23 @@ INLINE size_t workspace_of(const Plan& plan, char* memory, Workspace& space) {
 
 extern __shared__ float4 shared_memory[];
 
+// The numbers the host needs: threads of a block, bytes of shared memory, and of global memory for each block.
+extern "C" __global__ void rollcast_sizes(rollcast::Plan plan, uint64_t* sizes) {
+  rollcast::Workspace space;
+  sizes[0] = rollcast::threads, sizes[1] = 4 * rollcast::shared_floats;
+  sizes[2] = rollcast::workspace_of(plan, nullptr, space);
+}
+
+#if defined(ROLLCAST_GRADIENT)
+// The loss of the full batch of one job at its first weights, and its gradient in torch's order.
+extern "C" __global__ void __launch_bounds__(rollcast::threads, rollcast::blocks)
+rollcast_gradient(rollcast::Plan plan, rollcast::Job* job, char* memory, double* loss, float* out) {
+  rollcast::Workspace space;
+  rollcast::workspace_of(plan, memory, space);
+  rollcast::Training training(plan, space, (float*)shared_memory, nullptr);
+  training.gradient(*job, loss, out);
+}
+#else
 // plan and jobs: as for the CPU's kernel, with the device's pointers. next: the position of the next job, 0 at first.
 // memory: `size` bytes for each block. status: of every job, once it has ended. stop: becomes 1 where the host wants no more.
 extern "C" __global__ void __launch_bounds__(rollcast::threads, rollcast::blocks)
@@ -247,19 +264,4 @@ rollcast_train(rollcast::Plan plan, rollcast::Job* jobs, int count, int* next, c
     } while (++job < count && jobs[job].continues);
   }
 }
-
-// The numbers the host needs: threads of a block, bytes of shared memory, and of global memory for each block.
-extern "C" __global__ void rollcast_sizes(rollcast::Plan plan, uint64_t* sizes) {
-  rollcast::Workspace space;
-  sizes[0] = rollcast::threads, sizes[1] = 4 * rollcast::shared_floats;
-  sizes[2] = rollcast::workspace_of(plan, nullptr, space);
-}
-
-// The loss of the full batch of one job at its first weights, and its gradient in torch's order.
-extern "C" __global__ void __launch_bounds__(rollcast::threads, rollcast::blocks)
-rollcast_gradient(rollcast::Plan plan, rollcast::Job* job, char* memory, double* loss, float* out) {
-  rollcast::Workspace space;
-  rollcast::workspace_of(plan, memory, space);
-  rollcast::Training training(plan, space, (float*)shared_memory, nullptr);
-  training.gradient(*job, loss, out);
-}
+#endif

@@ -123,21 +123,23 @@ extern "C" __attribute__((visibility("default"))) int emulated_launch(const char
   using namespace rollcast;
   const std::string kernel = name;
   std::function<void()> run;
+#if !defined(ROLLCAST_GRADIENT)
   if (kernel == "rollcast_train")
     run = [=] {
       rollcast_train(argument<Plan>(arguments, 0), argument<Job*>(arguments, 1), argument<int>(arguments, 2),
                      argument<int*>(arguments, 3), argument<char*>(arguments, 4), argument<uint64_t>(arguments, 5),
                      argument<int32_t*>(arguments, 6), argument<const int*>(arguments, 7));
     };
-  else if (kernel == "rollcast_gradient")
+#else
+  if (kernel == "rollcast_gradient")
     run = [=] {
       rollcast_gradient(argument<Plan>(arguments, 0), argument<Job*>(arguments, 1), argument<char*>(arguments, 2),
                         argument<double*>(arguments, 3), argument<float*>(arguments, 4));
     };
-  else if (kernel == "rollcast_sizes")
+#endif
+  if (kernel == "rollcast_sizes")
     run = [=] { rollcast_sizes(argument<Plan>(arguments, 0), argument<uint64_t*>(arguments, 1)); };
-  else
-    return 1;
+  if (!run) return 1;
   for (emulation::block_at = 0; emulation::block_at < blocks; emulation::block_at++) {
     memset((void*)shared_memory, 0xff, shared_bytes);  // no number, for a block finds nothing that it could read
     ASAN_POISON_MEMORY_REGION((char*)shared_memory + shared_bytes, most_shared - shared_bytes);
