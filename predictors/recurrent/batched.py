@@ -25,7 +25,7 @@ from .update import State, Update
 # An LSTM of 32 units saves 10 MB for the gradient of 504 samples of 20 steps; the factor 1.5 allows for temporaries.
 BYTES_PER_GATE = 1.5 * 10e6 / (504 * 20 * 4 * 32)
 
-Shape = tuple[int, int]
+Shape = tuple[int, int, int]
 
 
 def train(plan: Plan, jobs: Sequence[Job], device: str, chunk: int | None = None) -> Iterator[tuple[int, Trained]]:
@@ -215,8 +215,8 @@ def exact_products() -> Iterator[None]:
 
 
 def _shape(job: Job) -> Shape:
-    """What decides the shapes of a chunk's tensors: the lengths of its training slice and of its block."""
-    return job.split - job.first, job.stop - job.split
+    """What decides a chunk's tensors: the lengths of its training slice and of its block, and its samples."""
+    return job.split - job.first, job.stop - job.split, id(job.starts)
 
 
 def _groups(jobs: Sequence[Job]) -> list[list[list[int]]]:

@@ -63,6 +63,7 @@ class Job:
     date:      of the window's fit, for error messages.
     weights:   initial weights in torch's order, (P,); None for random ones.
     continues: whether training starts from the final weights of the preceding job in the list.
+    starts:    the rows at which its training samples begin, counted from `first`, int32; None for all there are.
     """
 
     rows: np.ndarray
@@ -76,6 +77,7 @@ class Job:
     date: pd.Timestamp
     weights: np.ndarray | None = None
     continues: bool = False
+    starts: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,8 @@ class Samples:
         """The samples of a job; cpp/training.h has the same formulas."""
         targets, burn_in = job.split - 1 - job.first, plan.lookback - 1
         stride = min(plan.stride, max(1, targets - burn_in))
+        if job.starts is not None:
+            return cls(job.starts.astype(int), np.empty(0, int), stride)
         count = (targets - burn_in) // stride
         starts = targets - burn_in - (count - np.arange(count)) * stride
         validation = int(plan.validation * count)

@@ -10,34 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .jobs import CELLS, LOSSES, Job, Plan, Trained
+from .jobs import Job, Plan, Trained
+from .records import DIVERGED, JobRecord, address, plan_record
 
 BUILDS = ("portable", "avx2", "avx512")  # by what rollcast_level answers
-_DIVERGED = 2
 _POLL = 50  # milliseconds between two checks for Ctrl-C
-
-_i32, _i64, _f64 = ctypes.c_int32, ctypes.c_int64, ctypes.c_double
-
-
-class _Plan(ctypes.Structure):
-    """cpp/plan.h, Plan."""
-
-    _fields_ = [
-        *((name, _i32) for name in ("cell", "features", "hidden", "layers", "directions", "attention")),
-        *((name, _i32) for name in ("lookback", "stride", "batch", "loss", "patience", "rows")),
-        *((name, _f64) for name in ("lr", "clip", "decay", "dropout", "validation")),
-    ]
-
-
-class _Job(ctypes.Structure):
-    """cpp/plan.h, Job."""
-
-    _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("rows", "returns", "scale", "weights", "forecast", "losses")),
-        ("seed", ctypes.c_uint64),
-        *((name, _i64) for name in ("first", "split", "stop")),
-        *((name, _i32) for name in ("epochs", "resume", "continues", "status")),
-    ]
 
 
 def available() -> bool:
@@ -64,7 +41,7 @@ def train(plan: Plan, jobs: Sequence[Job], threads: int, build: str | None = Non
     """
     library = _library(plan, build)
     records, results = _records(plan, jobs)
-    structure = _structure(plan, jobs)
+    structure = plan_record(plan, jobs)
     run = library.rollcast_start(ctypes.byref(structure), records, len(jobs), max(1, min(threads, len(jobs))))
     try:
         for _ in jobs:
@@ -73,7 +50,7 @@ def train(plan: Plan, jobs: Sequence[Job], threads: int, build: str | None = Non
                 pass
             # Removed from `results`, so that the weights of a hundred thousand nets are not in memory together.
             forecast, losses, weights = results.pop(k)
-            yield k, Trained(forecast, losses, weights, records[k].status == _DIVERGED)
+            yield k, Trained(forecast, losses, weights, records[k].status == DIVERGED)
     finally:
         library.rollcast_stop(run)
 
@@ -85,34 +62,10 @@ def gradient(plan: Plan, job: Job, build: str | None = None) -> tuple[float, np.
     """
     records, arrays = _records(plan, [job])
     out = np.zeros(plan.parameters, np.float32)
-    structure = _structure(plan, [job])
+    structure = plan_record(plan, [job])
     loss = _library(plan, build).rollcast_gradient(ctypes.byref(structure), records, out.ctypes.data)
     del arrays  # the kernel has read them until here
     return loss, out
-
-
-def _structure(plan: Plan, jobs: Sequence[Job]) -> _Plan:
-    # Blocks are forecast in pieces that fit into the rows allocated for training, at least 256.
-    rows = max(max(job.split - job.first for job in jobs), plan.lookback + 256)
-    return _Plan(
-        cell=list(CELLS).index(plan.cell),
-        features=plan.features,
-        hidden=plan.hidden,
-        layers=plan.layers,
-        directions=plan.directions,
-        attention=plan.attention,
-        lookback=plan.lookback,
-        stride=plan.stride,
-        batch=plan.batch,
-        loss=LOSSES.index(plan.loss),
-        patience=plan.patience,
-        rows=rows,
-        lr=plan.lr,
-        clip=plan.clip,
-        decay=plan.weight_decay,
-        dropout=plan.dropout,
-        validation=plan.validation,
-    )
 
 
 def _records(plan: Plan, jobs: Sequence[Job]) -> tuple[ctypes.Array, dict[int, tuple[np.ndarray, ...]]]:
@@ -120,19 +73,17 @@ def _records(plan: Plan, jobs: Sequence[Job]) -> tuple[ctypes.Array, dict[int, t
 
     The structures point into the arrays of the jobs, which the caller must keep alive.
     """
-    records = (_Job * len(jobs))()
+    records = (JobRecord * len(jobs))()
     results: dict[int, tuple[np.ndarray, ...]] = {}
     for k, (record, job) in enumerate(zip(records, jobs, strict=True)):
         forecast = np.full((job.stop - job.split + 1, plan.outputs), np.nan)
         losses = np.full(job.epochs, np.nan, np.float32)
         weights = np.empty(plan.parameters, np.float32) if job.weights is None else job.weights.astype(np.float32)
-        for name, array in (("rows", job.rows), ("returns", job.returns), ("scale", job.scale)):
-            if array.dtype != np.float64 or not array.flags.c_contiguous:
-                raise TypeError(f"{name} must be a contiguous float64 array; got {array.dtype}")
-            setattr(record, name, array.ctypes.data)
+        for name in ("rows", "returns", "scale"):
+            setattr(record, name, address(name, getattr(job, name)))
+        record.starts = None if job.starts is None else job.starts.ctypes.data
         record.weights, record.forecast, record.losses = weights.ctypes.data, forecast.ctypes.data, losses.ctypes.data
-        record.seed, record.first, record.split, record.stop = job.seed, job.first, job.split, job.stop
-        record.epochs, record.resume, record.continues = job.epochs, job.weights is not None, job.continues
+        record.fill(job)
         results[k] = forecast, losses, weights
     return records, results
 

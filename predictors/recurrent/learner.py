@@ -51,7 +51,7 @@ class Recurrent(RecurrentSettings, Learner):
         date = max(bars.index[-1] for bars in slices)
         windows = [Window(bars, 0, len(bars), len(bars)) for bars in slices]
         jobs = [window_jobs(self, Inputs.of(w.bars, self.features), w, date) for w in windows]  # [slice][net]
-        nets = pooled.train(self.plan(), list(zip(*jobs, strict=True)))
+        nets = pooled.train(self.plan(), list(zip(*jobs, strict=True)), self.device)
         weights = np.stack([self._resolved(job, net).weights for job, net in zip(jobs[0], nets, strict=True)])
         models = [replace(self) for _ in slices]
         for model, slice_jobs in zip(models, jobs, strict=True):

@@ -1,4 +1,4 @@
-"""Training of one net on the slices of several symbols: by the compiled kernel for full batches, else by torch.
+"""Training of one net on the slices of several symbols: on a GPU, by the compiled kernel for full batches, or by torch.
 
 Notation: n_j targets of slice j, L_j its mean loss, P parameters, E epochs. Every slice has a scale of its own, and no
 sample spans two slices.
@@ -18,13 +18,16 @@ from .jobs import Job, Plan, Samples, Trained
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # torch's defaults, as in cpp/adam.h
 
 
-def train(plan: Plan, nets: Sequence[Sequence[Job]]) -> list[Trained]:
+def train(plan: Plan, nets: Sequence[Sequence[Job]], device: str = "cpu") -> list[Trained]:
     """Trains every net on all of its jobs, which differ in their bars and their scale alone.
 
-    nets: for each net, a job for each slice.
+    nets:   for each net, a job for each slice.
+    device: cpu, cuda or auto.
 
     The forecasts of the results are empty, and the weights of a net that diverged are NaN.
     """
+    if trainer.resolve(device) == "cuda":
+        return by_gpu(plan, nets, device)
     if not kernel.available() or plan.batch or plan.dropout:
         return [by_torch(plan, jobs) for jobs in nets]
     with ThreadPoolExecutor(min(trainer.workers(), len(nets))) as pool:  # the kernel releases the interpreter lock
@@ -65,29 +68,43 @@ def by_torch(plan: Plan, jobs: Sequence[Job]) -> Trained:
     """The reference implementation: trains on the samples of all slices, stacked as rows of one job."""
     from . import reference
 
-    job, samples = stacked(plan, jobs)
+    plan, job = stacked(plan, jobs)
     with reference.one_thread():
         training = reference.Training(plan, job)
-        training.samples = samples
         losses, diverged = training.train()
         return _trained(plan, training.weights().copy(), losses, diverged)
 
 
-def stacked(plan: Plan, jobs: Sequence[Job]) -> tuple[Job, Samples]:
-    """One job over the scaled rows of all slices, and its samples, each within one slice."""
+def by_gpu(plan: Plan, nets: Sequence[Sequence[Job]], device: str) -> list[Trained]:
+    """All nets at once, each on the samples of all slices."""
+    plan, first = stacked(plan, nets[0])
+    results = dict(trainer.train(plan, [replace(first, seed=jobs[0].seed) for jobs in nets], device))
+    return [_trained(plan, results[k].weights, results[k].losses, results[k].diverged) for k in range(len(nets))]
+
+
+def stacked(plan: Plan, jobs: Sequence[Job]) -> tuple[Plan, Job]:
+    """One job over the scaled rows of all slices, with samples that each lie within one slice, and its plan."""
     rows, returns, starts, offset = [], [], [], 0
     for job in jobs:
         mean, std = job.scale.T
         rows.append((job.rows - mean[:-1]) / std[:-1])
         returns.append((job.returns - mean[-1]) / std[-1])
+        rows[-1][0] = returns[-1][0] = 0  # the first bar has no return, and no sample reads it
         starts.append(Samples.of(plan, job).training + job.first + offset)
         offset += len(job.rows)
     scale = np.column_stack([np.zeros(plan.features + 1), np.ones(plan.features + 1)])
+    first_rows = np.concatenate(starts).astype(np.int32)
     whole = replace(
-        jobs[0], rows=np.vstack(rows), returns=np.concatenate(returns), scale=scale, first=0, split=offset, stop=offset
+        jobs[0],
+        rows=np.vstack(rows),
+        returns=np.concatenate(returns),
+        scale=scale,
+        first=0,
+        split=offset,
+        stop=offset,
+        starts=first_rows,
     )
-    stride = Samples.of(plan, jobs[0]).stride
-    return whole, Samples(np.concatenate(starts), np.empty(0, int), stride)
+    return replace(plan, stride=Samples.of(plan, jobs[0]).stride), whole
 
 
 def _trained(plan: Plan, weights: np.ndarray, losses: np.ndarray, diverged: bool) -> Trained:

@@ -40,7 +40,7 @@ class RecurrentSettings(ABC):
     seeds:    number of nets, which differ in their initial weights; the forecast is their mean. A single net's forecast
               depends too much on its initial weights.
     seed:     seed of the first net, combined with the date of the fit.
-    device:   cpu, cuda, or auto (cuda where there is one).
+    device:   cpu, cuda, or auto (cuda where there is one and it is modelled to be quicker).
     diverged: what happens to a net whose loss is not finite. raise: FloatingPointError; mean: it forecasts the slice's
               mean return.
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from . import kernel, processes
+from . import gpu_choice, kernel, processes
 from .jobs import Job, Plan, Trained
 
 
@@ -20,13 +20,17 @@ def train(plan: Plan, jobs: Sequence[Job], device: str = "auto") -> Iterator[tup
     A job's result depends on the job and the plan alone. Closing the iterator, as Ctrl-C does, ends the training: no
     thread or process outlives it.
 
-    Raises ValueError where there is no such device.
+    Raises ValueError where there is no such device, or it cannot train such nets.
     """
-    resolved = resolve(device)
-    if resolved == "cuda":
-        from . import batched
+    if resolve(device) == "cpu":
+        return on_cpu(plan, jobs)
+    if device == "auto":
+        return gpu_choice.automatic(plan, jobs, on_cpu, workers())
+    return gpu_choice.on_gpu(plan, jobs)
 
-        return batched.train(plan, jobs, resolved)
+
+def on_cpu(plan: Plan, jobs: Sequence[Job]) -> Iterator[tuple[int, Trained]]:
+    """Trains by the compiled kernel, or where none was built by torch."""
     if kernel.available():
         return kernel.train(plan, jobs, workers())
     _warn_of_missing_kernel()
@@ -45,25 +49,25 @@ def workers() -> int:
 
 
 def resolve(device: str) -> str:
-    """The device a name stands for, cpu or cuda; auto is cuda where there is one.
+    """The device a name stands for, cpu or cuda; auto is cuda where one can be used.
 
     Raises ValueError for cuda where there is none.
     """
     if device == "cpu" or (device == "auto" and not _has_driver()):
         return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
+    refusal = gpu_choice.refusal()
+    if refusal is None:
         return "cuda"
     if device == "cuda":
-        raise ValueError("device cuda was asked for, but torch finds no CUDA device here; use device cpu or auto")
+        raise ValueError(f"device cuda was asked for, but {refusal}; use device cpu or auto")
+    gpu_choice.say(f"recurrent nets: the CPU trains, since a GPU cannot be used: {refusal}")
     return "cpu"
 
 
 @cache
 def _has_driver() -> bool:
-    """Whether the CUDA driver is installed; found without torch, whose import takes a second."""
-    for name in ("libcuda.so.1", "nvcuda.dll"):
+    """Whether a GPU's driver is installed, NVIDIA's or AMD's; found without torch, whose import takes a second."""
+    for name in ("libcuda.so.1", "nvcuda.dll", "libamdhip64.so"):
         try:
             ctypes.CDLL(name)
         except OSError:

@@ -18,6 +18,7 @@ from rollcast.predictors.features import Scale, features, lookbacks, next_return
 from rollcast.predictors.ols import OLSFeatures
 from rollcast.predictors.pooled import Pooled, fit_many
 from rollcast.predictors.recurrent import kernel, pooled
+from rollcast.predictors.recurrent.jobs import Samples
 from rollcast.predictors.recurrent.learner import Recurrent
 from rollcast.predictors.recurrent.learners import GRU, LSTM, RNN, AttentionLSTM, BiLSTM
 from rollcast.predictors.recurrent.window_jobs import Inputs, window_jobs
@@ -70,7 +71,8 @@ def test_the_kernel_trains_pooled_nets_as_the_reference_does(five, learner):
 def test_no_sample_straddles_two_symbols(five):
     learner, slices = LSTM(seeds=1, lookback=10), [bars.iloc[:200] for bars in list(five.values())[:3]]
     (jobs,) = jobs_of(learner, slices)
-    one, samples = pooled.stacked(learner.plan(), jobs)
+    plan, one = pooled.stacked(learner.plan(), jobs)
+    samples = Samples.of(plan, one)
     steps = learner.lookback - 1 + samples.stride
     first, last = (
         samples.training // 200,
@@ -79,6 +81,7 @@ def test_no_sample_straddles_two_symbols(five):
     assert (first == last).all()
     assert set(first) == {0, 1, 2}
     rows = samples.training[:, None] + np.arange(steps)
+    assert (rows % 200).min() > 0  # a slice's first bar has no return
     assert np.isfinite(one.rows[rows]).all()
     assert np.isfinite(one.returns[rows + 1]).all()
 

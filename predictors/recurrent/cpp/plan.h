@@ -25,7 +25,9 @@ struct Job {
   float* weights;         // (P,) in torch's order, or null: read where `resume`, written when done
   double* forecast;       // (stop - split + 1, O): the mean and, for two outputs, the standard deviation
   float* losses;          // (epochs,) mean loss of each epoch before its updates, or null
+  const int32_t* starts;  // (count) the rows at which training samples begin, or null for all that a window has
   uint64_t seed;
+  int64_t count;
   int64_t first, split, stop;  // training bars [first, split), forecasts at bars [split - 1, stop)
   int32_t epochs;
   int32_t resume;     // start from `weights` rather than from drawn ones

@@ -2,8 +2,10 @@
 #pragma once
 #if defined(__CUDACC__)
 #define INLINE __device__ __forceinline__
+#define NOINLINE __device__ __noinline__
 #else
 #define INLINE __attribute__((always_inline)) inline
+#define NOINLINE __attribute__((noinline))
 #endif
 
 #if defined(__CUDACC_RTC__)  // has no standard library; its functions of <cmath> are built in

@@ -12,6 +12,7 @@ struct Samples {
   int count;     // samples
   int held;      // the latest of them, held out for validation
   int training;  // the earliest of them; a lookback separates them from those held out
+  const int32_t* starts;
 
   INLINE static Samples of(const Plan& plan, const Job& job) {
     Samples s;
@@ -20,13 +21,15 @@ struct Samples {
     const int most = s.targets - burn > 1 ? s.targets - burn : 1;
     s.stride = plan.stride < most ? plan.stride : most;
     s.count = s.targets > burn ? (s.targets - burn) / s.stride : 0;
+    s.starts = job.starts;
+    if (s.starts) s.count = (int)job.count;
     s.held = (int)(plan.validation * s.count);
     s.training = s.count - s.held - (s.held ? (plan.lookback + s.stride - 1) / s.stride : 0);
     return s;
   }
 
   INLINE int first_row(const Plan& plan, int position) const {
-    return targets - (plan.lookback - 1) - (count - position) * stride;
+    return starts ? starts[position] : targets - (plan.lookback - 1) - (count - position) * stride;
   }
 };
 
