@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .ledger import print_notes
 from .options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ def _print_result(result: Result) -> None:
         click.secho(f"The {leak}", fg="red", err=True)
     if sentence := result.recipe["look_ahead"].get("opened", {}).get("sentence"):
         click.secho(sentence, fg="yellow", err=True)
+    _print_trials(result)
     account = result.recipe["account"]
     click.echo(
         f"Costs: commission {account['commission_bps']:g} bp, slippage {account['slippage_bps']:g} bp, "
@@ -132,6 +134,12 @@ def _print_result(result: Result) -> None:
             fg="yellow",
             err=True,
         )
+
+
+def _print_trials(result: Result) -> None:
+    """How many trials the result is one of, and what is not counted."""
+    click.echo(f"Trials on this market and these dates: {result.metrics['luck']['trials']:,}, this one included")
+    print_notes(result.metrics["trials"]["notes"])
 
 
 def _print_comparison(comparison: Comparison) -> None:
@@ -149,4 +157,5 @@ def _print_comparison(comparison: Comparison) -> None:
         click.echo(f"{name:<28}{len(entrant.results):>6}{cells}{f'p={p:.2f}':>12}")
     p = comparison.survival["no forecast"]
     click.echo(f"{'no forecast':<28}{'':>6}{'':>{11 * len(shown)}}{f'p={p:.2f}':>12}")
+    _print_trials(comparison.entrants[0].results[0])
     click.echo("Among best: model confidence set on squared forecast errors; below 0.10 a forecast is not among them.")

@@ -33,7 +33,24 @@ def luck(result: Result) -> Context | None:
         "level": percent(evidence["intervals"]["level"], 0),
         "charts": [wide_chart(_histogram, random, result)] if random and len(random["sharpe"]) else [],
         "placebo": placebo(result),
+        "trials": _trials(evidence, result),
     }
+
+
+def _trials(evidence: Metrics, result: Result) -> Context | None:
+    """The rows of the trials behind the deflation, and what is not counted; None for a result of no workspace."""
+    trials = result.metrics.get("trials")
+    if not trials:
+        return None
+    rows = [
+        (one["created"][:16].replace("T", " "), one["name"], one["parameters"], one["symbol"], one["workspace"],
+         number(one["sharpe"]))
+        for one in trials["listed"]
+    ]  # fmt: skip
+    count = evidence["trials"]
+    title = "The trial that was counted" if count == 1 else f"The {count:,} trials that were counted"
+    rest = f", the {len(rows):,} with the highest Sharpe ratio" if len(rows) < count else ""
+    return {"title": f"{title}{rest}", "rows": rows, "notes": trials["notes"]}
 
 
 def _tiles(evidence: Metrics, result: Result) -> list[Tile]:

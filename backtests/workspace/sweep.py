@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..account import supports
 from ..data.bars import bars_per_year, digest
+from ..ledger.book import Book
 from ..pipeline.cache_key import folder_key
 from ..pipeline.result import Result
 from ..sheet.index import SHEET
@@ -27,7 +28,6 @@ from ..sweep.store import Store
 from ..sweep.trial_rows import TrialRows, date_of
 from ..sweep.worklist import Worklist
 from .winner_process import Start, run_in_this_process
-from .workspace import ledger_of
 
 
 def run_sweep(
@@ -46,14 +46,14 @@ def run_sweep(
     factory = Factory.of(sweep)
     data = sweep.base.load()
     bars = data.bars
-    ledger = ledger_of(out)
-    ledger.runs(limit=1)  # an unreadable ledger is reported before any work
+    book = Book.of(out)
+    book.check()  # an unreadable ledger is reported before any work
     parts = [asdict(replace(sweep, arguments=())), digest(bars), digest(data.model_bars)]
     key = folder_key(factory.template, factory.strategy, parts)
     store = Store(out / f"sweep-{key[:8]}-{name_of(sweep)}")
     with store.locked():
         forecaster = Forecaster(factory, data.model_bars, ForecastCache(out / "cache"))
-        worklist = Worklist(factory, data, store, ledger, forecaster, report)
+        worklist = Worklist(factory, data, store, book, forecaster, report)
         worklist.plan(key)
         rows, returns, points = worklist.finish()
         window = pd.DatetimeIndex(bars.index[bars.index.get_loc(worklist.since) :])
@@ -138,7 +138,7 @@ class _WinnerRun:
             return self.out / state["run"]
         rows = TrialRows(worklist.factory, worklist.data, worklist.since)
         (trial,) = rows.rows([self.point], self.row, self.returns[:, None])
-        runs = worklist.ledger.runs()
+        runs = worklist.book.ledger.runs()
         same = (runs["trial"] == trial.columns["trial"]) & (runs["created"] >= self.counted) & runs["folder"].notna()
         folders = (self.out / name for name in runs[same]["folder"])
         return next((folder for folder in folders if (folder / SHEET).is_file()), None)

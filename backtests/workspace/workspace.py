@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..atomic import RunFolder, whole_file
 from ..evidence.evidence import with_evidence
-from ..ledger.database import NAME
-from ..ledger.ledger import Ledger
+from ..ledger.book import Book
 from ..ledger.trial_key import Row
 from ..pipeline.forecasts import Progress
 from ..pipeline.request import Request
@@ -26,11 +26,11 @@ def backtest(request: Request, out: Path, progress: Progress | None = None) -> t
     request.model()
     request.check_rule()
     with RunFolder(out, label(request)) as folder:
-        ledger = ledger_of(out)
-        ledger.runs(limit=1)  # an unreadable ledger is reported before hours of training
+        book = Book.of(out)
+        book.check()  # an unreadable ledger is reported before hours of training
         result = request.run(progress=progress)
         # Recorded first: it is a trial even where writing its sheet fails.
-        ledger.record(Row.of(result), folder.final)
+        book.record(Row.of(result), folder.final)
         result, path = write(request, result, out, folder), folder.finish()
     write_index(out)
     return result, path
@@ -58,16 +58,13 @@ def rebuild(run: Path) -> Result:
 
 
 def _with_evidence(request: Request, result: Result, out: Path) -> Result:
-    """The result with its evidence, for which the trials of the workspace count."""
-    return with_evidence(result, *request.rule(), request.account, ledger_of(out).trials(Row.of(result)))
+    """The result with its evidence, for which the trials in this workspace and in the user's others count."""
+    counted = Book.of(out).trials(Row.of(result))
+    result = with_evidence(result, *request.rule(), request.account, counted.trials)
+    return replace(result, metrics={**result.metrics, "trials": counted.as_dict()})
 
 
 def label(request: Request) -> str:
     """The part of a folder's name after its time: the predictor or its file, the symbol, the size of bars."""
     predictor = Path(request.predictor.partition(":")[0]).stem
     return "-".join(filter(None, (predictor, symbol_label(request.symbol), request.bar)))
-
-
-def ledger_of(out: Path) -> Ledger:
-    """The ledger of a workspace."""
-    return Ledger(out / NAME)
