@@ -19,10 +19,10 @@ def cash_returns(dates: pd.DatetimeIndex, interest_bps: float) -> pd.Series:
     return pd.Series(interest_bps / 1e4 * years, dates)
 
 
-def over_cash(returns: pd.Series, cash: pd.Series) -> pd.Series:
+def over_cash(returns: np.ndarray, cash: np.ndarray) -> np.ndarray:
     """Returns less those of cash; what is left of an account that is all cash is rounding, and 0."""
     rest = returns - cash
-    return rest.where(rest.abs() > ROUNDING, 0.0)
+    return np.where(np.abs(rest) > ROUNDING, rest, 0.0)
 
 
 def return_scores(returns: pd.Series, bars_per_year: int, cash: pd.Series | None = None) -> dict[str, float]:
@@ -36,7 +36,7 @@ def return_scores(returns: pd.Series, bars_per_year: int, cash: pd.Series | None
     skew, kurtosis: population moments, kurtosis not in excess of the normal's 3
     """
     r = returns.to_numpy(float)
-    x = r if cash is None else over_cash(returns, cash).to_numpy(float)
+    x = r if cash is None else over_cash(r, cash.to_numpy(float))
     equity = np.cumprod(1 + r)
     total = float(equity[-1] - 1)
     with np.errstate(over="ignore"):  # a few bars of a large gain

@@ -115,6 +115,7 @@ def _print_result(result: Result) -> None:
     )
     for title, key, form in rows:
         click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(benchmark[key]):>12}")
+    _print_verdict(result)
     for leak in leaks(result.recipe["look_ahead"]):
         click.secho(f"The {leak}", fg="red", err=True)
     if sentence := result.recipe["look_ahead"].get("opened", {}).get("sentence"):
@@ -140,6 +141,18 @@ def _print_trials(result: Result) -> None:
     """How many trials the result is one of, and what is not counted."""
     click.echo(f"Trials on this market and these dates: {result.metrics['luck']['trials']:,}, this one included")
     print_notes(result.metrics["trials"]["notes"])
+
+
+COLOURS = {"yes": "green", "no": "red", "unclear": "yellow"}
+
+
+def _print_verdict(result: Result) -> None:
+    """The headline, and a line for each question; what was not tested has no colour."""
+    click.secho(f"\n{result.metrics['conclusion']}", bold=True)
+    for entry in result.metrics["verdict"]:
+        answer = entry["answer"]
+        click.echo(f"{click.style(f'{answer:<10}', fg=COLOURS.get(answer))}{entry['question']}")
+    click.echo()
 
 
 def _print_comparison(comparison: Comparison) -> None:

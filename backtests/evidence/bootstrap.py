@@ -23,10 +23,12 @@ def intervals(
     level: float = 0.95,
     seed: int = 0,
     block: float | None = None,
+    cash: pd.Series | None = None,
 ) -> dict:
     """Percentile intervals of the CAGR, the annual Sharpe ratio and the maximum drawdown of simple returns per bar.
 
     block: mean length of the blocks in bars; None chooses it with `joint_block_length`
+    cash:  returns per bar of cash, which the Sharpe ratio is over; None for a rate of zero
 
     Fewer than two bars, or returns that never change, have intervals of NaN. The drawdowns drawn keep what a block of
     bars keeps: a bear market longer than that is broken up.
@@ -37,10 +39,10 @@ def intervals(
         return found | {name: [math.nan, math.nan] for name in ("cagr", "sharpe", "max_drawdown")}
     found["block"] = block or joint_block_length(r)
     rng = np.random.default_rng(seed)
-    growth, parts = _growth(r), []
+    growth, over, parts = _growth(r), _over(r, cash), []
     for index in drawn(len(r), found["block"], draws, rng):
         log = growth[index]
-        parts.append([_cagr(log, bars_per_year), _sharpe(r[index], bars_per_year), _max_drawdown(log)])
+        parts.append([_cagr(log, bars_per_year), _sharpe(over[index], bars_per_year), _max_drawdown(log)])
     samples = zip(("cagr", "sharpe", "max_drawdown"), np.concatenate(parts, axis=1), strict=True)
     return found | {name: _interval(sample, level) for name, sample in samples}
 
@@ -54,6 +56,7 @@ def difference(
     level: float = 0.95,
     seed: int = 0,
     block: float | None = None,
+    cash: pd.Series | None = None,
 ) -> dict:
     """Percentile intervals of CAGR and annual Sharpe ratio, strategy minus benchmark, both drawn with the same blocks.
 
@@ -69,7 +72,7 @@ def difference(
         return found | {"cagr": [math.nan] * 2, "p_cagr": math.nan, "sharpe": [math.nan] * 2, "p_sharpe": math.nan}
     found["block"] = block or joint_block_length(*both)
     rng = np.random.default_rng(seed)
-    (ours, our_growth), (theirs, their_growth) = ((r, _growth(r)) for r in both)
+    (ours, our_growth), (theirs, their_growth) = ((_over(r, cash), _growth(r)) for r in both)
     parts = []
     for index in drawn(len(returns), found["block"], draws, rng):
         cagr = _cagr(our_growth[index], bars_per_year) - _cagr(their_growth[index], bars_per_year)
@@ -141,6 +144,10 @@ def _autocorrelations(u: np.ndarray, longest: int) -> np.ndarray:
     squares = np.r_[0.0, np.cumsum(u**2)]
     scale = np.sqrt((squares[n] - squares[lags + 1]) * squares[n - 1 - lags])
     return np.array([u[k:] @ u[: n - k] for k in lags]) / np.maximum(scale, 1e-300)
+
+
+def _over(r: np.ndarray, cash: pd.Series | None) -> np.ndarray:
+    return r if cash is None else r - cash.to_numpy(float)
 
 
 def _growth(r: np.ndarray) -> np.ndarray:

@@ -9,18 +9,22 @@ import pandas as pd
 
 from ..account.engine import Account
 from ..account.hosts import Strategy
-from ..account.scores import cash_returns
+from ..account.scores import cash_returns, return_scores
 from ..json_values import Parameters, Values, number
 from ..pipeline.result import Result
 from . import luck
 from .bootstrap import difference, intervals
-from .excess import excess
+from .conclusion import conclusion
+from .draw import luck_of_the_draw
+from .excess import break_even, excess
+from .information import information
 from .panel_stress import stress_panel
 from .plausibility import plausibility
-from .skill import skill
+from .power import smallest, years_more
+from .skill import Z, skill
 from .stress import stress
 from .trials import ALONE, Trials
-from .verdict import conclusion, verdict
+from .verdict import verdict
 
 
 def with_evidence(
@@ -35,23 +39,42 @@ def with_evidence(
     trials: how many were made on these bars, as `Ledger.trials` counts them.
     """
     account, metrics = account or Account(), dict(result.metrics)
-    metrics["forecast"] = skill(result.forecast, result.model_bars["close"].loc[result.forecast.index[0] :])
-    metrics["plausibility"] = plausibility(metrics, result.returns, account.interest_bps)
-    metrics["luck"] = luck_of(result, trials)
-    cash = cash_returns(pd.DatetimeIndex(result.returns.index), account.interest_bps)
-    yearly = metrics["bars_per_year"]
-    metrics["excess"] = excess(result.returns, result.benchmark_returns, cash, yearly, trials)
+    metrics |= measures(result, account, trials)
     if result.market.portfolio:
         metrics["stress"] = stress_panel(result, strategy, dict(parameters or {}), account)
     else:
         forecast = result.forecast.reindex(result.bars.index)
         metrics["stress"] = stress(result.bars, forecast, strategy, dict(parameters or {}), account)
     entries = verdict(metrics, result.recipe)
-    metrics["verdict"], metrics["conclusion"] = entries, conclusion(entries)
+    metrics["verdict"], metrics["conclusion"] = entries, conclusion(entries, metrics)
     return replace(result, metrics=metrics)
 
 
-def luck_of(result: Result, trials: Trials) -> Values:
+def measures(result: Result, account: Account, trials: Trials) -> Values:
+    """All the evidence that needs no further trading."""
+    metrics, yearly = dict(result.metrics), result.metrics["bars_per_year"]
+    cash = cash_returns(pd.DatetimeIndex(result.returns.index), account.interest_bps)
+    beyond = excess(result.returns, result.benchmark_returns, cash, yearly, trials)
+    # A run of 0.1 has its ratios over zero.
+    for name, returns in (("strategy", result.returns), ("benchmark", result.benchmark_returns)):
+        metrics[name] = {**metrics[name], **return_scores(returns, yearly, cash)}
+    close, needed = result.model_bars["close"], beyond["needed_t"]
+    metrics["forecast"] = skill(result.forecast, close.loc[result.forecast.index[0] :])
+    metrics["forecast"] |= information(result.forecast, close, yearly, needed)
+    found: Values = {
+        "strategy": metrics["strategy"],
+        "benchmark": metrics["benchmark"],
+        "forecast": metrics["forecast"],
+        "plausibility": plausibility(metrics, result.returns, cash),
+        "luck": luck_of(result, trials, cash),
+        "excess": beyond | break_even(beyond, metrics["strategy"]),
+    }
+    log = result.training
+    draw = luck_of_the_draw(result.forecast, log.spread if log else None, result.recipe["predictor"])
+    return found | ({"draw": draw} if draw else {})
+
+
+def luck_of(result: Result, trials: Trials, cash: pd.Series | None = None) -> Values:
     """How much of the Sharpe ratio could be luck, given how many trials there were on these bars.
 
     psr: probability that the true Sharpe ratio is above zero; dsr: that it is above `threshold`, the annual Sharpe
@@ -74,6 +97,16 @@ def luck_of(result: Result, trials: Trials) -> Values:
         "dsr_all": luck.probabilistic_sharpe(sharpe, n, *moments, highest),
         "threshold": threshold * math.sqrt(yearly),
         "min_track_record": luck.minimum_track_record(sharpe, *moments),
-        "intervals": intervals(result.returns, yearly),
-        "against_hold": difference(result.returns, result.benchmark_returns, yearly),
+        "intervals": intervals(result.returns, yearly, cash=cash),
+        "against_hold": lead_over_holding(result, cash),
     }
+
+
+def lead_over_holding(result: Result, cash: pd.Series | None = None) -> Values:
+    """The lead in CAGR and Sharpe ratio; smallest_sharpe, that would be seen with 80 %, and years_more until it is."""
+    ours, held, yearly = result.returns, result.benchmark_returns, result.metrics["bars_per_year"]
+    found = difference(ours, held, yearly, cash=cash)
+    low, high = found["sharpe"]
+    error, lead = (high - low) / (2 * Z), (high + low) / 2
+    t = lead / error if error > 0 else math.nan
+    return found | {"smallest_sharpe": smallest(error), "years_more": years_more(t, len(ours) / yearly)}

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from ..account.panel_scores import hac_mean
-from ..json_values import Values
+from ..json_values import Record, Values, number
 from . import luck
 from .bootstrap import block_length, drawn_counts
 from .power import SURE, SURE_T, smallest, years_more
@@ -67,6 +67,22 @@ def excess(
         **_deflated(e, sharpe, _variance(ts, trials.count) / n if n else math.nan, trials, bars_per_year),
         "smallest": smallest(error * bars_per_year, best["needed_t"]),
         "years_more": years_more(t, n / bars_per_year, best["needed_t"]),
+    }
+
+
+def break_even(excess: Record, scores: Record) -> Values:
+    """own_cost_bps: paid each way; break_even_bps: at which the excess is gone, between the bounds that are sure.
+
+    excess: as above; scores: `cost_bps` and `turnover`, a year. The excess falls by the turnover times the cost. The
+    lower bound is sure to the level of `needed_t`, for the trials made. NaN where nothing was turned over.
+    """
+    turnover, alpha, error = (number(x) for x in (scores["turnover"], excess["alpha"], excess["alpha_se"]))
+    if not turnover > 0:
+        return {"own_cost_bps": math.nan, "break_even_bps": [math.nan] * 3}
+    own, wide = number(scores["cost_bps"]) / turnover, number(excess["needed_t"]) * error
+    return {
+        "own_cost_bps": own,
+        "break_even_bps": [own + 1e4 * x / turnover for x in (alpha - wide, alpha, alpha + wide)],
     }
 
 

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from ...strategies.portfolio.equal_weight import EqualWeight
 from ..account.engine import Account
 from ..account.hosts import Strategy
 from ..account.replay import Stage, replay
+from ..account.scores import cash_returns
 from ..json_values import Parameters, Values
 from ..pipeline.result import Result
 from .stress import SLOW_DRAWS
@@ -75,9 +77,12 @@ def _trade(
 ) -> list[Outcome]:
     """Every variant on the replay, scored from bar `first` on."""
 
+    dates = pd.DatetimeIndex(stage.panel.calendar[first:])
+    cash = cash_returns(dates, variants[0].account.interest_bps)
+
     def one(variant: Variant) -> Outcome:
         account = replay(stage, variant.forecast, strategy, parameters, variant.account)
         traded = np.abs(account.orders[account.orders[:, 0] >= first, 3]).sum()
-        return Outcome.of(account.equity[first:], float(traded), yearly)
+        return Outcome.of(account.equity[first:], float(traded), yearly, cash)
 
     return [unless_ruined(one, variant) for variant in variants]

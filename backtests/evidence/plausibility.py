@@ -25,12 +25,12 @@ HIGHEST_IC = 0.2
 DAYS = 252
 
 
-def plausibility(metrics: Record, returns: pd.Series, interest_bps: float) -> Values:
+def plausibility(metrics: Record, returns: pd.Series, cash: pd.Series | None = None) -> Values:
     """The limits of honest skill at this bar size, and which measures are surely beyond them.
 
-    metrics:      with `forecast`, `benchmark`, `bars_per_year` and, of a portfolio, `panel`.
-    returns:      simple, of the account, a bar each.
-    interest_bps: a year, earned on cash; no skill, so it is taken off.
+    metrics: with `forecast`, `benchmark`, `bars_per_year` and, of a portfolio, `panel`.
+    returns: simple, of the account, a bar each.
+    cash:    what cash earned, likewise; it is no skill, so that the Sharpe ratio is over it. None for a rate of zero.
 
     `beyond` names those of ic, rank_ic (of a portfolio), hit_rate and sharpe whose 95 % bound, one-sided, is above the
     limit.
@@ -43,7 +43,7 @@ def plausibility(metrics: Record, returns: pd.Series, interest_bps: float) -> Va
     hits_limit = 0.5 + constant + math.asin(ic_limit) / math.pi
     # What a steady rise gives to holding is no skill either.
     sharpe_limit = ic_limit * math.sqrt(yearly) + max(0.0, number(metrics["benchmark"]["sharpe"]))
-    scores = return_scores(returns - interest_bps / 1e4 / yearly, yearly)
+    scores = return_scores(returns, yearly, cash)
     surely = {
         "ic": _lower(skill["ic"], skill["ic_t"]) > ic_limit,
         "rank_ic": _mean_rank(metrics) > ic_limit,

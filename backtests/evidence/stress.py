@@ -15,6 +15,7 @@ from ...strategies.buy_and_hold import BuyAndHold, holding
 from ..account import evaluate, supports
 from ..account.engine import Account, simulate
 from ..account.hosts import Strategy, spelled_out
+from ..account.scores import cash_returns
 from ..data.bars import bars_per_year
 from ..json_values import Parameters, Values
 from .variants import COSTS, LATEST, RUINED, Outcome, Variant, outcomes, rotations, unless_ruined
@@ -83,13 +84,14 @@ def _fast(
 ) -> list[Outcome]:
     """All variants at once, or as many as have room."""
     room = max(1, CELLS // len(bars))
+    cash = cash_returns(pd.DatetimeIndex(bars.index[first:]), variants[0].account.interest_bps)
     outcome = []
     for block in (variants[start : start + room] for start in range(0, len(variants), room)):
         forecasts = np.column_stack([variant.forecast for variant in block])
         done = evaluate(bars, forecasts, strategy, parameters, [variant.account for variant in block])
         equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
         outcome += [
-            RUINED if done.ruined[i] else Outcome.of(equity[i], done.traded[i], yearly) for i in range(len(block))
+            RUINED if done.ruined[i] else Outcome.of(equity[i], done.traded[i], yearly, cash) for i in range(len(block))
         ]
     return outcome
 
@@ -104,11 +106,13 @@ def _slow(
 ) -> list[Outcome]:
     """One variant after another, in backtrader."""
 
+    cash = cash_returns(pd.DatetimeIndex(bars.index[first:]), variants[0].account.interest_bps)
+
     def one(variant: Variant) -> Outcome:
         forecast = pd.Series(variant.forecast, index=bars.index)
         done = simulate(bars, forecast, strategy, parameters, variant.account)
         within = done.orders["date"] >= bars.index[first]
         traded = float(done.orders["value"].abs()[within].sum())
-        return Outcome.of(done.history["equity"].to_numpy(float)[first:], traded, yearly)
+        return Outcome.of(done.history["equity"].to_numpy(float)[first:], traded, yearly, cash)
 
     return [unless_ruined(one, variant) for variant in variants]

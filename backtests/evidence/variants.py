@@ -44,9 +44,9 @@ class Outcome:
     ruined: bool
 
     @classmethod
-    def of(cls, equity: np.ndarray, traded: float, yearly: int) -> Outcome:
-        """Of an account's equity at every close of the window, (T,)."""
-        scores = return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1]), yearly)
+    def of(cls, equity: np.ndarray, traded: float, yearly: int, cash: pd.Series) -> Outcome:
+        """Of an account's equity at every close of the window, (T,), and what cash earned per bar."""
+        scores = return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1]), yearly, cash)
         shown = {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
         return cls(shown, float(np.log(equity[-1] / equity[0])), float(traded / equity.mean()), False)
 

@@ -1,4 +1,8 @@
-"""What the numbers say, in plain sentences that never call luck a profit."""
+"""What the numbers say, in plain sentences that never call luck a profit.
+
+An answer is yes where something was shown, no where nothing speaks for it, unclear between, and untested where these
+bars, or this run, cannot tell. docs/metrics.md has the hypothesis, the statistic and the measured level of each.
+"""
 
 from __future__ import annotations
 
@@ -6,43 +10,30 @@ import math
 
 from ..json_values import Record, number
 from .power import SURE, SURE_T
+from .verdict_words import beyond_words, calibration_words, percent_words, probability_words, ratio_words, reach_words
 
 Entry = dict[str, str]
+CHANCE = 1 - SURE
 
 
 def verdict(metrics: Record, recipe: Record) -> list[Entry]:
-    """The questions a sceptic asks, with an answer (yes, no, unclear), a sentence and a section."""
-    across = metrics.get("panel")
-    return [
-        _look_ahead(recipe["look_ahead"]),
-        _plausibility(metrics),
-        _ranks(across) if across and across["dates"] else _forecast(metrics["forecast"]),
-        _holding(metrics["strategy"], metrics["benchmark"], metrics["luck"]["against_hold"]),
-        _timing(metrics["stress"]["random"]),
-        _deflation(metrics["luck"], metrics["strategy"]),
-        _costs(metrics["stress"]),
+    """The questions a sceptic asks, with an answer (yes, no, unclear, untested), a sentence and a section."""
+    across, extra = metrics.get("panel"), [_draw(metrics["draw"])] if metrics.get("draw") else []
+    needed = number(metrics["excess"]["needed_t"])
+    doubts = [_look_ahead(recipe["look_ahead"]), _plausibility(metrics)]
+    lines = [
+        _ranks(across, needed) if across and across["dates"] else _forecast(metrics["forecast"], needed),
+        _timing(metrics),
+        _deflation(metrics),
+        _holding(metrics),
+        _costs(metrics),
+        *extra,
+        *([_placebo(metrics["placebo"])] if metrics.get("placebo") else []),
     ]
-
-
-def conclusion(entries: list[Entry]) -> str:
-    """One sentence over all of them."""
-    yes = {entry["check"] for entry in entries if entry["answer"] == "yes"}
-    if "look-ahead" not in yes:
-        return "This looks ahead. Nothing below is evidence of anything."
-    if "plausibility" not in yes:
-        return "This is too good to be true. Look for a leak before you trust anything below."
-    if len(yes) == len(entries):
-        return "Every check here is passed. That is rare: look for what the checks cannot see before you trust it."
-    edge = bool(yes & {"holding", "timing"})
-    if {"forecast", "deflation"} <= yes and edge:
-        return "The forecasts carry information, and the result is more than luck; but not every check is passed."
-    if "forecast" in yes:
-        return "The forecasts carry some information, but this result could be luck."
-    if edge:
-        return "It was in the market at better times than chance chooses, but its forecasts are no better than none."
-    if "deflation" in yes:
-        return "What it earned came from being in the market, not from its forecasts. There is no evidence of skill."
-    return "There is no evidence here of more than luck."
+    if any(entry["answer"] == "no" for entry in doubts):
+        # Whatever else looks good may be the leak.
+        lines = [entry | {"answer": "untested"} for entry in lines]
+    return doubts + lines
 
 
 def _look_ahead(found: Record) -> Entry:
@@ -55,132 +46,178 @@ def _look_ahead(found: Record) -> Entry:
 
 def _plausibility(metrics: Record) -> Entry:
     """The alarm for skill that honest forecasts do not have, and what to look for."""
-    limits, skill, across = metrics["plausibility"], metrics["forecast"], metrics.get("panel")
-    measures = {
-        "ic": f"the forecasts' correlation with the next returns is {number(skill['ic']):.2f}",
-        "rank_ic": f"their rank correlation across names is {number(across['rank_ic']['mean']):.2f}" if across else "",
-        "hit_rate": f"their sign is right in {number(skill['hit_rate']):.0%}",
-        "sharpe": f"the Sharpe ratio is {_ratio(limits['sharpe'])}",
-    }
+    limits = metrics["plausibility"]
     bounds = (
         f"a correlation of {limits['ic_limit']:.2f}, {limits['hit_rate_limit']:.0%} of signs right or a Sharpe ratio "
         f"of {limits['sharpe_limit']:.1f}"
     )
     if not limits["beyond"]:
         return _entry("plausibility", "yes", f"Nothing is surely beyond {bounds}.", "skill")
-    what = _sentence(" and ".join(measures[name] for name in limits["beyond"]))
     sentence = (
-        f"Too good: look for a leak. {what}; honest forecasts of such bars do not reach {bounds}. Look for columns "
-        "that already hold the future, other data joined by a date on which it was not known yet, and weights or lists "
-        "made with these bars in sight."
+        f"Too good: look for a leak. {beyond_words(metrics)}; honest forecasts of such bars do not reach {bounds}. "
+        "Look for columns that already hold the future, other data joined by a date on which it was not known yet, and "
+        "weights or lists made with these bars in sight."
     )
     return _entry("plausibility", "no", sentence, "skill")
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _forecast(skill: Record) -> Entry:
-    r2, p = number(skill["r2"]), number(skill["cw_p"])
-    if math.isnan(p):
-        return _entry("forecast", "no", "Nothing to judge: every forecast, or every return, is zero.", "skill")
-    answer = "yes" if r2 > 0 and p < 1 - SURE else "unclear" if r2 > 0 or p < 1 - SURE else "no"
-    better = "smaller" if r2 > 0 else "larger"
-    sentence = (
-        f"Their squared error is {abs(r2):.2%} {better} than that of always forecasting zero, and the chance of "
-        f"knowing nothing and looking as well is {_p(p)} (Clark-West)."
-    )
+def _forecast(skill: Record, needed: float) -> Entry:
+    t, ic = number(skill["cw_mean"]), number(skill["ic"])
+    if math.isnan(t):
+        return _entry("forecast", "untested", "There are too few forecasts, or all are the same.", "skill")
+    answer = "yes" if t > needed and ic > 0 else "unclear" if t > 0 else "no"
+    sentence = f"Their correlation with the next return is {ic:.3f}. {_chance(t, number(skill['cw_mean_p']), needed)}"
+    if answer != "no":
+        sentence += calibration_words(skill)
+    if answer != "yes":
+        seen = f"a correlation of {number(skill['smallest_ic']):.3f}"
+        sentence += reach_words(seen, skill["years_more"])
     return _entry("forecast", answer, sentence, "skill")
 
 
-def _ranks(across: Record) -> Entry:
+def _chance(t: float, p: float, needed: float) -> str:
+    """How sure it is that the forecasts know more than the mean, for one trial and for the best of many."""
+    if needed <= SURE_T:
+        return f"The chance of as much from knowing only the mean so far is {probability_words(p)} (Clark-West)."
+    return (
+        f"They are {t:.2f} standard errors better than the mean known so far (Clark-West); the best of these trials "
+        f"needs {needed:.2f}."
+    )
+
+
+def _ranks(across: Record, needed: float) -> Entry:
     """Of a portfolio: whether the names were ranked better than by lot, one-sided, on the dates' rank correlations."""
     mean, t = number(across["rank_ic"]["mean"]), number(across["rank_ic"]["t"])
-    answer = "yes" if t > SURE_T else "unclear" if mean > 0 else "no"
+    answer = "yes" if t > needed else "unclear" if mean > 0 else "no"
     sentence = (
         f"Across names, the correlation of their ranks with those of the next returns is {mean:.4f} on average of "
-        f"{across['dates']:,} dates, {_ratio(t)} standard errors from none."
+        f"{across['dates']:,} dates, {ratio_words(t)} standard errors from none."
     )
     return _entry("forecast", answer, sentence, "across")
 
 
-def _holding(ours: Record, held: Record, against: Record) -> Entry:
-    growth, other = number(ours["cagr"]), number(held["cagr"])
-    sharpe, its = number(ours["sharpe"]), number(held["sharpe"])
-    sure = max(number(against["p_cagr"]), number(against["p_sharpe"])) < 1 - SURE
-    ahead = growth > other, sharpe > its
-    answer = "yes" if all(ahead) and sure else "unclear" if any(ahead) else "no"
-    sentence = f"It grew {growth:.1%} a year, holding {other:.1%}; Sharpe ratio {_ratio(sharpe)} against {_ratio(its)}."
-    if any(ahead) and not sure:
-        sentence += " The difference is within what chance gives."
-    return _entry("holding", answer, sentence, "performance")
-
-
-def _timing(random: Record) -> Entry:
-    rank, draws = number(random["sharpe_rank"]), random["draws"]
-    if math.isnan(rank):
-        return _entry("timing", "unclear", "There are too few bars, or too few trades, to tell.", "luck")
-    answer = "yes" if rank >= SURE else "unclear" if rank > 0.5 else "no"
+def _timing(metrics: Record) -> Entry:
+    excess, random = metrics["excess"], metrics["stress"]["random"]
+    t, p, rank = number(excess["t"]), number(excess["p_best"]), number(random["sharpe_rank"])
+    if math.isnan(t) or math.isnan(rank):
+        return _entry("timing", "untested", _nothing_to_time(metrics), "luck")
+    answer = "no" if t <= 0 else "yes" if p < CHANCE and rank >= SURE else "unclear"
     sentence = (
-        f"The same forecasts shifted to random times, traded as often, had a lower Sharpe ratio in {rank:.0%} of "
-        f"{draws} draws."
+        f"Its average exposure to the market was {number(excess['beta']):.0%}; beyond what that earned it made "
+        f"{percent_words(excess['alpha'])} a year, {t:.2f} standard errors from none. Its forecasts shifted to random "
+        f"times, traded as often, had a lower Sharpe ratio in {rank:.0%} of {random['draws']} draws."
     )
-    return _entry("timing", answer, sentence, "luck")
+    return _entry("timing", answer, sentence + _reach(answer, excess), "luck")
 
 
-def _deflation(luck: Record, ours: Record) -> Entry:
-    probability, trials = number(luck["dsr"]), luck["trials"]
-    if math.isnan(probability):
-        return _entry("deflation", "no", "It has no Sharpe ratio: the account did not move.", "luck")
-    answer = "yes" if probability >= SURE else "unclear" if probability >= 0.5 else "no"
-    if trials > 1:
+def _nothing_to_time(metrics: Record) -> str:
+    ours = metrics["strategy"]
+    if not ours["orders"]:
+        return "It never traded."
+    if number(ours["time_in_market"]) > 0 and ours["trades"] <= 1:
+        return "It bought once and held: there is no timing to judge."
+    return "There are too few bars, or too few trades, to tell."
+
+
+def _reach(answer: str, excess: Record) -> str:
+    if answer == "yes":
+        return ""
+    return reach_words(f"an excess of {percent_words(excess['smallest'])} a year", excess["years_more"])
+
+
+def _deflation(metrics: Record) -> Entry:
+    excess, luck = metrics["excess"], metrics["luck"]
+    p, dsr, trials = number(excess["p_best"]), number(excess["dsr"]), luck["trials"]
+    if math.isnan(p):
+        return _entry("deflation", "untested", _nothing_to_time(metrics), "luck")
+    # They disagree where one says yes and the other that less than the expected best was reached.
+    answer = "no" if p >= 0.5 else "yes" if p < CHANCE and dsr >= 0.5 else "unclear"
+    if trials == 1:
         sentence = (
-            f"{trials} variants were tried on these bars, {luck['effective_trials']:.0f} of them unlike. The best of "
-            f"as many without skill would show {number(luck['threshold']):.2f}; this one has "
-            f"{_ratio(ours['sharpe'])}, and is truly above that with a probability of {probability:.0%} "
-            f"({number(luck['dsr_all']):.0%} if all {trials} count as unlike)."
+            f"It is the only variant counted on this market. The chance of such an excess by luck is "
+            f"{probability_words(p)}."
         )
     else:
         sentence = (
-            f"It is {_ratio(ours['sharpe'])}, and truly above zero with a probability of {probability:.0%}, if this "
-            "was the only variant ever tried on these bars."
+            f"{trials:,} variants were tried on this market, {luck['effective_trials']:.0f} of them unlike. The chance "
+            f"that the best of as many without skill shows such an excess is {probability_words(p)} (bootstrap of the "
+            f"maximum); the deflated Sharpe ratio of the excess is {dsr:.0%}."
         )
-    return _entry("deflation", answer, sentence, "luck")
+        if p < CHANCE and dsr < 0.5:
+            sentence += " The two disagree."
+    return _entry("deflation", answer, sentence + _reach(answer, excess), "luck")
 
 
-def _costs(stress: Record) -> Entry:
-    late = {row["bars"]: number(row["total_return"]) for row in stress["delay"]}
-    even = stress["break_even_bps"]
-    if late[0] <= 0:
-        return _entry("costs", "no", "It lost money as it was.", "costs")
-    answer = "yes" if late[1] > 0.5 * late[0] and (even is None or even >= 10) else "no"
-    limit = "no cost below 1,000 basis points each way" if even is None else f"{even:.0f} basis points each way"
+def _holding(metrics: Record) -> Entry:
+    ours, held, against = metrics["strategy"], metrics["benchmark"], metrics["luck"]["against_hold"]
+    growth, other = number(ours["cagr"]), number(held["cagr"])
+    sharpe, its = number(ours["sharpe"]), number(held["sharpe"])
+    sure = max(number(against["p_cagr"]), number(against["p_sharpe"])) < CHANCE
+    ahead = growth > other, sharpe > its
+    answer = "yes" if all(ahead) and sure else "unclear" if any(ahead) else "no"
     sentence = (
-        f"Filled one bar later it would have returned {late[1]:.0%} in all instead of {late[0]:.0%}; {limit} "
-        "would have taken all of it."
+        f"It grew {growth:.1%} a year, holding {other:.1%}; Sharpe ratio {ratio_words(sharpe)} against "
+        f"{ratio_words(its)}."
+    )
+    if any(ahead) and not sure:
+        sentence += " The difference is within what chance gives."
+    least = number(against.get("smallest_sharpe"))
+    if answer != "yes" and not math.isnan(least + sharpe):
+        sentence += reach_words(f"a Sharpe ratio {least:.2f} above holding's", against["years_more"])
+    return _entry("holding", answer, sentence, "performance")
+
+
+def _costs(metrics: Record) -> Entry:
+    """Whether costs could have been higher for sure: break-even of the excess against what was paid."""
+    excess, late = metrics["excess"], {row["bars"]: number(row["cagr"]) for row in metrics["stress"]["delay"]}
+    own, (low, even, high) = number(excess["own_cost_bps"]), map(number, excess["break_even_bps"])
+    if math.isnan(low):
+        return _entry("costs", "untested", _nothing_to_time(metrics), "costs")
+    answer = "yes" if low > own else "unclear" if even > own else "no"
+    sentence = (
+        f"Each way it paid {own:.1f} basis points; what it made beyond its exposure would be gone at {even:.1f} "
+        f"({low:.1f} to {high:.1f}). Filled one bar later it would have grown {late[1]:.1%} a year instead of "
+        f"{late[0]:.1%}."
     )
     return _entry("costs", answer, sentence, "costs")
+
+
+def _draw(draw: Record) -> Entry:
+    """Whether another draw of the seeds would have given the same forecasts."""
+    nets, agreement = draw["nets"], number(draw["agreement"])
+    if math.isnan(agreement):
+        return _entry("draw", "untested", "It was trained from one seed: more seeds would tell.", "training")
+    answer = "yes" if agreement >= 0.9 else "unclear" if agreement >= 0.5 else "no"
+    sentence = (
+        f"The forecasts of {nets} nets of other seeds would have a correlation of about {agreement:.2f} with these; "
+        "1 is no luck of the draw at all."
+    )
+    return _entry("draw", answer, sentence, "training")
+
+
+def _placebo(test: Record) -> Entry:
+    p, ic = number(test["sharpe"]["p"]), number(test["ic"]["p"])
+    answer = "yes" if p <= CHANCE else "no" if p >= 0.5 else "unclear"
+    sentence = (
+        f"The whole pipeline on {test['markets']} {test['null']} markets without an edge reaches this Sharpe ratio "
+        f"with p = {probability_words(p)}, this correlation with p = {probability_words(ic)}. This outranks the lines "
+        "above."
+    )
+    return _entry("placebo", answer, sentence, "luck")
 
 
 QUESTIONS = {
     "look-ahead": "Was it kept from seeing the future?",
     "plausibility": "Is its skill of a size that honest forecasts have?",
-    "forecast": "Are the forecasts better than no forecast?",
+    "forecast": "Are the forecasts better than the mean known so far?",
+    "timing": "Does it earn more than its average exposure to the market?",
+    "deflation": "Is that more than the best of all trials would show by luck?",
     "holding": "Does it beat buying and holding, after costs?",
-    "timing": "Does it beat its own forecasts at random times?",
-    "deflation": "Does the Sharpe ratio survive deflation for the trials made?",
-    "costs": "Does it survive trading late and at higher costs?",
+    "costs": "Does what it makes beyond its exposure outlast its costs?",
+    "draw": "Would other seeds have forecast the same?",
+    "placebo": "Does it do better than on markets without an edge?",
 }
 
 
 def _entry(check: str, answer: str, sentence: str, section: str) -> Entry:
     return {"check": check, "question": QUESTIONS[check], "answer": answer, "sentence": sentence, "section": section}
-
-
-def _ratio(value: float | None) -> str:
-    return "undefined" if math.isnan(number(value)) else f"{value:.2f}"
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -175,14 +175,14 @@ class Ledger:
         columns = {name: recorded[name] for name in FIRST if name != "folder"}
         return Row(columns, recorded["recipe"], _simple(returns[run]), closes)
 
-    def markets(self, bars: Iterable[str]) -> dict[str, bytes]:
-        """The packed returns of bars by their SHA-256, without those that are not what was recorded."""
-        query, found = "SELECT returns, digest FROM markets WHERE bars_sha256 = ?", {}
+    def markets(self, bars: Iterable[str]) -> dict[str, bytes | None]:
+        """The packed returns of bars by their SHA-256; None for those that are not what was recorded."""
+        query = "SELECT returns, digest FROM markets WHERE bars_sha256 = ?"
+        found: dict[str, bytes | None] = {}
         with self._database.reading() as connection:
             for one in bars:
                 for returns, digest in connection.execute(query, (one,)):
-                    if sha256(one.encode(), returns) == digest:
-                        found[one] = returns
+                    found[one] = returns if sha256(one.encode(), returns) == digest else None
         return found
 
     def export(self, file: Path) -> int:

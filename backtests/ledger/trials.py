@@ -5,7 +5,7 @@ Notation: r simple return per bar, n bars, A bars per year, SR Sharpe ratio per 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -78,7 +78,8 @@ def count(run: Row, ledgers: Sequence[Ledger]) -> Counted:
     itself = same & (rows["created"] == own["created"]).to_numpy(bool)
     near = rows["passed"] & (rows["first"] <= own["last"]) & (rows["last"] >= own["first"])
     runs = rows.loc[near & ~itself]
-    runs = runs.loc[_on_market(runs, run, ledgers)].sort_values("sharpe", ascending=False, kind="stable")
+    markets, unknown = _markets(runs, run, ledgers)
+    runs = runs.loc[_on_market(runs, own, markets)].sort_values("sharpe", ascending=False, kind="stable")
     others = runs.loc[~runs.index.isin(rows.index[same]) & ~runs["outcome"].duplicated().to_numpy(bool)]
     alive = others.loc[(others["projection"].notna() & (others["max_drawdown"] > WIPED_OUT)).to_numpy(bool)]
     returns, unread = _returns(run, alive, ledgers)
@@ -89,7 +90,7 @@ def count(run: Row, ledgers: Sequence[Ledger]) -> Counted:
         runs=len(runs) + max(int(itself.sum()), 1),
         returns=returns,
     )
-    return Counted(trials, own, others, (*notes, *unread))
+    return Counted(trials, own, others, (*notes, *unknown, *unread))
 
 
 def _outcome(trial: str, sharpe: float | None) -> str:
@@ -110,20 +111,29 @@ def _rows(ledgers: Sequence[Ledger]) -> tuple[pd.DataFrame, list[str]]:
     return whole.drop_duplicates("digest", ignore_index=True), notes
 
 
-def _on_market(runs: pd.DataFrame, run: Row, ledgers: Sequence[Ledger]) -> np.ndarray:
-    """Which runs are on the market of this run: by its bars' returns, and by its name where these are not known."""
-    own, found = run.columns, np.zeros(len(runs), bool)
+def _markets(runs: pd.DataFrame, run: Row, ledgers: Sequence[Ledger]) -> tuple[dict[str, Series], list[str]]:
+    """The returns of the bars of these runs and of a run by the bars' SHA-256, and a line for each ledger with others.
+
+    There are none of bars that version 1 recorded, and of which no run folder was left.
+    """
+    bars = run.columns["bars_sha256"]
+    found, notes = {bars: unpack(run.market)} if len(run.closes) else {}, []
+    for ledger in ledgers:
+        markets = ledger.markets(set(runs["bars_sha256"]) - set(found))
+        found |= {bars: unpack(returns) for bars, returns in markets.items() if returns}
+        if damaged := [bars for bars, returns in markets.items() if not returns]:
+            notes.append(f"{len(damaged)} markets in {ledger.path} are damaged: their runs are told by the symbol")
+    return found, notes
+
+
+def _on_market(runs: pd.DataFrame, own: Record, markets: Mapping[str, Series]) -> np.ndarray:
+    """Which runs are on the market of a run: by the returns of the bars, and by the name where these say nothing."""
+    found = np.zeros(len(runs), bool)
     first, last = _minutes(own["first"]), _minutes(own["last"])
-    markets: dict[str, Series] = {own["bars_sha256"]: unpack(run.market)} if len(run.closes) else {}
     groups = runs.reset_index(drop=True).groupby(["bars_sha256", "symbol", "first", "last"], sort=False).indices
-    for ledger in ledgers if len(groups) else ():
-        missing = {bars for bars, *_ in groups} - set(markets)
-        markets |= {bars: unpack(returns) for bars, returns in ledger.markets(missing).items()}
     for (bars, symbol, start, end), places in groups.items():
-        same = None
-        if bars == own["bars_sha256"]:
-            same = True
-        elif bars in markets and own["bars_sha256"] in markets:
+        same: bool | None = True if bars == own["bars_sha256"] else None
+        if same is None and bars in markets and own["bars_sha256"] in markets:
             common = max(first, _minutes(start)), min(last, _minutes(end))
             same = same_market(markets[own["bars_sha256"]], markets[bars], *common)
         found[places] = symbol.casefold() == own["symbol"].casefold() if same is None else same

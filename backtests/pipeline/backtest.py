@@ -12,7 +12,7 @@ from ..account.engine import Account, Simulation, simulate
 from ..account.hosts import Strategy
 from ..account.panel_engine import PanelSimulation, simulate_panel
 from ..account.panel_scores import contribution, panel_scores
-from ..account.scores import forecast_scores, return_scores, trading_scores
+from ..account.scores import cash_returns, forecast_scores, return_scores, trading_scores
 from ..account.trades import TRADE_COLUMNS, trades_from
 from ..data.bars import bars_per_year
 from ..gate.strategy import RULE, StrategyLooksAhead, StrategyVerdict, examine_strategy
@@ -79,11 +79,12 @@ def trade(
     history = traded.history.loc[first:, ["equity", "cash"]].assign(benchmark=holding.history["equity"].loc[first:])
     returns, benchmark = simple_returns(history)
     yearly = bars_per_year(history.index)
+    cash = cash_returns(pd.DatetimeIndex(history.index), account.interest_bps)
     scores, trades = _trading(market, traded, first, yearly)
     metrics = {
         "bars_per_year": yearly,
-        "strategy": return_scores(returns, yearly) | scores,
-        "benchmark": return_scores(benchmark, yearly) | _trading(market, holding, first, yearly)[0],
+        "strategy": return_scores(returns, yearly, cash) | scores,
+        "benchmark": return_scores(benchmark, yearly, cash) | _trading(market, holding, first, yearly)[0],
         "forecast": forecast_scores(forecasts.series.loc[first:], market.model_bars.loc[first:]),
         **_panel_metrics(forecasts, traded, account, yearly),
         "unreachable_targets": traded.too_small,

@@ -22,7 +22,7 @@ from ...strategies.sizing import Ruined
 from ..account import Prices, evaluate, supports
 from ..account.engine import Account, simulate
 from ..account.hosts import Strategy
-from ..account.scores import forecast_scores, return_scores
+from ..account.scores import cash_returns, forecast_scores, return_scores
 from ..data.bars import bars_per_year
 from ..data.load import adjusted, for_model
 from ..json_values import Parameters
@@ -111,7 +111,10 @@ def score(pipeline: Pipeline, null: str, seeds: Sequence[int | None], progress: 
         series = [forecast.where(forecast.index >= pipeline.since) for forecast in series]
     strategy = _equities(markets, series, pipeline.strategy, pipeline.parameters, pipeline.account)
     benchmark = _equities(markets, series, BuyAndHold, {}, pipeline.account)
-    rows = [_row(*market) for market in zip(model_bars, series, strategy, benchmark, strict=True)]
+    rows = [
+        _row(*market, pipeline.account.interest_bps)
+        for market in zip(model_bars, series, strategy, benchmark, strict=True)
+    ]
     return pd.DataFrame(rows, columns=list(SCORES))
 
 
@@ -161,17 +164,20 @@ def _simulated_equity(
         return np.full(len(bars), np.nan)
 
 
-def _row(bars: pd.DataFrame, forecast: pd.Series, strategy: np.ndarray, benchmark: np.ndarray) -> list[float]:
+def _row(
+    bars: pd.DataFrame, forecast: pd.Series, strategy: np.ndarray, benchmark: np.ndarray, interest_bps: float
+) -> list[float]:
     """The scores of one market, in the order of `SCORES`, over its evaluation window."""
     first = int(forecast.notna().argmax())
     window = pd.DatetimeIndex(bars.index[first:])
     yearly = bars_per_year(window)
-    account, hold = (_return_scores(equity[first:], window, yearly) for equity in (strategy, benchmark))
+    cash = cash_returns(window, interest_bps)
+    account, hold = (_return_scores(equity[first:], cash, yearly) for equity in (strategy, benchmark))
     quality = forecast_scores(forecast.iloc[first:], bars.iloc[first:])
     return [account["sharpe"], account["cagr"], account["cagr"] - hold["cagr"], quality["ic"], quality["r2"]]
 
 
-def _return_scores(equity: np.ndarray, window: pd.DatetimeIndex, yearly: int) -> dict[str, float]:
+def _return_scores(equity: np.ndarray, cash: pd.Series, yearly: int) -> dict[str, float]:
     if np.isnan(equity).any():
         return {"sharpe": np.nan, "cagr": -1.0}
-    return return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1], index=window), yearly)
+    return return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1], index=cash.index), yearly, cash)

@@ -22,9 +22,9 @@ ROUNDING = 0.005 + 1e-9  # quantstats prints two decimals
 REASONS: dict[str, tuple[int, str]] = {
     "Cumulative Return": (100, "∏(1+r) − 1"),
     "CAGR": (100, "over bars per year"),
-    "Sharpe": (1, "mean over standard deviation"),
-    "Prob. Sharpe Ratio": (100, "by the moments of the sample itself, without bias correction"),
-    "Sortino": (1, "downside over all bars"),
+    "Sharpe": (1, "over what cash earned; quantstats' is over zero"),
+    "Prob. Sharpe Ratio": (100, "over cash, and by the moments of the sample itself, without bias correction"),
+    "Sortino": (1, "over what cash earned, downside over all bars; quantstats' is over zero"),
     "Max Drawdown": (100, "the starting equity counts as a peak"),
     "Volatility (ann.)": (100, "n − 1 in the denominator"),
     "Calmar": (1, "CAGR over the deepest drawdown"),

@@ -21,7 +21,7 @@ class Judgement:
 
     variants:    one row each: values by column; `sharpe`, annualised; `sharpe_sd` over the seeds; `seeds`, how many;
                  `first_half` and `second_half`, the Sharpe ratios on both halves of the bars.
-    returns:     of the variants, (n, N): the mean over the seeds at every bar.
+    returns:     of the variants over cash, (n, N): the mean over the seeds at every bar.
     firsts:      the position of each variant's first point among the points.
     winner:      position of the variant with the highest Sharpe ratio.
     overfitting: None before `with_overfitting`, and where there are too few variants or bars for it.
@@ -77,7 +77,7 @@ class Judgement:
 def judge(axes: Sequence[Axis], rows: pd.DataFrame, returns: np.ndarray, bars_per_year: int) -> Judgement:
     """The judgement of a sweep, without overfitting and nested selection, which take longer.
 
-    rows: one for each point, in their order; returns (n, points).
+    rows: one for each point, in their order; returns (n, points), over cash.
 
     Raises ValueError where no variant ever traded.
     """

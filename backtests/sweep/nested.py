@@ -21,7 +21,7 @@ from ..account.engine import Account, simulate
 from ..account.fast_accounts import Prices
 from ..account.fast_rules import RULES
 from ..account.hosts import Strategy, class_of
-from ..account.scores import return_scores
+from ..account.scores import cash_returns, return_scores
 from ..json_values import Parameters
 from ..pipeline.strategies import all_parameters
 
@@ -119,7 +119,7 @@ def nested(
 ) -> Nested:
     """Trades the choices in backtrader, and from the same close on the winner and buy-and-hold.
 
-    returns: of the variants on the last n bars, (n, N).
+    returns: of the variants on the last n bars, over cash, (n, N).
     target:  called with the position of a variant, returns its targets (T,).
     winner:  position of the best variant of the whole window.
     every:   bars between choices; None for a quarter of a year. The first is after a year, or a quarter of the bars
@@ -142,7 +142,8 @@ def nested(
     equity = _equity(bars, rows, {"nested": selected, "winner": weights[winner][rows]}, tolerance, account)
     changes = equity.pct_change().fillna(0.0)
     choices = pd.DataFrame({"date": bars.index[start + at], "variant": variants, "sharpe": sharpe})
-    return Nested(choices, equity, {name: return_scores(changes[name], bars_per_year) for name in equity})
+    cash = cash_returns(pd.DatetimeIndex(equity.index), account.interest_bps)
+    return Nested(choices, equity, {name: return_scores(changes[name], bars_per_year, cash) for name in equity})
 
 
 def _equity(

@@ -15,6 +15,7 @@ from ...strategies.sizing import Ruined
 from ..account import Evaluation, evaluate, supports
 from ..account.engine import Account, simulate
 from ..account.hosts import Strategy
+from ..account.scores import cash_returns, over_cash
 from ..json_values import Parameters
 
 
@@ -46,7 +47,8 @@ def trade(
     returns = returns_of(equity)
     years = len(returns) / bars_per_year
     mean_equity = np.nanmean(equity, axis=0)
-    scores = return_columns(returns, bars_per_year) | {
+    cash = cash_returns(pd.DatetimeIndex(bars.index[first:]), account.interest_bps).to_numpy(float)
+    scores = return_columns(returns, bars_per_year, cash) | {
         "orders": accounts.orders,
         "turnover": accounts.traded / mean_equity / years,
         "time_in_market": (np.nan_to_num(units) != 0).mean(axis=0),
@@ -82,8 +84,9 @@ def returns_of(equity: np.ndarray) -> np.ndarray:
     return returns
 
 
-def return_columns(returns: np.ndarray, bars_per_year: int) -> dict[str, np.ndarray]:
+def return_columns(returns: np.ndarray, bars_per_year: int, cash: np.ndarray | float = 0.0) -> dict[str, np.ndarray]:
     """The scores of every column of returns (n, N); `account.scores.return_scores` is the twin for one Series."""
+    over = over_cash(returns, np.reshape(cash, (-1, 1)))
     n, yearly = len(returns), np.sqrt(bars_per_year)
     equity = np.cumprod(1 + returns, axis=0)
     peak = np.maximum(np.maximum.accumulate(equity, axis=0), 1.0)
@@ -92,7 +95,7 @@ def return_columns(returns: np.ndarray, bars_per_year: int) -> dict[str, np.ndar
     square = centred * centred
     variance = square.sum(axis=0)
     deviation, spread = np.sqrt(variance / (n - 1)), np.sqrt(variance / n)
-    downside = np.sqrt((np.minimum(returns, 0) ** 2).mean(axis=0))
+    downside = np.sqrt((np.minimum(over, 0) ** 2).mean(axis=0))
     drawdown = (equity / peak - 1).min(axis=0)
     with np.errstate(over="ignore"):
         cagr = equity[-1] ** (bars_per_year / n) - 1
@@ -101,8 +104,8 @@ def return_columns(returns: np.ndarray, bars_per_year: int) -> dict[str, np.ndar
         "total_return": equity[-1] - 1,
         "cagr": cagr,
         "volatility": deviation * yearly,
-        "sharpe": _ratio(mean, deviation) * yearly,
-        "sortino": _ratio(mean, downside) * yearly,
+        "sharpe": sharpe_columns(over, bars_per_year),
+        "sortino": _ratio(over.mean(axis=0), downside) * yearly,
         "max_drawdown": drawdown,
         "calmar": _ratio(cagr, np.abs(drawdown)),
         "skew": (square * centred).mean(axis=0) / scale**3,

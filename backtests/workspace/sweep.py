@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 
 from ..account import supports
+from ..account.scores import cash_returns, over_cash
 from ..data.bars import bars_per_year, digest
+from ..json_values import number
 from ..ledger.book import Book
 from ..pipeline.cache_key import folder_key
 from ..pipeline.result import Result
@@ -58,7 +60,8 @@ def run_sweep(
         rows, returns, points = worklist.finish()
         window = pd.DatetimeIndex(bars.index[bars.index.get_loc(worklist.since) :])
         report(Progress("judging", 0, 1, 0.0))
-        judgement = judge(sweep.axes, rows, returns, bars_per_year(window))
+        cash = cash_returns(window, sweep.base.account.interest_bps).to_numpy(float)
+        judgement = judge(sweep.axes, rows, over_cash(returns, cash[:, None]), bars_per_year(window))
         k = judgement.firsts[judgement.winner]
         winner = _WinnerRun(worklist, out, points[k], rows.iloc[[k]], returns[:, k], rows["created"].max())
         folder = winner.start(start)
@@ -127,8 +130,9 @@ class _WinnerRun:
         difference, same = float(np.abs(self.returns - returns).max()), bool(np.array_equal(self.returns, returns))
         values = {"run": folder.name, "point": dict(self.point.values), "same": same, "difference": difference}
         self.worklist.store.write("winner.json", values)
-        luck = {name: np.nan if value is None else value for name, value in result.metrics["luck"].items()}
-        return Winner(self.point, folder, same, difference, luck)
+        found = {"trials": result.metrics["luck"]["trials"]}
+        found |= {name: number(result.metrics["excess"][name]) for name in ("p_best", "dsr", "threshold")}
+        return Winner(self.point, folder, same, difference, found)
 
     def _existing(self) -> Path | None:
         """The folder of the run where an earlier process made it after all points had been counted."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rollcast import load
 from rollcast.backtests.data.bars import load_bars
-from rollcast.backtests.evidence import confidence_set as module
+from rollcast.backtests.evidence import bootstrap
 from rollcast.backtests.evidence.confidence_set import confidence_set, pairwise
 from rollcast.backtests.evidence.skill import diebold_mariano
 
@@ -42,7 +42,7 @@ def test_on_the_same_draws_the_p_values_are_archs(symbol, monkeypatch):
     theirs = MCS(losses, 0.1, reps=500, block_size=10, method="max", seed=1)
     theirs.compute()
     index = np.array(theirs._bootstrap_indices)
-    monkeypatch.setattr(module, "drawn", lambda *_: iter([index[:200], index[200:]]))
+    monkeypatch.setattr(bootstrap, "drawn", lambda *_: iter([index[:200], index[200:]]))
     ours = confidence_set(losses, draws=500, block=10)
     assert ours["p"].to_dict() == pytest.approx(theirs.pvalues["Pvalue"].to_dict(), abs=1e-12)
     assert sorted(ours.index[ours["included"]]) == theirs.included

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rollcast
 from rollcast.backtests.account.engine import Account, simulate
-from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.account.scores import cash_returns, return_scores
 from rollcast.backtests.data.bars import bars_per_year, load_bars
 from rollcast.backtests.evidence.stress import stress
 from rollcast.backtests.evidence.variants import COSTS, break_even, rank, rotations
@@ -37,7 +37,8 @@ def informed(bars: pd.DataFrame, share: float, seed: int = 0) -> pd.Series:
 def scored(bars, forecast, strategy, account, first) -> dict[str, float]:
     """What `stress` tells of one backtest, by backtrader; the window begins at bar `first`."""
     returns = simulate(bars, forecast, strategy, {}, account).history["equity"].iloc[first:].pct_change().fillna(0.0)
-    scores = return_scores(returns, bars_per_year(returns.index))
+    cash = cash_returns(returns.index, account.interest_bps)
+    scores = return_scores(returns, bars_per_year(returns.index), cash)
     return {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
 
 
