@@ -14,6 +14,7 @@ from .trials import Counted, count
 
 HOME = "ROLLCAST_LEDGER"  # an environment variable: another folder of the index, or OFF
 OFF = "off"
+OTHERS = "other workspaces are not counted"
 PATIENCE = 5.0  # seconds to wait for other writers of the index, which is brought up to date again by the next run
 
 
@@ -32,7 +33,7 @@ class Book:
     def of(cls, workspace: Path) -> Book:
         """The book of a workspace, with the index that the environment names."""
         ledger, folder = Ledger(workspace / NAME), index_folder()
-        index = None if folder is None else Ledger(folder / NAME, PATIENCE)
+        index = None if folder is None else Ledger(folder / NAME, PATIENCE, copy=True)
         return cls(ledger, None if index is None or index.workspace == ledger.workspace else index)
 
     def check(self) -> None:
@@ -63,7 +64,7 @@ class Book:
             try:
                 counted = count(run, [self.ledger, self.index])
             except (OSError, ValueError) as error:
-                notes = [f"runs in other workspaces are not counted: {error}"]
+                notes = [f"runs in {OTHERS}: {error}"]
                 counted = count(run, [self.ledger])
         else:
             counted = count(run, [self.ledger])
@@ -73,11 +74,12 @@ class Book:
         """Copies to the index what it lacks of the workspace; returns a line where that fails or it is switched off."""
         if self.index is None:
             off = index_folder() is None
-            return [f"runs in other workspaces are not counted: {HOME} is {OFF}"] if off else []
+            return [f"runs in {OTHERS}: {HOME} is {OFF}"] if off else []
         try:
             self.ledger.copy_to(self.index)
         except (OSError, ValueError) as error:
-            return [f"runs in this workspace are not counted in others: {error}"]
+            here = self.index.path.exists()  # what cannot be written can be read
+            return [f"runs in {'this workspace are not counted in others' if here else OTHERS}: {error}"]
         return []
 
 

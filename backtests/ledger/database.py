@@ -22,6 +22,8 @@ class Database:
     """The file of a ledger, made by the first write. Every call opens it for itself, so threads and forks are safe.
 
     patience: seconds to wait for other writers; None for PATIENCE.
+    copy:     whether what is in it is elsewhere too, so that a power cut may cost the last rows, and no write waits for
+              the disk longer than a sound file needs.
 
     Raises ValueError for a file that is no ledger or a newer one, OSError for one that cannot be read or written. An
     older one is read as one of today would be, and becomes one with the first write.
@@ -29,6 +31,7 @@ class Database:
 
     path: Path
     patience: float | None = None
+    copy: bool = False
 
     def read(self, query: str, *values: object) -> pd.DataFrame:
         """The rows of a query, with its columns' names."""
@@ -98,7 +101,8 @@ class Database:
         patience = PATIENCE if self.patience is None else self.patience
         connection = sqlite3.connect(place, patience, isolation_level=None, uri=True)
         stack.enter_context(closing(connection))
-        connection.execute("PRAGMA synchronous = EXTRA")  # a commit survives a power cut too
+        # EXTRA: a commit survives a power cut too.
+        connection.execute(f"PRAGMA synchronous = {'NORMAL' if self.copy else 'EXTRA'}")
         return connection
 
     def _version(self, connection: sqlite3.Connection) -> int:

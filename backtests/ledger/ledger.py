@@ -34,17 +34,18 @@ HIDDEN = ("projection", "details_sha256", "digest")
 class Ledger:
     """A ledger file, made by the first record. Every call opens it for itself, so threads, forks and kills are safe.
 
-    patience: as of `Database`.
+    patience, copy: as of `Database`.
 
     Raises ValueError for a file that is no ledger or a newer one, OSError for one that cannot be read or written.
     """
 
     path: Path
     patience: float | None = None
+    copy: bool = False
 
     @property
     def _database(self) -> Database:
-        return Database(self.path, self.patience)
+        return Database(self.path, self.patience, self.copy)
 
     @property
     def workspace(self) -> Path:
