@@ -18,7 +18,8 @@ from .pipeline.result import Result
 SCORES = {
     "strategy": ("cagr", "volatility", "sharpe", "max_drawdown", "turnover", "time_in_market", "cost_bps"),
     "forecast": ("r2", "ic", "hit_rate"),
-    "luck": ("psr", "dsr"),
+    "luck": ("psr",),
+    "excess": ("p_best", "dsr"),
 }
 
 

@@ -18,28 +18,25 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rollcast import LongFlat, Result, load, load_bars, run
-from rollcast.backtests.ledger.database import COLUMNS, NAME
+from rollcast.backtests.ledger.database import NAME, Database
 from rollcast.backtests.ledger.ledger import Ledger
+from rollcast.backtests.ledger.schema import COLUMNS, insert, sealed
 from rollcast.backtests.ledger.trial_key import Row
+from rollcast.backtests.ledger.trials import count as count_trials
 
 KILLED = "all-killed"  # the file that says that no writer is to be killed any more
 
 
 def multiply(path: Path, count: int) -> None:
     """Copies the recorded runs until there are this many, each copy a trial of its own."""
-    names = ", ".join(name for name in COLUMNS if name != "trial")
-    with closing(sqlite3.connect(path)) as connection, connection:
-        (have,) = connection.execute("SELECT count(*) FROM runs").fetchone()
-        for first in range(have, count, have):
-            connection.execute(
-                f"INSERT INTO runs (id, trial, {names}) SELECT id + ?, trial || ?, {names} FROM runs WHERE id <= ?",
-                (first, first, min(have, count - first)),
-            )
-        connection.execute(
-            "INSERT INTO details "
-            "SELECT id, recipe, sketch FROM runs JOIN details ON run = (id - 1) % ? + 1 WHERE id > ?",
-            (have, have),
-        )
+    query = f"SELECT {', '.join(COLUMNS)}, recipe, returns FROM runs JOIN details ON run = id"
+    with Database(path).writing() as connection:
+        runs = connection.execute(query).fetchall()
+        for copy in range(len(runs), count):
+            *values, recipe, returns = runs[copy % len(runs)]
+            row = dict(zip(COLUMNS, values, strict=True))
+            row |= {"trial": f"{row['trial']}{copy}", "sharpe": row["sharpe"] and row["sharpe"] * (1 + copy / 1e6)}
+            insert(connection, sealed(row, recipe, returns), recipe, returns)
 
 
 def write(path: Path, result: Result, log: Path, writer: str, runs: int) -> None:
@@ -121,8 +118,7 @@ def main(size: int = 10_000) -> None:
             ("record", lambda: ledger.record(Row.of(results[0]))),
             ("list all", lambda: ledger.runs()),
             ("list 20", lambda: ledger.runs(limit=20)),
-            ("trials", lambda: ledger.trials(Row.of(results[0]))),
-            ("summary", lambda: ledger.summary()),
+            ("trials", lambda: count_trials(Row.of(results[0]), [ledger])),
         ):
             times = []
             for _ in range(5):

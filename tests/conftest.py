@@ -19,6 +19,7 @@ from rollcast.backtests.data.bars import load_bars
 
 # Tests see the bundled prices, whatever their user has stored. Set here, so that every process they start has it too.
 os.environ["ROLLCAST_DATA"] = os.path.join(tempfile.gettempdir(), "rollcast-tests-without-a-store")
+os.environ["ROLLCAST_LEDGER"] = "off"  # nor count what he has tried
 
 # No profile has a deadline or minds slow data: how long an example takes depends on the machine.
 settings.register_profile("fixed", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

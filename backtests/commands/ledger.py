@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import OUT, date
-from .output import JSON
+from .output import JSON, print_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,23 +31,62 @@ def ledger() -> None:
 @JSON
 @OUT
 def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
-    """List the recorded runs, newest first, and the number of different trials."""
-    from ..ledger.database import NAME
-    from ..ledger.ledger import Ledger
+    """List the recorded runs, newest first, and the number of trials that the first of them is one of."""
+    from ..ledger.book import Book
 
-    book = Ledger(out / NAME)
-    runs = book.runs(**filters)
-    tried = book.summary(runs["symbol"].unique())
+    book = Book.of(out)
+    book.check()
+    runs = book.ledger.runs(**filters)
+    sound = runs[~runs["damaged"]]
+    counted = book.trials(book.ledger.row(int(sound.index[0]))) if len(sound) else None
     if as_json:
         rows = json.loads(runs.reset_index().to_json(orient="records", double_precision=15))
-        click.echo(json.dumps({"runs": rows, "trials": tried.to_dict("index")}, indent=2))
+        trials = counted and {"run": int(sound.index[0]), "count": counted.trials.count, "notes": counted.notes}
+        click.echo(json.dumps({"runs": rows, "trials": trials}, indent=2))
     elif runs.empty:
         filtered = any(filters[name] for name in ("symbol", "predictor", "strategy", "since"))
-        click.echo(f"No run {'like that ' if filtered else ''}is recorded in {book.path}")
+        click.echo(f"No run {'like that ' if filtered else ''}is recorded in {book.ledger.path}")
     else:
         _print_runs(runs)
-        counts = (f"{s} {row['trials']:,.0f} ({row['effective']:,.0f} effective)" for s, row in tried.iterrows())
-        click.echo(f"\nTrials, over all dates: {', '.join(counts)}")
+    if counted and not as_json:
+        number = sound.index[0]
+        count = f"{counted.trials.count:,} (`ledger trials {number}`)"
+        click.echo(f"\nTrials on the market and dates of run {number}: {count}")
+        print_notes(counted.notes)
+
+
+@ledger.command(name="trials")
+@click.argument("number", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@OUT
+def list_trials(number: int, out: Path, as_json: bool) -> None:
+    """List the trials that a run is one of: all on the same market and dates, in any workspace."""
+    from ..json_values import plain
+    from ..ledger.book import Book
+    from ..ledger.ledger import SHOWN
+
+    book = Book.of(out)
+    book.check()
+    counted = book.trials(book.ledger.row(number))
+    if as_json:
+        trials = [{name: plain(row.get(name)) for name in SHOWN} for row in counted.listed()]
+        click.echo(json.dumps({"count": counted.trials.count, "trials": trials, "notes": counted.notes}, indent=2))
+        return
+    rows = [
+        (
+            run["created"][:16].replace("T", " "),
+            run["symbol"],
+            _cut(f"{run['predictor']} {run['predictor_parameters']}".strip(), 36),
+            _cut(f"{run['strategy']} {run['strategy_parameters']}".strip(), 36),
+            _number(run["sharpe"], ".2f"),
+            run["workspace"],
+        )
+        for run in counted.listed()
+    ]
+    _print_table(("created", "symbol", "predictor", "strategy", "Sharpe", "workspace"), rows, {"Sharpe"})
+    effective = f"{counted.trials.effective:.1f} of them unlike, " if counted.trials.count > 1 else ""
+    click.echo(f"\nTrials: {counted.trials.count:,}, {effective}in {counted.trials.runs:,} runs")
+    print_notes(counted.notes)
 
 
 @ledger.command(name="show")
@@ -91,14 +131,21 @@ def _print_runs(runs: pd.DataFrame) -> None:
             _cut(f"{run['predictor']} {run['predictor_parameters']}".strip(), 36),
             run["strategy"],
             *(_number(run[name], form) for name, form in (("sharpe", ".2f"), ("cagr", ".1%"), ("max_drawdown", ".1%"))),
-            ", ".join(["looks ahead"] * (not run["passed"]) + ["folder gone"] * run["gone"]),
+            ", ".join(
+                ["damaged"] * run["damaged"] + ["looks ahead"] * (not run["passed"]) + ["folder gone"] * run["gone"]
+            ),
         )
         for number, run in runs.iterrows()
     ]
+    _print_table(titles, rows, right)
+
+
+def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> None:
+    """An aligned table; columns to the right by their titles, what looks ahead or is damaged in red."""
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):
         cells = (f"{c:>{w}}" if t in right else f"{c:<{w}}" for t, c, w in zip(titles, row, widths, strict=True))
-        colour = "red" if row[-1].startswith("looks") else None
+        colour = "red" if row[-1].startswith(("looks", "damaged")) else None
         click.secho("  ".join(cells).rstrip(), bold=row is titles, fg=colour)
 
 

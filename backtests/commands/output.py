@@ -55,6 +55,7 @@ def print_result(result: Result) -> None:
     if "verdict" in result.metrics:
         _print_verdict(result.metrics["verdict"], result.metrics["conclusion"])
     _print_table(result)
+    print_trials(result)
     _print_warnings(result)
 
 
@@ -103,6 +104,18 @@ def _print_table(result: Result) -> None:
 def cell(value: float | None, form: str) -> str:
     """A number in this format; a dash for one that is not defined."""
     return DASH if value is None or value != value else form.format(value)
+
+
+def print_trials(result: Result) -> None:
+    """How many trials the result is one of, and what is not counted."""
+    click.echo(f"Trials on this market and these dates: {result.metrics['luck']['trials']:,}, this one included")
+    print_notes(result.metrics["trials"]["notes"])
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """A line on standard error for whatever is not counted."""
+    for note in notes:
+        click.secho(note[:1].upper() + note[1:], fg="yellow", err=True)
 
 
 def _print_warnings(result: Result) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
-from .output import JSON, OPEN, QUIET, cell, open_in_browser, print_json, print_page, print_result
+from .output import JSON, OPEN, QUIET, cell, open_in_browser, print_json, print_page, print_result, print_trials
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
@@ -128,4 +128,5 @@ def _print_comparison(comparison: Comparison) -> None:
         click.echo(f"{name:<28}{len(entrant.results):>6}{cells}{f'p={p:.2f}':>12}")
     p = comparison.survival["no forecast"]
     click.echo(f"{'no forecast':<28}{'':>6}{'':>{11 * len(shown)}}{f'p={p:.2f}':>12}")
+    print_trials(comparison.entrants[0].results[0])
     click.echo("Among best: model confidence set on squared forecast errors; below 0.10 a forecast is not among them.")

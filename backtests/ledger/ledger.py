@@ -1,6 +1,5 @@
 """The ledger: every run of a workspace in one SQLite file, so that what was tried is counted and not remembered.
 
-Notation: r simple return per bar, n bars, A bars per year, SR Sharpe ratio per bar.
 docs/ledger.md says what is kept, what counts as a trial and how much damage the file survives.
 """
 
@@ -10,7 +9,7 @@ import json
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,36 +19,56 @@ import pandas as pd
 from ...predictors import BUILT_IN as PREDICTORS
 from ...predictors.registry import suggest
 from ...strategies import BUILT_IN as STRATEGIES
-from ..evidence.trials import Trials
-from ..json_values import Record, Values, plain
-from .database import COLUMNS, Database
-from .returns_sketch import effective, returns_on, sketch
+from ..json_values import Values, plain
+from .database import Database
+from .schema import COLUMNS, FIRST, insert, insert_market, seal, sha256
+from .series import unpack
 from .trial_key import Row, utc
 
 SORTS = ("created", "sharpe", "cagr")
+SHOWN = (*FIRST, "workspace")
+HIDDEN = ("projection", "details_sha256", "digest")
 
 
 @dataclass(frozen=True)
 class Ledger:
     """A ledger file, made by the first record. Every call opens it for itself, so threads, forks and kills are safe.
 
+    patience, copy: as of `Database`.
+
     Raises ValueError for a file that is no ledger or a newer one, OSError for one that cannot be read or written.
     """
 
     path: Path
+    patience: float | None = None
+    copy: bool = False
 
     @property
     def _database(self) -> Database:
-        return Database(self.path)
+        return Database(self.path, self.patience, self.copy)
+
+    @property
+    def workspace(self) -> Path:
+        """The folder it is in."""
+        return self.path.parent.resolve()
+
+    def size(self) -> int:
+        """The number of runs."""
+        return int(self._database.read("SELECT count(*) FROM runs").iloc[0, 0])
+
+    def update(self) -> None:
+        """Makes a file of an earlier version one of today; nothing else is changed."""
+        self._database.update()
 
     def record(self, row: Row, folder: Path | None = None) -> int:
         """Adds a run in one transaction and returns its id; once this has returned, no kill can lose the run.
 
         folder: where the run was saved, beside the ledger
         """
-        columns = {**row.columns, "folder": folder and folder.name}
+        entry = row.sealed(self.workspace, None if folder is None else folder.name)
         with self._database.writing() as connection:
-            run = _insert(connection, columns, _details(row))
+            run = insert(connection, *entry)
+            _add_market(connection, row)
         return run
 
     def record_many(self, rows: Iterable[Row]) -> int:
@@ -57,13 +76,35 @@ class Ledger:
 
         A trial that is recorded as made at the same time was added by an earlier call, and is left out.
         """
-        entries = [({**row.columns, "folder": None}, _details(row)) for row in rows]
+        rows = list(rows)
+        entries = [row.sealed(self.workspace, None) for row in rows]
         with self._database.writing() as connection:
             known = set(connection.execute("SELECT trial, created FROM runs"))
             new = [entry for entry in entries if (entry[0]["trial"], entry[0]["created"]) not in known]
-            for columns, details in new:
-                _insert(connection, columns, details)
+            for entry in new:
+                insert(connection, *entry)
+            for row in rows[:1]:  # all are on the same bars
+                _add_market(connection, row)
         return len(new)
+
+    def copy_to(self, other: Ledger) -> int:
+        """Adds to another ledger what it does not have of this one, as it stands here; returns how many runs."""
+        with self._database.reading() as here:
+            with other._database.reading() as there:
+                if not _lacking(here, there):
+                    return 0
+            with other._database.writing() as there:
+                known = {digest for (digest,) in there.execute("SELECT digest FROM runs")}
+                query = f"SELECT {', '.join(COLUMNS)}, recipe, returns FROM runs JOIN details ON run = id ORDER BY id"
+                count = 0
+                for *values, recipe, returns in here.execute(query):
+                    row = dict(zip(COLUMNS, values, strict=True))
+                    if row["digest"] not in known and row["digest"] == seal(values[:-1]):
+                        insert(there, row, recipe, returns)
+                        count += 1
+                for market in here.execute("SELECT bars_sha256, returns FROM markets"):
+                    insert_market(there, *market)
+        return count
 
     def runs(
         self,
@@ -75,7 +116,7 @@ class Ledger:
         limit: int | None = None,
         sort: str = "created",
     ) -> pd.DataFrame:
-        """Runs by id, newest or highest first; `gone` where the folder is no longer there.
+        """Runs by id, newest or highest first; `gone` where the folder is no longer there, `damaged` as `rows` has it.
 
         predictor, strategy: a class or the name it is asked for by, however spelt: ols-features, OLSFeatures
         since: a date, in UTC where it does not say
@@ -91,61 +132,67 @@ class Ledger:
             wanted[f"replace(replace(lower({column}), '_', ''), '-', '') = ?"] = name and _spelt(name, built_in)
         wanted = {condition: value for condition, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
-        query = f"SELECT * FROM runs {where} ORDER BY {sort} DESC NULLS LAST, id DESC LIMIT {limit or -1}"
-        runs = _typed(self._database.read(query, *wanted.values()))
+        rest = f"{where} ORDER BY {sort} DESC NULLS LAST, id DESC LIMIT {limit or -1}"
+        runs = self.rows(rest, *wanted.values()).drop(columns=list(HIDDEN))
         beside = set(os.listdir(self.path.parent)) if len(runs) else set()
         runs["gone"] = runs["folder"].notna() & ~runs["folder"].isin(beside)
         return runs.set_index("id")
 
     def run(self, number: int) -> Values:
         """Everything about one run, its recipe included. Raises LookupError where there is no such run."""
-        runs = _typed(
-            self._database.read("SELECT runs.*, recipe FROM runs JOIN details ON run = id WHERE id = ?", number)
-        )
+        runs = self.rows("WHERE id = ?", number).drop(columns=list(HIDDEN))
         if runs.empty:
             raise LookupError(f"{self.path} has no run {number}; `ledger list` shows the runs there are")
-        found = runs.to_dict("records")[0]
-        return plain(found) | {"recipe": json.loads(found["recipe"])}
+        recipe = self._database.read("SELECT recipe FROM details WHERE run = ?", number)["recipe"][0]
+        return plain(runs.to_dict("records")[0]) | {"recipe": json.loads(recipe)}
 
-    def trials(self, run: Row) -> Trials:
-        """The trials on the bars of a run: on the same bars, or the same symbol at overlapping times; itself included.
+    def rows(self, rest: str = "ORDER BY id", *values: object) -> pd.DataFrame:
+        """Runs as the rest of a query chooses them; `damaged` where a row is not what was recorded."""
+        with self._database.reading() as connection:
+            rows = connection.execute(f"SELECT id, {', '.join(COLUMNS)} FROM runs {rest}", values).fetchall()
+        runs = _typed(pd.DataFrame(rows, columns=["id", *COLUMNS]))
+        runs["damaged"] = np.array([seal(row[1:-1]) != row[-1] for row in rows], bool)
+        return runs
 
-        Runs that looked ahead are no trials, because nobody may choose them, but for the run itself.
-        """
-        row = run.columns
-        tried = self._database.read(
-            "SELECT trial, created, sharpe, sketch FROM runs JOIN details ON run = id WHERE passed AND "
-            "(bars_sha256 = ? OR (symbol = ? AND first <= ? AND last >= ?)) ORDER BY id DESC",
-            *(row[name] for name in ("bars_sha256", "symbol", "last", "first")),
-        )
-        recorded = ((tried["trial"] == row["trial"]) & (tried["created"] == row["created"])).any()
-        distinct = _distinct([(row["trial"], row["sharpe"], sketch(run.returns)), *_outcomes(tried)])
-        # Per bar of this run, whatever the frequency of the others: SR = annual/√A.
-        sharpe = np.array([sharpe for sharpe, _ in distinct if sharpe is not None]) / np.sqrt(row["bars_per_year"])
-        spread = max(float(sharpe.var(ddof=1)) if len(sharpe) > 1 else 0.0, 1 / row["n"])
-        variance = spread if len(distinct) > 1 else 0.0
-        sketches = [s for _, s in distinct]
-        returns = returns_on(pd.DatetimeIndex(run.returns.index), sketches)
-        return Trials(len(distinct), effective(sketches), variance, len(tried) + (not recorded), returns)
+    def returns(self, runs: Iterable[int]) -> dict[int, bytes]:
+        """The packed returns of some runs by their ids, without those that are not what was recorded."""
+        query = "SELECT details_sha256, recipe, returns FROM runs JOIN details ON run = id WHERE id = ?"
+        found = {}
+        with self._database.reading() as connection:
+            for run in runs:
+                for digest, recipe, returns in connection.execute(query, (run,)):
+                    if sha256(recipe.encode(), returns) == digest:
+                        found[run] = returns
+        return found
 
-    def summary(self, symbols: Iterable[str] | None = None) -> pd.DataFrame:
-        """Runs, distinct trials and effective trials of each symbol, or of these, over all dates."""
-        chosen = None if symbols is None else set(symbols)
-        query = "SELECT symbol, trial, sharpe, passed, sketch FROM runs JOIN details ON run = id ORDER BY id DESC"
-        rows = {}
-        for symbol, runs in self._database.read(query).groupby("symbol"):
-            if chosen is None or symbol in chosen:
-                distinct = _distinct(_outcomes(runs[runs["passed"] == 1]))
-                alike = effective([s for _, s in distinct])
-                rows[symbol] = {"runs": len(runs), "trials": len(distinct), "effective": alike}
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["runs", "trials", "effective"])
+    def row(self, run: int) -> Row:
+        """A run as it was recorded. Raises LookupError where there is no such run, ValueError for a damaged one."""
+        recorded = self.run(run)
+        returns = self.returns([run])
+        if recorded["damaged"] or not returns:
+            raise ValueError(f"run {run} of {self.path} is damaged: it is not what was recorded")
+        bars = recorded["bars_sha256"]
+        closes = _simple(self.markets([bars]).get(bars)).add(1.0).cumprod()
+        columns = {name: recorded[name] for name in FIRST if name != "folder"}
+        return Row(columns, recorded["recipe"], _simple(returns[run]), closes)
+
+    def markets(self, bars: Iterable[str]) -> dict[str, bytes | None]:
+        """The packed returns of bars by their SHA-256; None for those that are not what was recorded."""
+        query = "SELECT returns, digest FROM markets WHERE bars_sha256 = ?"
+        found: dict[str, bytes | None] = {}
+        with self._database.reading() as connection:
+            for one in bars:
+                for returns, digest in connection.execute(query, (one,)):
+                    found[one] = returns if sha256(one.encode(), returns) == digest else None
+        return found
 
     def export(self, file: Path) -> int:
         """Writes every run with its recipe to .csv, .json or .parquet; returns how many.
 
         Raises ValueError for a file with another ending.
         """
-        runs = _typed(self._database.read("SELECT runs.*, recipe FROM runs JOIN details ON run = id ORDER BY id"))
+        columns = f"id, {', '.join(SHOWN)}, recipe"
+        runs = _typed(self._database.read(f"SELECT {columns} FROM runs JOIN details ON run = id ORDER BY id"))
         if file.suffix == ".csv":
             runs.to_csv(file, index=False)
         elif file.suffix == ".parquet":
@@ -158,38 +205,30 @@ class Ledger:
         return len(runs)
 
 
-def _details(row: Row) -> tuple[str, bytes]:
-    """The recipe of a row, and the sketch of its returns."""
-    return json.dumps(plain(row.recipe), allow_nan=False), sketch(row.returns)
+def _add_market(connection: sqlite3.Connection, row: Row) -> None:
+    bars = row.columns["bars_sha256"]
+    if not connection.execute("SELECT 1 FROM markets WHERE bars_sha256 = ?", (bars,)).fetchone():
+        insert_market(connection, bars, row.market)
 
 
-def _insert(connection: sqlite3.Connection, row: Record, details: tuple[str, bytes]) -> int:
-    marks = ", ".join("?" * len(COLUMNS))
-    insert = f"INSERT INTO runs ({', '.join(COLUMNS)}) VALUES ({marks})"
-    run = connection.execute(insert, [row[name] for name in COLUMNS]).lastrowid
-    assert run is not None  # an INSERT always has a row id
-    connection.execute("INSERT INTO details VALUES (?, ?, ?)", (run, *details))
-    return run
+def _lacking(here: sqlite3.Connection, there: sqlite3.Connection) -> bool:
+    """Whether there may be fewer runs of some workspace there than here."""
+    counts = "SELECT workspace, count(*) FROM runs GROUP BY workspace"
+    known = dict(there.execute(counts).fetchall())
+    return any(count > known.get(workspace, 0) for workspace, count in here.execute(counts))
+
+
+def _simple(packed: bytes | None) -> pd.Series:
+    """Packed returns as simple ones on their dates."""
+    minutes, values = unpack(packed) if packed else (np.zeros(0, int), np.zeros(0))
+    return pd.Series(np.expm1(values), pd.DatetimeIndex(minutes.astype("datetime64[m]")))
 
 
 def _typed(runs: pd.DataFrame) -> pd.DataFrame:
     """Whole columns in one type, NaN for what is not defined."""
     kinds = {"REAL": float, "INTEGER NOT NULL": int, "INTEGER": "Int64"}
-    runs = runs.astype({name: kinds[kind] for name, kind in COLUMNS.items() if kind in kinds})
+    runs = runs.astype({name: kinds[kind] for name, kind in FIRST.items() if kind in kinds})
     return runs.astype({"passed": bool})
-
-
-def _outcomes(runs: pd.DataFrame) -> Iterator[tuple[str, float | None, bytes]]:
-    sharpe = (None if np.isnan(s) else float(s) for s in runs["sharpe"].astype(float))
-    return zip(runs["trial"], sharpe, runs["sketch"], strict=True)
-
-
-def _distinct(outcomes: Iterable[tuple[str, float | None, bytes]]) -> list[tuple[float | None, bytes]]:
-    """One of each trial; the same recipe with another Sharpe ratio, in six digits, is another: its code was edited."""
-    found: dict[tuple[str, str], tuple[float | None, bytes]] = {}
-    for trial, sharpe, blob in outcomes:
-        found.setdefault((trial, "" if sharpe is None else f"{sharpe:.6g}"), (sharpe, blob))
-    return list(found.values())
 
 
 def _spelt(name: str, built_in: Mapping[str, str]) -> str:

@@ -9,13 +9,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ..data.bars import frequency
-from ..json_values import Record, plain
+from ..json_values import Record, Values, plain
 from ..pipeline.result import Result
+from .schema import sealed
+from .series import pack, projection, unpack
 
 # No part of what was tried: when, where and how it was run, and code, of which what it changes is seen in the outcome.
 VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead")
@@ -37,22 +40,37 @@ class Row:
     """What the ledger keeps of one run.
 
     columns: name → value, in SQLite's types.   recipe: in JSON's types.
-    returns: simple return per bar over the evaluation window, (T,), of which the ledger keeps a sketch.
+    returns: simple return per bar over the evaluation window, (T,).
+    closes:  of all bars of the run, by which its market is known.
     """
 
     columns: Record
     recipe: Record
     returns: pd.Series
+    closes: pd.Series
 
     @classmethod
     def of(cls, result: Result) -> Row:
         """The row of a result."""
         metrics = result.metrics
-        return row_of(result.recipe, metrics["strategy"], result.returns, metrics["bars_per_year"])
+        return row_of(
+            result.recipe, metrics["strategy"], result.returns, metrics["bars_per_year"], result.bars["close"]
+        )
+
+    @property
+    def market(self) -> bytes:
+        """The packed returns of the bars."""
+        return pack(self.closes.pct_change().fillna(0.0))
+
+    def sealed(self, workspace: Path, folder: str | None) -> tuple[Values, str, bytes]:
+        """The row as it is stored, its recipe and its packed returns."""
+        recipe, returns = json.dumps(plain(self.recipe), allow_nan=False), pack(self.returns)
+        added = {"folder": folder, "workspace": str(workspace), "projection": projection(*unpack(returns))}
+        return sealed({**self.columns, **added}, recipe, returns), recipe, returns
 
 
-def row_of(recipe: Record, scores: Record, returns: pd.Series, bars_per_year: int) -> Row:
-    """The row of a run; `scores` are those of `account.scores.return_scores`."""
+def row_of(recipe: Record, scores: Record, returns: pd.Series, bars_per_year: int, closes: pd.Series) -> Row:
+    """The row of a run; `scores` are those of `account.scores.return_scores`, `closes` of all its bars."""
     trial, recipe, r = trial_key(recipe), plain(recipe), returns.to_numpy(float)
     sd = float(r.std(ddof=1)) if len(r) > 1 else math.nan
     seed = _seed(recipe["predictor"])
@@ -77,7 +95,7 @@ def row_of(recipe: Record, scores: Record, returns: pd.Series, bars_per_year: in
             "passed": int(recipe["look_ahead"]["passed"]),
         }
     )
-    return Row(columns, recipe, returns)
+    return Row(columns, recipe, returns, closes)
 
 
 def _canonical(value: Any) -> Any:

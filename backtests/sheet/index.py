@@ -34,15 +34,13 @@ def context(ledger: Ledger, out: Path) -> Context:
     """The variables of the template."""
     runs = ledger.runs(limit=MOST_RUNS)
     runs = runs[runs["folder"].notna()]  # a sweep's variants have no folder each
-    trials = ledger.summary()
     return {
         "title": f"Runs in {out.resolve().name}",
         "nav": [],
         "runs": [{"id": number, **run} for number, run in zip(runs.index, runs.to_dict("records"), strict=True)],
         "folders": {run for run in runs["folder"] if (out / run / SHEET).is_file()},
         "sheet": SHEET,
-        "run_count": int(trials["runs"].sum()),
-        "trials": trials.to_dict("index"),
+        "run_count": ledger.size(),
         "comparisons": _folders(out, COMPARISON),
         "comparison": COMPARISON,
         "sweeps": _folders(out, SWEEP),

@@ -26,27 +26,45 @@ def luck(result: Result) -> Context | None:
         return None
     random = stress["random"] if stress else None
     return {
-        "tiles": _tiles(evidence, result),
+        "tiles": _tiles(evidence, result.metrics["excess"], result),
         "intervals": _intervals(evidence, result),
         "block": evidence["intervals"]["block"],
         "draws": evidence["intervals"]["draws"],
         "level": percent(evidence["intervals"]["level"], 0),
         "charts": [wide_chart(_histogram, random, result)] if random and len(random["sharpe"]) else [],
         "placebo": placebo(result),
+        "trials": _trials(evidence, result),
     }
 
 
-def _tiles(evidence: Metrics, result: Result) -> list[Tile]:
+def _trials(evidence: Metrics, result: Result) -> Context | None:
+    """The rows of the trials behind the deflation, and what is not counted; None for a result of no workspace."""
+    trials = result.metrics.get("trials")
+    if not trials:
+        return None
+    rows = [
+        (one["created"][:16].replace("T", " "), one["name"], one["parameters"], one["symbol"], one["workspace"],
+         number(one["sharpe"]))
+        for one in trials["listed"]
+    ]  # fmt: skip
+    count = evidence["trials"]
+    title = "The trial that was counted" if count == 1 else f"The {count:,} trials that were counted"
+    rest = f", the {len(rows):,} with the highest Sharpe ratio" if len(rows) < count else ""
+    return {"title": f"{title}{rest}", "rows": rows, "notes": trials["notes"]}
+
+
+def _tiles(evidence: Metrics, excess: Metrics, result: Result) -> list[Tile]:
     yearly, bars = result.metrics["bars_per_year"], len(result.returns)
     needed, trials = evidence["min_track_record"], evidence["trials"]
     effective = f"; {number(evidence['effective_trials'], 0)} unlike" if trials > 1 else ""
     finite_length = needed is not None and math.isfinite(needed)
     length = "for 95 %; " if finite_length else "is enough: the Sharpe ratio is not above zero; "
-    best = f"that it is above {number(evidence['threshold'])}, what the best of the trials would show by luck"
+    best = f"that the excess's is above {number(excess['threshold'])}, what the best of the trials would show by luck"
     return [
         Tile("Probabilistic Sharpe", percent(evidence["psr"]), "that the true Sharpe ratio is above zero"),
-        Tile("Deflated Sharpe", percent(evidence["dsr"]), best),
-        Tile("Trials counted", number(trials, 0), f"on these bars, this one included{effective}"),
+        Tile("Best by luck", probability(excess["p_best"]), "the chance of such an excess in the best of the trials"),
+        Tile("Deflated Sharpe", percent(excess["dsr"]), best),
+        Tile("Trials counted", number(trials, 0), f"on this market and these dates, this one included{effective}"),
         Tile(
             "Track record needed",
             f"{number(needed / yearly, 1)} years" if finite_length else "no length",

@@ -97,9 +97,10 @@ def conclusion(result: SweepResult) -> str:
         doubts.append(f"chosen on half of the bars, it came to the middle or below {percent(pbo, 0)} of the time")
     if judgement.plateau.word == "lonely peak":
         doubts.append("it is a lonely peak")
-    dsr = result.winner.luck["dsr_all"]
-    if dsr == dsr and dsr < 0.95:
-        doubts.append(f"with all trials counted it beats luck with a probability of only {percent(dsr, 0)}")
+    luck = result.winner.luck
+    if luck["p_best"] >= 0.05:
+        chance = probability(luck["p_best"])
+        doubts.append(f"the best of {luck['trials']:,} trials without skill shows as much with a chance of {chance}")
     if not doubts:
         return f"{point} stands up to having been chosen from {len(judgement.variants):,}."
     return f"{point} looks best, but {'; '.join(doubts)}."
@@ -108,11 +109,12 @@ def conclusion(result: SweepResult) -> str:
 def _tiles(result: SweepResult, numbers: Metrics) -> list[Tile]:
     judgement, luck = result.judgement, result.winner.luck
     plateau, test, nested = judgement.plateau, judgement.overfitting, judgement.nested
-    trials = f"{probability(luck['dsr_all'])} with all {luck['trials']:,} counted"
+    trials = f"that the best of {luck['trials']:,} trials shows such an excess"
     neighbours = f"score {number(plateau.score)} of {len(plateau.neighbours)} neighbours"
     tiles = [
         Tile("Best Sharpe", number(numbers["winner"]["sharpe"]), f"median of all {number(numbers['median_sharpe'])}"),
-        Tile("Deflated Sharpe", probability(luck["dsr"]), trials),
+        Tile("Best by luck", probability(luck["p_best"]), trials),
+        Tile("Deflated Sharpe", percent(luck["dsr"]), "that the excess is above what the best would show"),
         Tile("Around it", plateau.word, neighbours),
     ]
     if test:

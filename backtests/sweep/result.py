@@ -19,7 +19,7 @@ class Winner:
     folder:     of the run, with its tear sheet.
     same:       whether its returns equal those of the sweep to the last bit.
     difference: the largest absolute difference of a return from the sweep's.
-    luck:       the metrics of luck, with all points counted as trials; NaN where undefined.
+    luck:       `trials`, all points among them, and of the excess `p_best`, `dsr` and `threshold`; NaN where undefined.
     """
 
     point: Point

@@ -11,6 +11,7 @@ import pandas as pd
 from ..account.hosts import class_of
 from ..data.bars import bars_per_year
 from ..data.table import Loaded
+from ..ledger.series import RUIN
 from ..ledger.trial_key import Row, row_of
 from ..pipeline.recipe import describe, sources_of, span_of, versions
 from ..pipeline.strategies import all_parameters
@@ -19,7 +20,6 @@ from .points import Point
 
 SCORES = ("sharpe", "cagr", "max_drawdown", "skew", "kurtosis")
 DATA = ("origin", "statements", "findings", "repairs", "pin")
-RUIN = 1e-9 - 1  # the least return, whose logarithm is finite
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class TrialRows:
         yearly = bars_per_year(index)
         for k, (point, row) in enumerate(zip(points, rows.to_dict("records"), strict=True)):
             series = pd.Series(np.maximum(returns[:, k], RUIN), index=index)
-            yield row_of(common | self._recipe(point, row), {name: row[name] for name in SCORES}, series, yearly)
+            scores = {name: row[name] for name in SCORES}
+            yield row_of(common | self._recipe(point, row), scores, series, yearly, bars["close"])
 
     def _common(self, first: int) -> dict[str, object]:
         """The part of the recipe, as `Request.trade` writes it, that is the same for all points."""

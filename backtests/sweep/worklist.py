@@ -15,7 +15,7 @@ from ...predictors.executor import Work, execute
 from ..account import supports
 from ..data.bars import bars_per_year
 from ..data.table import Loaded
-from ..ledger.ledger import Ledger
+from ..ledger.book import Book
 from .factory import Factory
 from .forecasts import Forecaster
 from .guided import BATCH, propose
@@ -39,7 +39,7 @@ class Worklist:
     factory: Factory
     data: Loaded
     store: Store
-    ledger: Ledger
+    book: Book
     forecaster: Forecaster
     report: Report
     since: pd.Timestamp = pd.NaT
@@ -186,7 +186,7 @@ class Worklist:
 
     def _record(self, points: list[Point], rows: pd.DataFrame, returns: np.ndarray) -> None:
         """Records the points in the ledger; a point that is there already is not recorded again."""
-        self.ledger.record_many(TrialRows(self.factory, self.data, self.since).rows(points, rows, returns))
+        self.book.record_many(TrialRows(self.factory, self.data, self.since).rows(points, rows, returns))
 
 
 def point_of(sweep: Sweep, row: Mapping[Hashable, object]) -> Point:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from ..comparison import Comparison, Entrant, summarise
+from ..ledger.book import Book
 from ..ledger.trial_key import Row
 from ..run_folder import RunFolder
 from ..sweep.trial_rows import date_of
-from .workspace import label, ledger_of, write
+from .workspace import label, write
 
 
 def compare(
@@ -35,8 +36,8 @@ def compare(
     with ExitStack() as stack:
         requests = [(entrant, request) for entrant in entrants for request in entrant.requests]
         folders = [stack.enter_context(RunFolder(out, label(request))) for _, request in requests]
-        ledger = ledger_of(out)
-        ledger.runs(limit=1)
+        book = Book.of(out)
+        book.check()
         forecasts = [request.predict(market, partial(report, entrant.name)) for entrant, request in requests]
         since = max(one.first for one in forecasts)
         since = since if base.since is None else max(since, pd.Timestamp(base.since))
@@ -44,7 +45,7 @@ def compare(
         dated = [replace(request, since=date) for _, request in requests]
         results = [request.trade(one) for request, one in zip(dated, forecasts, strict=True)]
         for result, folder in zip(results, folders, strict=True):
-            ledger.record(Row.of(result), folder.final)
+            book.record(Row.of(result), folder.final)
         runs = list(zip(dated, results, folders, strict=True))
         written = [write(request, result, out, folder) for request, result, folder in runs]
         paths = [folder.finish() for folder in folders]

@@ -13,6 +13,8 @@ import pandas as pd
 from ..account import supports
 from ..account.scores import cash_returns, over_cash
 from ..data.bars import bars_per_year, digest
+from ..json_values import number
+from ..ledger.book import Book
 from ..pipeline.cache_key import folder_key
 from ..pipeline.result import Result
 from ..sheet.index import SHEET
@@ -28,7 +30,6 @@ from ..sweep.store import Store
 from ..sweep.trial_rows import TrialRows, date_of
 from ..sweep.worklist import Worklist
 from .winner_process import Start, run_in_this_process
-from .workspace import ledger_of
 
 
 def run_sweep(
@@ -47,14 +48,14 @@ def run_sweep(
     factory = Factory.of(sweep)
     data = sweep.base.load()
     bars = data.bars
-    ledger = ledger_of(out)
-    ledger.runs(limit=1)  # an unreadable ledger is reported before any work
+    book = Book.of(out)
+    book.check()  # an unreadable ledger is reported before any work
     parts = [asdict(replace(sweep, arguments=())), digest(bars), digest(data.model_bars)]
     key = folder_key(factory.template, factory.strategy, parts)
     store = Store(out / f"sweep-{key[:8]}-{name_of(sweep)}")
     with store.locked():
         forecaster = Forecaster(factory, data.model_bars, ForecastCache(out / "cache"))
-        worklist = Worklist(factory, data, store, ledger, forecaster, report)
+        worklist = Worklist(factory, data, store, book, forecaster, report)
         worklist.plan(key)
         rows, returns, points = worklist.finish()
         window = pd.DatetimeIndex(bars.index[bars.index.get_loc(worklist.since) :])
@@ -129,8 +130,9 @@ class _WinnerRun:
         difference, same = float(np.abs(self.returns - returns).max()), bool(np.array_equal(self.returns, returns))
         values = {"run": folder.name, "point": dict(self.point.values), "same": same, "difference": difference}
         self.worklist.store.write("winner.json", values)
-        luck = {name: np.nan if value is None else value for name, value in result.metrics["luck"].items()}
-        return Winner(self.point, folder, same, difference, luck)
+        found = {"trials": result.metrics["luck"]["trials"]}
+        found |= {name: number(result.metrics["excess"][name]) for name in ("p_best", "dsr", "threshold")}
+        return Winner(self.point, folder, same, difference, found)
 
     def _existing(self) -> Path | None:
         """The folder of the run where an earlier process made it after all points had been counted."""
@@ -140,7 +142,7 @@ class _WinnerRun:
             return self.out / state["run"]
         rows = TrialRows(worklist.factory, worklist.data, worklist.since)
         (trial,) = rows.rows([self.point], self.row, self.returns[:, None])
-        runs = worklist.ledger.runs()
+        runs = worklist.book.ledger.runs()
         same = (runs["trial"] == trial.columns["trial"]) & (runs["created"] >= self.counted) & runs["folder"].notna()
         folders = (self.out / name for name in runs[same]["folder"])
         return next((folder for folder in folders if (folder / SHEET).is_file()), None)

@@ -9,8 +9,7 @@ from pathlib import Path
 from ..digests import replace_sealed
 from ..evidence.evidence import with_evidence
 from ..json_values import Values, json_text
-from ..ledger.database import NAME
-from ..ledger.ledger import Ledger
+from ..ledger.book import Book
 from ..ledger.trial_key import Row
 from ..pipeline.forecasts import Progress
 from ..pipeline.request import Request
@@ -46,11 +45,11 @@ def backtest(
     request.model()
     request.check_rule()
     with RunFolder(out, label(request)) as folder:
-        ledger = ledger_of(out)
-        ledger.runs(limit=1)  # an unreadable ledger is reported before hours of training
+        book = Book.of(out)
+        book.check()  # an unreadable ledger is reported before hours of training
         result = request.run(progress=progress)
         # Recorded first: it is a trial even where writing its sheet fails.
-        ledger.record(Row.of(result), folder.final)
+        book.record(Row.of(result), folder.final)
         if examine:
             result = replace(result, metrics={**result.metrics, **examine(result, folder.path)})
         result, path = write(request, result, out, folder, draw=draw, tell=tell), folder.finish()
@@ -89,16 +88,13 @@ def rebuild(run: Path) -> Result:
 
 
 def _with_evidence(request: Request, result: Result, out: Path) -> Result:
-    """The result with its evidence, for which the trials of the workspace count."""
-    return with_evidence(result, *request.rule(), request.account, ledger_of(out).trials(Row.of(result)))
+    """The result with its evidence, for which the trials in this workspace and in the user's others count."""
+    counted = Book.of(out).trials(Row.of(result))
+    result = with_evidence(result, *request.rule(), request.account, counted.trials)
+    return replace(result, metrics={**result.metrics, "trials": counted.as_dict()})
 
 
 def label(request: Request) -> str:
     """The part of a folder's name after its time: the predictor or its file, the symbol, the size of bars."""
     predictor = Path(request.predictor.partition(":")[0]).stem
     return "-".join(filter(None, (predictor, symbol_label(request.symbol), request.bar)))
-
-
-def ledger_of(out: Path) -> Ledger:
-    """The ledger of a workspace."""
-    return Ledger(out / NAME)

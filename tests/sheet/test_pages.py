@@ -13,10 +13,12 @@ import pytest
 
 from rollcast import Request
 from rollcast.backtests.comparison import entrants_of
+from rollcast.backtests.ledger.database import NAME
+from rollcast.backtests.ledger.ledger import Ledger
 from rollcast.backtests.sheet.comparison import save_comparison
 from rollcast.backtests.sheet.index import write_index
 from rollcast.backtests.workspace.comparison import compare
-from rollcast.backtests.workspace.workspace import backtest, ledger_of
+from rollcast.backtests.workspace.workspace import backtest
 from tests.sheet.chromium import CHROMIUM, Tab, browser
 from tests.sheet.test_browser import SPILLS
 
@@ -112,7 +114,7 @@ def test_the_index_says_which_folders_are_gone_and_keeps_their_rows(tmp_path: Pa
     text = (tmp_path / "index.html").read_text()
     assert "folder gone" in text
     assert folder.name not in text
-    assert len(ledger_of(tmp_path).runs()) == 1
+    assert Ledger(tmp_path / NAME).size() == 1
 
 
 def test_a_comparison_that_fails_half_way_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from rollcast.backtests.ledger.database import NAME
 from rollcast.backtests.ledger.ledger import Ledger
+from rollcast.backtests.ledger.trials import count
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.sheet.surface import HeatMap, _levels, surfaces
 from rollcast.backtests.sheet.sweep import conclusion, write_sweep
@@ -124,7 +125,8 @@ def test_an_axis_of_words_with_seeds_makes_a_page_of_their_means(tmp_path):
     assert "&lt;b&gt;bold&lt;/b&gt;" in page
     assert "No nested selection" in page, "the tolerances differ"
     assert isinstance(surfaces(swept)[0], HeatMap)
-    assert Ledger(tmp_path / "runs" / NAME).summary().loc["SPY", "trials"] == 12
+    ledger = Ledger(tmp_path / "runs" / NAME)
+    assert count(ledger.row(1), [ledger]).trials.count == 12
 
 
 def test_one_axis_is_a_line(story: Story):
