@@ -19,6 +19,7 @@ SCORES = {
     "strategy": ("cagr", "volatility", "sharpe", "max_drawdown", "turnover", "time_in_market", "cost_bps"),
     "forecast": ("r2", "ic", "hit_rate"),
     "luck": ("psr", "dsr"),
+    "excess": ("p_best",),
 }
 
 

@@ -154,7 +154,10 @@ def _print_sweep(swept: SweepResult) -> None:
         click.echo(line)
     click.echo(f"\n{conclusion(swept)}")
     luck = swept.winner.luck
-    click.echo(f"Deflated Sharpe {luck['dsr']:.1%}, with all {luck['trials']:,} trials counted {luck['dsr_all']:.1%}")
+    click.echo(
+        f"Chance that the best of {luck['trials']:,} without skill shows such an excess {luck['p_best']:.1%}, deflated "
+        f"Sharpe {luck['dsr']:.1%}"
+    )
     near = len(judgement.plateau.neighbours)
     click.echo(f"Around it: {judgement.plateau.word}, score {judgement.plateau.score:.2f} of {near} neighbours")
     if judgement.overfitting:

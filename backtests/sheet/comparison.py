@@ -23,7 +23,7 @@ from .recipe import facts
 from .scales import padded_range
 from .svg import Chart, growth_plot, wide_chart
 from .values import Context, Format
-from .words import basis_points, number, percent
+from .words import basis_points, number, percent, probability
 
 COLOURS = ("accent", "third", "fourth", "fifth", "ink", "bad")
 ALPHA = 0.1  # below it a forecast is not in the 90 % model confidence set
@@ -41,7 +41,7 @@ COLUMNS: dict[str, tuple[str, Format]] = {
     "ic": ("IC", lambda value: number(value, 3)),
     "rank_ic": ("Rank IC", lambda value: number(value, 4)),
     "hit_rate": ("Hit rate", percent),
-    "dsr": ("Deflated", percent),
+    "p_best": ("Best by luck", probability),
 }
 
 

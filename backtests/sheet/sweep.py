@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..atomic import write_whole
+from ..evidence.power import SURE
 from ..sweep.axes import Axis
 from ..sweep.nested import Nested
 from ..sweep.pbo import Overfitting
@@ -94,9 +95,12 @@ def conclusion(result: SweepResult) -> str:
         doubts.append(f"chosen on half of the bars, it came to the middle or below {percent(pbo, 0)} of the time")
     if judgement.plateau.word == "lonely peak":
         doubts.append("it is a lonely peak")
-    dsr = result.winner.luck["dsr_all"]
-    if dsr == dsr and dsr < 0.95:
-        doubts.append(f"with all trials counted it beats luck with a probability of only {percent(dsr, 0)}")
+    luck = result.winner.luck
+    if luck["p_best"] >= 1 - SURE:
+        chance = probability(luck["p_best"])
+        doubts.append(f"the best of {luck['trials']:,} without skill shows as much with a probability of {chance}")
+    elif np.isnan(luck["p_best"]):
+        doubts.append("it earned nothing beyond its exposure to the market that could be tested")
     if not doubts:
         return f"{point} stands up to having been chosen from {len(judgement.variants):,}."
     return f"{point} looks best, but {'; '.join(doubts)}."
@@ -105,11 +109,11 @@ def conclusion(result: SweepResult) -> str:
 def _tiles(result: SweepResult, numbers: Metrics) -> list[Tile]:
     judgement, luck = result.judgement, result.winner.luck
     plateau, test, nested = judgement.plateau, judgement.overfitting, judgement.nested
-    trials = f"{probability(luck['dsr_all'])} with all {luck['trials']:,} counted"
+    trials = f"that the best of {luck['trials']:,} shows as much; deflated Sharpe {probability(luck['dsr'])}"
     neighbours = f"score {number(plateau.score)} of {len(plateau.neighbours)} neighbours"
     tiles = [
         Tile("Best Sharpe", number(numbers["winner"]["sharpe"]), f"median of all {number(numbers['median_sharpe'])}"),
-        Tile("Deflated Sharpe", probability(luck["dsr"]), trials),
+        Tile("Chance by luck", probability(luck["p_best"]), trials),
         Tile("Around it", plateau.word, neighbours),
     ]
     if test:

@@ -129,7 +129,8 @@ class _WinnerRun:
         difference, same = float(np.abs(self.returns - returns).max()), bool(np.array_equal(self.returns, returns))
         values = {"run": folder.name, "point": dict(self.point.values), "same": same, "difference": difference}
         self.worklist.store.write("winner.json", values)
-        luck = {name: np.nan if value is None else value for name, value in result.metrics["luck"].items()}
+        excess = {name: result.metrics["excess"][name] for name in ("p_best", "dsr", "dsr_all")}
+        luck = {k: np.nan if v is None else v for k, v in {**result.metrics["luck"], **excess}.items()}
         return Winner(self.point, folder, same, difference, luck)
 
     def _existing(self) -> Path | None:
