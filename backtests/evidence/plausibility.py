@@ -19,9 +19,9 @@ import pandas as pd
 from ..account.scores import return_scores
 from ..json_values import Record, Values, number
 from .luck import probabilistic_sharpe
-from .power import SURE, SURE_T
 
 HIGHEST_IC = 0.2
+SURE, SURE_T = 0.999, 3.09  # one-sided; an oracle at the very limit may not be accused once in twenty samples
 DAYS = 252
 
 
@@ -32,8 +32,8 @@ def plausibility(metrics: Record, returns: pd.Series, cash: pd.Series | None = N
     returns: simple, of the account, a bar each.
     cash:    what cash earned, likewise; it is no skill, so that the Sharpe ratio is over it. None for a rate of zero.
 
-    `beyond` names those of ic, rank_ic (of a portfolio), hit_rate and sharpe whose 95 % bound, one-sided, is above the
-    limit.
+    `beyond` names those of ic, rank_ic (of a portfolio), hit_rate and sharpe whose 99.9 % bound, one-sided, is above
+    the limit.
     """
     yearly, skill = metrics["bars_per_year"], metrics["forecast"]
     ic_limit = min(HIGHEST_IC * math.sqrt(max(1.0, DAYS / yearly)), 1.0)
@@ -47,7 +47,7 @@ def plausibility(metrics: Record, returns: pd.Series, cash: pd.Series | None = N
     surely = {
         "ic": _lower(skill["ic"], skill["ic_t"]) > ic_limit,
         "rank_ic": _mean_rank(metrics) > ic_limit,
-        "hit_rate": number(skill["hit_rate_low"]) > hits_limit,
+        "hit_rate": _least_hits(number(skill["hit_rate"]), skill["opinions"]) > hits_limit,
         "sharpe": _above(scores, len(returns), yearly, sharpe_limit) >= SURE,
     }
     return {
@@ -60,9 +60,14 @@ def plausibility(metrics: Record, returns: pd.Series, cash: pd.Series | None = N
 
 
 def _lower(mean: float | None, t: float | None) -> float:
-    """The 95 % bound below a mean with this t; the mean itself where it has no error, as a perfect forecast's."""
+    """The bound below a mean with this t; the mean itself where it has no error, as a perfect forecast's."""
     value, ratio = number(mean), number(t)
     return value if math.isnan(ratio) or ratio == 0 else value - SURE_T * value / ratio
+
+
+def _least_hits(share: float, opinions: int) -> float:
+    """The bound below a share of so many."""
+    return share - SURE_T * math.sqrt(share * (1 - share) / max(opinions, 1))
 
 
 def _mean_rank(metrics: Record) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..json_values import Record, number
-from .power import SURE, SURE_T
+from .power import SURE, SURE_T, smallest
 from .verdict_words import beyond_words, calibration_words, percent_words, probability_words, ratio_words, reach_words
 
 Entry = dict[str, str]
@@ -70,7 +70,7 @@ def _forecast(skill: Record, needed: float) -> Entry:
     if answer != "no":
         sentence += calibration_words(skill)
     if answer != "yes":
-        seen = f"a correlation of {number(skill['smallest_ic']):.3f}"
+        seen = f"A correlation of {number(skill['smallest_ic']):.3f}"
         sentence += reach_words(seen, skill["years_more"])
     return _entry("forecast", answer, sentence, "skill")
 
@@ -122,7 +122,7 @@ def _nothing_to_time(metrics: Record) -> str:
 def _reach(answer: str, excess: Record) -> str:
     if answer == "yes":
         return ""
-    return reach_words(f"an excess of {percent_words(excess['smallest'])} a year", excess["years_more"])
+    return reach_words(f"An excess of {percent_words(excess['smallest'])} a year", excess["years_more"])
 
 
 def _deflation(metrics: Record) -> Entry:
@@ -163,7 +163,7 @@ def _holding(metrics: Record) -> Entry:
         sentence += " The difference is within what chance gives."
     least = number(against.get("smallest_sharpe"))
     if answer != "yes" and not math.isnan(least + sharpe):
-        sentence += reach_words(f"a Sharpe ratio {least:.2f} above holding's", against["years_more"])
+        sentence += reach_words(f"A Sharpe ratio {least:.2f} above holding's", against["years_more"])
     return _entry("holding", answer, sentence, "performance")
 
 
@@ -179,6 +179,9 @@ def _costs(metrics: Record) -> Entry:
         f"({low:.1f} to {high:.1f}). Filled one bar later it would have grown {late[1]:.1%} a year instead of "
         f"{late[0]:.1%}."
     )
+    if answer != "yes":
+        needed = number(excess["needed_t"])
+        sentence += reach_words(f"A break-even at {own + smallest((high - even) / needed, needed):.1f}")
     return _entry("costs", answer, sentence, "costs")
 
 

@@ -23,16 +23,16 @@ def percent_words(value: float | None) -> str:
     return f"{number(value):.1%}"
 
 
-def reach_words(effect: str, years_more: float | None) -> str:
+def reach_words(effect: str, years_more: float | None = None) -> str:
     """What these bars could have shown, and how many more years would show what there seems to be."""
     years = number(years_more)
-    words = f" Seen in four samples of five like this: {effect}."
+    words = f" {effect} would show in four of five samples of this length."
     if math.isnan(years):
         return words
     if years < 0.1:
-        return f"{words} An edge of the size it seems to have would be."
+        return f"{words} So would what there seems to be."
     length = "more than 1,000" if years > 1000 else f"{years:.0f}" if years >= 10 else f"{years:.1f}"
-    return f"{words} If there is what there seems to be, {length} more years would show it as often."
+    return f"{words} What there seems to be would after {length} more years."
 
 
 def calibration_words(skill: Record) -> str:

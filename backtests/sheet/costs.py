@@ -6,6 +6,7 @@ in one direction, or of the equity a year where that is said; CAGR is a fraction
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -96,7 +97,17 @@ def _tiles(result: Result, stress: Metrics | None) -> list[Tile]:
         hold = _break_even(stress["break_even_hold_bps"], free > benchmark["total_return"])
         note = f"each way, to earn nothing; to earn what holding does: {hold}"
         tiles.append(Tile("Break-even cost", _break_even(stress["break_even_bps"], free > 0), note))
+        tiles += _beyond_exposure(result.metrics.get("excess"))
     return tiles
+
+
+def _beyond_exposure(excess: Metrics | None) -> list[Tile]:
+    """The break-even cost of what was earned beyond the exposure to the market, with its bounds."""
+    if not excess or excess["break_even_bps"][1] is None or math.isnan(excess["break_even_bps"][1]):
+        return []
+    low, even, high = (number(bps, 1) for bps in excess["break_even_bps"])
+    note = f"each way, {low} to {high}; it paid {number(excess['own_cost_bps'], 1)}"
+    return [Tile("Break-even beyond exposure", f"{even} bp", note)]
 
 
 def _break_even(bps: float | None, earns: bool) -> str:

@@ -1,7 +1,7 @@
 """Is it luck?: the scores of the run beside what chance alone would have shown.
 
-Drawn from `metrics["luck"]` (bootstrap intervals, deflated Sharpe ratio, number of trials) and, for the random times,
-`metrics["stress"]["random"]`; Sharpe ratios are a year.
+Drawn from `metrics["luck"]` (bootstrap intervals, number of trials), `metrics["excess"]` (what was earned beyond the
+exposure, deflated) and, for the random times, `metrics["stress"]["random"]`; Sharpe ratios are a year, over cash.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def luck(result: Result) -> Context | None:
         return None
     random = stress["random"] if stress else None
     return {
-        "tiles": _tiles(evidence, result.metrics["excess"], result),
+        "tiles": _tiles(evidence, result),
         "intervals": _intervals(evidence, result),
         "block": evidence["intervals"]["block"],
         "draws": evidence["intervals"]["draws"],
@@ -53,16 +53,18 @@ def _trials(evidence: Metrics, result: Result) -> Context | None:
     return {"title": f"{title}{rest}", "rows": rows, "notes": trials["notes"]}
 
 
-def _tiles(evidence: Metrics, excess: Metrics, result: Result) -> list[Tile]:
+def _tiles(evidence: Metrics, result: Result) -> list[Tile]:
     yearly, bars = result.metrics["bars_per_year"], len(result.returns)
     needed, trials = evidence["min_track_record"], evidence["trials"]
+    excess = result.metrics.get("excess", evidence)  # a run of 0.1 has none
     effective = f"; {number(evidence['effective_trials'], 0)} unlike" if trials > 1 else ""
     finite_length = needed is not None and math.isfinite(needed)
     length = "for 95 %; " if finite_length else "is enough: the Sharpe ratio is not above zero; "
-    best = f"that the excess's is above {number(excess['threshold'])}, what the best of the trials would show by luck"
+    best = f"of the excess: that its Sharpe ratio is above {number(excess['threshold'])}, which the best shows by luck"
+    chance = f"that the best of {number(trials, 0)} without skill shows such an excess over its exposure"
     return [
-        Tile("Probabilistic Sharpe", percent(evidence["psr"]), "that the true Sharpe ratio is above zero"),
-        Tile("Best by luck", probability(excess["p_best"]), "the chance of such an excess in the best of the trials"),
+        Tile("Probabilistic Sharpe", percent(evidence["psr"]), "that the true Sharpe ratio is above that of cash"),
+        Tile("Chance by luck", probability(excess.get("p_best")), chance),
         Tile("Deflated Sharpe", percent(excess["dsr"]), best),
         Tile("Trials counted", number(trials, 0), f"on this market and these dates, this one included{effective}"),
         Tile(

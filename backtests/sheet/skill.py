@@ -41,6 +41,7 @@ def _rows(scores: Metrics) -> Rows:
             "share of the squared return explained, against forecasting zero; below zero is worse than no forecast",
         ),
         *_errors(scores),
+        *_beyond_the_mean(scores),
         ("Direction right", percent(scores["hit_rate"]), hits),
         *_correlations(scores),
         *_price_figures(scores),
@@ -59,6 +60,23 @@ def _errors(scores: Metrics) -> Rows:
     return [
         ("RMSE", f"{number(scores['rmse_bps'])} bp", naive),
         *((n, number(scores[k], signed=True), f"{words}; p {probability(scores[f'{k}_p'])}") for n, k, words in tests),
+    ]
+
+
+def _beyond_the_mean(scores: Metrics) -> Rows:
+    """Whether the forecasts know more than the mean of all returns known at each bar."""
+    if "cw_mean" not in scores:  # a run of 0.1
+        return []
+    words = (
+        f"above zero, they know more than the mean so far, whatever their scale; p {probability(scores['cw_mean_p'])}"
+    )
+    return [
+        ("Clark-West, against the mean so far", number(scores["cw_mean"], signed=True), words),
+        (
+            "R² against the mean so far",
+            percent(scores["r2_mean"], 3, signed=True),
+            f"as they are; a correlation of {number(scores['smallest_ic'], 3)} is seen in four of five such samples",
+        ),
     ]
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..atomic import write_whole
 from ..digests import seal
+from ..evidence.power import SURE
 from ..sweep.axes import Axis
 from ..sweep.nested import Nested
 from ..sweep.pbo import Overfitting
@@ -98,9 +99,11 @@ def conclusion(result: SweepResult) -> str:
     if judgement.plateau.word == "lonely peak":
         doubts.append("it is a lonely peak")
     luck = result.winner.luck
-    if luck["p_best"] >= 0.05:
+    if luck["p_best"] >= 1 - SURE:
         chance = probability(luck["p_best"])
-        doubts.append(f"the best of {luck['trials']:,} trials without skill shows as much with a chance of {chance}")
+        doubts.append(f"the best of {luck['trials']:,} without skill shows as much with a probability of {chance}")
+    elif np.isnan(luck["p_best"]):
+        doubts.append("it earned nothing beyond its exposure to the market that could be tested")
     if not doubts:
         return f"{point} stands up to having been chosen from {len(judgement.variants):,}."
     return f"{point} looks best, but {'; '.join(doubts)}."
@@ -109,12 +112,11 @@ def conclusion(result: SweepResult) -> str:
 def _tiles(result: SweepResult, numbers: Metrics) -> list[Tile]:
     judgement, luck = result.judgement, result.winner.luck
     plateau, test, nested = judgement.plateau, judgement.overfitting, judgement.nested
-    trials = f"that the best of {luck['trials']:,} trials shows such an excess"
+    trials = f"that the best of {luck['trials']:,} shows as much; deflated Sharpe {probability(luck['dsr'])}"
     neighbours = f"score {number(plateau.score)} of {len(plateau.neighbours)} neighbours"
     tiles = [
         Tile("Best Sharpe", number(numbers["winner"]["sharpe"]), f"median of all {number(numbers['median_sharpe'])}"),
-        Tile("Best by luck", probability(luck["p_best"]), trials),
-        Tile("Deflated Sharpe", percent(luck["dsr"]), "that the excess is above what the best would show"),
+        Tile("Chance by luck", probability(luck["p_best"]), trials),
         Tile("Around it", plateau.word, neighbours),
     ]
     if test:

@@ -19,7 +19,8 @@ class Winner:
     folder:     of the run, with its tear sheet.
     same:       whether its returns equal those of the sweep to the last bit.
     difference: the largest absolute difference of a return from the sweep's.
-    luck:       `trials`, all points among them, and of the excess `p_best`, `dsr` and `threshold`; NaN where undefined.
+    luck:       the metrics of luck, with all points counted as trials, and of the excess `p_best`, `dsr` and `dsr_all`;
+                NaN where undefined.
     """
 
     point: Point

@@ -13,7 +13,6 @@ import pandas as pd
 from ..account import supports
 from ..account.scores import cash_returns, over_cash
 from ..data.bars import bars_per_year, digest
-from ..json_values import number
 from ..ledger.book import Book
 from ..pipeline.cache_key import folder_key
 from ..pipeline.result import Result
@@ -130,9 +129,9 @@ class _WinnerRun:
         difference, same = float(np.abs(self.returns - returns).max()), bool(np.array_equal(self.returns, returns))
         values = {"run": folder.name, "point": dict(self.point.values), "same": same, "difference": difference}
         self.worklist.store.write("winner.json", values)
-        found = {"trials": result.metrics["luck"]["trials"]}
-        found |= {name: number(result.metrics["excess"][name]) for name in ("p_best", "dsr", "threshold")}
-        return Winner(self.point, folder, same, difference, found)
+        excess = {name: result.metrics["excess"][name] for name in ("p_best", "dsr", "dsr_all")}
+        luck = {k: np.nan if v is None else v for k, v in {**result.metrics["luck"], **excess}.items()}
+        return Winner(self.point, folder, same, difference, luck)
 
     def _existing(self) -> Path | None:
         """The folder of the run where an earlier process made it after all points had been counted."""

@@ -20,7 +20,7 @@ RETURNS = pd.Series(np.tile([0.01, -0.009], 250))
 
 def found(yearly: int = 252, returns: pd.Series = RETURNS, held: float = 0.5, interest: float = 0.0, **skill):
     """The alarm on metrics written by hand."""
-    forecast = {"ic": 0.03, "ic_t": 2.0, "hit_rate_low": 0.5, "base_rate": 0.54, **skill}
+    forecast = {"ic": 0.03, "ic_t": 2.0, "hit_rate": 0.5, "opinions": 10**12, "base_rate": 0.54, **skill}
     metrics = {"bars_per_year": yearly, "forecast": forecast, "benchmark": {"sharpe": held}}
     return plausibility(metrics, returns, pd.Series(interest / 1e4 / yearly, returns.index))
 
@@ -45,12 +45,12 @@ def test_the_limit_of_hits_begins_at_always_forecasting_the_more_frequent_sign()
 @pytest.mark.parametrize(
     ("skill", "beyond"),
     [
-        ({"ic": 0.3, "ic_t": 1.645 * 3.1}, ["ic"]),  # a bound of 0.3 - 0.3/3.1, above 0.2
-        ({"ic": 0.3, "ic_t": 1.645 * 2.9}, []),
+        ({"ic": 0.3, "ic_t": 3.09 * 3.1}, ["ic"]),  # a bound of 0.3 - 0.3/3.1, above 0.2
+        ({"ic": 0.3, "ic_t": 3.09 * 2.9}, []),
         ({"ic": 1.0, "ic_t": math.nan}, ["ic"]),  # perfect, so without an error
         ({"ic": None, "ic_t": None}, []),
-        ({"hit_rate_low": 0.5 + 0.04 + math.asin(0.2) / math.pi + 1e-9}, ["hit_rate"]),
-        ({"hit_rate_low": 0.5 + 0.04 + math.asin(0.2) / math.pi - 1e-9}, []),
+        ({"hit_rate": 0.54 + math.asin(0.2) / math.pi + 2e-6}, ["hit_rate"]),
+        ({"hit_rate": 0.54 + math.asin(0.2) / math.pi + 1e-6}, []),
     ],
 )
 def test_a_measure_is_beyond_when_its_bound_is(skill, beyond):

@@ -140,46 +140,59 @@ def test_where_no_date_has_ranks_a_portfolio_is_judged_by_its_forecasts():
 
 
 SENTENCES = [
-    ("look-ahead", {}, "Look-ahead: none found."),
+    (
+        "look-ahead",
+        {},
+        "Look-ahead: none found.",
+    ),
     (
         "forecast",
         {"forecast": {"cw_mean_p": 0.0456}},
-        "Their correlation with the next return is 0.100. The chance of as much from knowing only the mean so far is "
-        "0.046 (Clark-West).",
+        "Their correlation with the next return is 0.100. The chance of as much from knowing only the mean so"
+        " far is 0.046 (Clark-West).",
     ),
     (
         "forecast",
         {"forecast": {"calibration_slope": 0.1, "calibration_slope_se": 0.02}},
-        "Their correlation with the next return is 0.100. The chance of as much from knowing only the mean so far is "
-        "0.001 (Clark-West). They are 10 times too bold: times 0.1 would be right.",
+        "Their correlation with the next return is 0.100. The chance of as much from knowing only the mean so"
+        " far is 0.001 (Clark-West). They are 10 times too bold: times 0.1 would be right.",
     ),
     (
         "forecast",
         {"forecast": {"cw_mean": 1.2, "cw_mean_p": 0.000999, "calibration_slope": 3.0}},
-        "Their correlation with the next return is 0.100. The chance of as much from knowing only the mean so far is "
-        "< 0.001 (Clark-West). They are 3 times too timid: times 3 would be right. Seen in four samples of five like "
-        "this: a correlation of 0.050. If there is what there seems to be, 12 more years would show it as often.",
+        "Their correlation with the next return is 0.100. The chance of as much from knowing only the mean so"
+        " far is < 0.001 (Clark-West). They are 3 times too timid: times 3 would be right. A correlation of "
+        "0.050 would show in four of five samples of this length. What there seems to be would after 12 more "
+        "years.",
     ),
     (
         "forecast",
         {"excess": {"needed_t": 2.9}},
-        "Their correlation with the next return is 0.100. They are 3.00 standard errors better than the mean known so "
-        "far (Clark-West); the best of these trials needs 2.90.",
+        "Their correlation with the next return is 0.100. They are 3.00 standard errors better than the mean "
+        "known so far (Clark-West); the best of these trials needs 2.90.",
     ),
-    ("forecast", {"forecast": {"cw_mean": math.nan}}, "There are too few forecasts, or all are the same."),
+    (
+        "forecast",
+        {"forecast": {"cw_mean": math.nan}},
+        "There are too few forecasts, or all are the same.",
+    ),
     (
         "forecast",
         panel(2.5, 0.0234),
-        "Across names, the correlation of their ranks with those of the next returns is 0.0234 on average of 1,500 "
-        "dates, 2.50 standard errors from none.",
+        "Across names, the correlation of their ranks with those of the next returns is 0.0234 on average of "
+        "1,500 dates, 2.50 standard errors from none.",
     ),
-    ("holding", {}, "It grew 30.0% a year, holding 10.0%; Sharpe ratio 2.00 against 0.60."),
+    (
+        "holding",
+        {},
+        "It grew 30.0% a year, holding 10.0%; Sharpe ratio 2.00 against 0.60.",
+    ),
     (
         "holding",
         {"luck": against(0.2, 0.01)},
-        "It grew 30.0% a year, holding 10.0%; Sharpe ratio 2.00 against 0.60. The difference is within what chance "
-        "gives. Seen in four samples of five like this: a Sharpe ratio 0.40 above holding's. If there is what there "
-        "seems to be, 7.0 more years would show it as often.",
+        "It grew 30.0% a year, holding 10.0%; Sharpe ratio 2.00 against 0.60. The difference is within what "
+        "chance gives. A Sharpe ratio 0.40 above holding's would show in four of five samples of this length."
+        " What there seems to be would after 7.0 more years.",
     ),
     (
         "holding",
@@ -189,44 +202,63 @@ SENTENCES = [
     (
         "timing",
         {"stress": random(0.7, 30)},
-        "Its average exposure to the market was 53%; beyond what that earned it made 12.0% a year, 3.21 standard "
-        "errors from none. Its forecasts shifted to random times, traded as often, had a lower Sharpe ratio in 70% of "
-        "30 draws. Seen in four samples of five like this: an excess of 7.0% a year. If there is what there seems to "
-        "be, 4.0 more years would show it as often.",
+        "Its average exposure to the market was 53%; beyond what that earned it made 12.0% a year, 3.21 "
+        "standard errors from none. Its forecasts shifted to random times, traded as often, had a lower "
+        "Sharpe ratio in 70% of 30 draws. An excess of 7.0% a year would show in four of five samples of this"
+        " length. What there seems to be would after 4.0 more years.",
     ),
-    ("timing", {"stress": random(None, 0)}, "There are too few bars, or too few trades, to tell."),
-    ("timing", {"excess": {"t": None}, "strategy": {"orders": 0}}, "It never traded."),
+    (
+        "timing",
+        {"stress": random(None, 0)},
+        "There are too few bars, or too few trades, to tell.",
+    ),
+    (
+        "timing",
+        {"excess": {"t": None}, "strategy": {"orders": 0}},
+        "It never traded.",
+    ),
     (
         "timing",
         {"excess": {"t": None}, "strategy": {"trades": 1}},
         "It bought once and held: there is no timing to judge.",
     ),
-    ("deflation", {}, "It is the only variant counted on this market. The chance of such an excess by luck is 0.001."),
+    (
+        "deflation",
+        {},
+        "It is the only variant counted on this market. The chance of such an excess by luck is 0.001.",
+    ),
     (
         "deflation",
         {"luck": {"trials": 1200, "effective_trials": 2.4}, "excess": {"dsr": 0.3}},
-        "1,200 variants were tried on this market, 2 of them unlike. The chance that the best of as many without skill "
-        "shows such an excess is 0.001 (bootstrap of the maximum); the deflated Sharpe ratio of the excess is 30%. The "
-        "two disagree. Seen in four samples of five like this: an excess of 7.0% a year. If there is what there seems "
-        "to be, 4.0 more years would show it as often.",
+        "1,200 variants were tried on this market, 2 of them unlike. The chance that the best of as many "
+        "without skill shows such an excess is 0.001 (bootstrap of the maximum); the deflated Sharpe ratio of"
+        " the excess is 30%. The two disagree. An excess of 7.0% a year would show in four of five samples of"
+        " this length. What there seems to be would after 4.0 more years.",
     ),
     (
         "deflation",
         {"excess": {"p_best": 0.9, "years_more": None}},
-        "It is the only variant counted on this market. The chance of such an excess by luck is 0.900. Seen in four "
-        "samples of five like this: an excess of 7.0% a year.",
+        "It is the only variant counted on this market. The chance of such an excess by luck is 0.900. An "
+        "excess of 7.0% a year would show in four of five samples of this length.",
     ),
     (
         "costs",
         {},
-        "Each way it paid 2.0 basis points; what it made beyond its exposure would be gone at 10.0 (3.0 to 17.0). "
-        "Filled one bar later it would have grown 20.0% a year instead of 30.0%.",
+        "Each way it paid 2.0 basis points; what it made beyond its exposure would be gone at 10.0 (3.0 to "
+        "17.0). Filled one bar later it would have grown 20.0% a year instead of 30.0%.",
     ),
     (
         "draw",
         {"draw": {"nets": 5, "agreement": 0.876}},
-        "The forecasts of 5 nets of other seeds would have a correlation of about 0.88 with these; 1 is no luck of the "
-        "draw at all.",
+        "The forecasts of 5 nets of other seeds would have a correlation of about 0.88 with these; 1 is no "
+        "luck of the draw at all.",
+    ),
+    (
+        "costs",
+        {"excess": {"break_even_bps": [-1.29, 2.0, 5.29]}},
+        "Each way it paid 2.0 basis points; what it made beyond its exposure would be gone at 2.0 (-1.3 to 5.3). "
+        "Filled one bar later it would have grown 20.0% a year instead of 30.0%. A break-even at 7.0 would show in "
+        "four of five samples of this length.",
     ),
 ]
 
