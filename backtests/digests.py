@@ -63,7 +63,8 @@ def check(folder: Path) -> bool:
 
     A page is read by nothing, so that damage to one is only said.
 
-    Raises ValueError, with the file, for one that is damaged, missing, added or a link; OSError for an unreadable one.
+    Raises ValueError, with the file, for one that is damaged, added or a link, FileNotFoundError for a missing one,
+    OSError for an unreadable one.
     """
     tables = sorted(path for path in folder.iterdir() if path.suffix in _TABLES or path.name == MANIFEST)
     for path in tables:
@@ -79,7 +80,7 @@ def check(folder: Path) -> bool:
             continue
         fault = f"is not what was written, as {MANIFEST} has it" if there else f"is gone, and {MANIFEST} has it"
         if path.suffix != ".html":
-            raise ValueError(f"{path} {fault}. {_ADVICE}")
+            raise (ValueError if there else FileNotFoundError)(f"{path} {fault}. {_ADVICE}")
         say(f"{path} {fault}; `rollcast report {folder}` writes it again")
     for path in tables:
         if path.name not in names and path.name != MANIFEST and not path.name.startswith("."):

@@ -257,7 +257,7 @@ BAD = {
     "no seed": (["-P", "sma", "--seed", "1"], 1, "sma has no parameter 'seed'"),
     "raw panel": (["-P", "sma", "--symbol", "KO.sp20", "--adjust", "none"], 1, "adjusted closes only"),
     "as of then": (["-P", "sma", "--symbol", "IBM", "--adjust", "asof"], 1, "no record of dividends and splits"),
-    "no predictor": ([], 2, "name what forecasts: "),
+    "no predictor": ([], 2, "Missing option '--predictor'"),
     "missing file": (["-P", "nowhere.py"], 1, "no such predictor file: nowhere.py"),
 }
 

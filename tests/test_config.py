@@ -51,6 +51,8 @@ LINES = {
     "interest-bps = 100": ["--interest-bps", "100"],
     "allow-lookahead = true": ["--allow-lookahead"],
     "open = true": ["--open"],
+    "json = true": ["--json"],
+    "quiet = true": ["--quiet"],
     'column = {close = "Last"}': ["--column", "close=Last"],
     'time-zone = "America/New_York"': ["--time-zone", "America/New_York"],
 }
@@ -144,7 +146,9 @@ def test_the_snapshot_of_a_recipe_goes_with_its_symbol(tmp_path, spy):
 
 
 def of_the_run(params: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if name not in ("out", "open_sheet", "engine")}
+    return {
+        name: value for name, value in params.items() if name not in ("out", "open_page", "as_json", "quiet", "engine")
+    }
 
 
 @pytest.mark.parametrize(

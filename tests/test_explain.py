@@ -47,7 +47,7 @@ def test_explain_leaves_its_tables_and_figures(explained):
     _, folder = explained
     figures = {"gates.svg", "lags.svg", "updates.svg", "attention.svg"}
     tables = {"gates.parquet", "gradients.parquet", "updates.parquet", "attention.parquet"}
-    assert {path.name for path in folder.iterdir()} == figures | tables | {"explain.html"}
+    assert {path.name for path in folder.iterdir()} == figures | tables | {"explain.html", "SHA256SUMS"}
     gates, attention = (pd.read_parquet(folder / f"{name}.parquet") for name in ("gates", "attention"))
     assert len(gates) == len(attention) == 200 - 8
     assert gates.index[-1] == pd.Timestamp("2019-12-31")

@@ -60,10 +60,8 @@ def date(ctx: click.Context, option: click.Parameter, value: str | None) -> str 
 def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> str:
     """A callback that says what to type where no predictor is named."""
     if value is None:
-        raise click.UsageError(
-            f"name what forecasts: {ctx.command_path} --predictor sma, or lstm, or a file of your own; "
-            "`list` names all there are"
-        )
+        advice = f"Name what forecasts: {ctx.command_path} --predictor sma, or lstm, or a file; `list` has all names"
+        raise click.MissingParameter(advice, ctx, option)
     return value
 
 

@@ -210,7 +210,7 @@ def test_what_is_saved_says_where_every_dividend_went(spy_runs, tmp_path):
     assert saved.trades["pnl"].sum() == pytest.approx(history["equity"].iloc[-1] - 100_000)
     assert [part.difference for part in check(saved)] == [None] * 3
     (tmp_path / "model_bars.parquet").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no model_bars\.parquet"):
+    with pytest.raises(FileNotFoundError, match=r"model_bars\.parquet is gone"):
         Result.load(tmp_path)
 
 

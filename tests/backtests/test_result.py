@@ -23,6 +23,7 @@ from rollcast.strategies.long_short import LongShort
 from rollcast.strategies.rule import NameState
 
 FILES = [
+    "SHA256SUMS",
     "bars.parquet",
     "equity.parquet",
     "forecasts.parquet",

@@ -12,6 +12,7 @@ from click.testing import Result as Invocation
 
 from cli import main
 from rollcast import Learner, load_bars
+from rollcast.backtests.digests import seal
 from rollcast.backtests.market.panel import load_panel
 from rollcast.backtests.pipeline import forecasts
 from rollcast.backtests.pipeline.request import Request
@@ -124,12 +125,15 @@ def test_report_writes_the_sheet_again_and_verify_finds_what_was_changed(five, t
     table = pd.read_parquet(spoilt / "panel_forecasts.parquet")
     table.loc[table.index[5], "IBM"] += 1e-9
     table.to_parquet(spoilt / "panel_forecasts.parquet")
+    assert "panel_forecasts.parquet is not what was written" in asked("verify", str(spoilt)).output
+    seal(spoilt, ["panel_forecasts.parquet"])
     done = asked("verify", str(spoilt))
     assert done.exit_code == 1
     assert "IBM was" in done.output
     bars = pd.read_parquet(spoilt / "panel.parquet")
     bars.iloc[3, bars.columns.get_loc("volume")] += 1
     bars.to_parquet(spoilt / "panel.parquet")
+    seal(spoilt, ["panel.parquet"])
     assert "panel.parquet is not what this run was made on: AAPL is not" in asked("verify", str(spoilt)).output
 
 

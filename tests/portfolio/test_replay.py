@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rollcast.backtests.account.engine import Account
 from rollcast.backtests.account.panel_engine import simulate_panel
 from rollcast.backtests.account.replay import Stage, replay
-from rollcast.backtests.account.scores import return_scores
+from rollcast.backtests.account.scores import cash_returns, return_scores
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.evidence.panel_stress import GRID, late, stress_panel, turned
 from rollcast.backtests.market.panel import Panel, load_panel
@@ -122,7 +122,8 @@ def test_a_turn_keeps_every_names_forecasts_and_the_ranking_of_a_date():
 def scored(panel: Panel, table: pd.DataFrame, first: pd.Timestamp, account: Account) -> dict[str, float]:
     history = simulate_panel(panel, table, TopK, {"k": 2, "short": True}, account).history["equity"]
     returns = history.loc[first:].pct_change().fillna(0.0)
-    scores = return_scores(returns, bars_per_year(returns.index))
+    cash = cash_returns(pd.DatetimeIndex(returns.index), account.interest_bps)
+    scores = return_scores(returns, bars_per_year(returns.index), cash)
     return {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
 
 
