@@ -1,19 +1,16 @@
-"""Files and folders that appear whole or not at all, whatever is interrupted or killed.
+"""Files that appear whole or not at all, whatever is interrupted or killed.
 
-Both are written under a hidden draft name in the folder where they will stand, and renamed once they are complete. A
+They are written under a hidden draft name in the folder where they will stand, and renamed once they are complete. A
 rename within a folder is atomic on every file system we support, so a reader sees the old content or the new.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
 
 DRAFT = ".unfinished-"  # how every draft's name begins
 LETTERS = 12  # random ones in the name of a file's draft
@@ -67,57 +64,3 @@ def _flush_names(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-class RunFolder:
-    """A folder `<utc time>-<label>` that appears whole or not at all: filled under a draft name, then renamed.
-
-    It is created when the `with` block is entered, so that a place that cannot be written to is found out before hours
-    of training. Where the name is taken, a number is added. Leaving the block without `finish` removes it, and nothing
-    is left by an exception, an interrupt included, at any moment.
-
-    path: where its files are written to.   final: its name once it is finished.
-    """
-
-    def __init__(self, parent: Path, label: str) -> None:
-        self._parent, self._label = parent, label
-
-    def __enter__(self) -> Self:
-        """Creates the draft. Raises OSError where its parent cannot be written to."""
-        parent, stem = self._parent, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self._label}"
-        try:
-            parent.mkdir(parents=True, exist_ok=True)
-            for attempt in range(1, 1000):
-                name = stem if attempt == 1 else f"{stem}-{attempt}"
-                self.path, self.final = parent / f"{DRAFT}{name}", parent / name
-                if self._reserve():
-                    return self
-        except OSError as error:
-            raise OSError(f"cannot write to {parent}: {error.strerror}. Choose another folder with --out") from None
-        raise OSError(f"a thousand runs are called {stem} already; remove some")
-
-    def _reserve(self) -> bool:
-        """Creates the draft; False where the name is taken, by a finished folder or by another draft."""
-        path = str(self.path)
-        try:
-            os.mkdir(path)  # one call of C: an interrupt is raised after it, when the folder is there
-            if not self.final.exists():
-                return True
-        except FileExistsError:
-            return False
-        except BaseException:
-            with suppress(OSError):
-                os.rmdir(path)
-            raise
-        os.rmdir(path)  # finished since the draft's name was free
-        return False
-
-    def finish(self) -> Path:
-        """Renames the folder to its final name, which it returns. Raises OSError where the name was taken meanwhile."""
-        self.path = self.path.rename(self.final)
-        return self.path
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # The draft is gone where an interrupt comes between the renaming and the assignment of its new name.
-        if self.path != self.final and self.path.exists():
-            shutil.rmtree(self.path)

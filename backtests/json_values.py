@@ -48,4 +48,9 @@ def number(value: float | None) -> float:
 
 def write_json(path: Path, values: Record) -> None:
     """Writes the values as indented JSON."""
-    path.write_text(json.dumps(plain(values), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(json_text(values), encoding="utf-8")
+
+
+def json_text(values: Record) -> str:
+    """The values as indented JSON."""
+    return json.dumps(plain(values), indent=2, allow_nan=False) + "\n"

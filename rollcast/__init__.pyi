@@ -2,7 +2,6 @@
 
 from rollcast.backtests.account.engine import Account as Account
 from rollcast.backtests.account.engine import simulate as simulate
-from rollcast.backtests.atomic import RunFolder as RunFolder
 from rollcast.backtests.comparison import entrants_of as entrants_of
 from rollcast.backtests.data.bars import list_bars as list_bars
 from rollcast.backtests.data.bars import load_bars as load_bars
@@ -16,6 +15,7 @@ from rollcast.backtests.pipeline.request import Request as Request
 from rollcast.backtests.pipeline.result import Result as Result
 from rollcast.backtests.pipeline.strategies import PORTFOLIO_STRATEGIES as PORTFOLIO_STRATEGIES
 from rollcast.backtests.pipeline.strategies import STRATEGIES as STRATEGIES
+from rollcast.backtests.run_folder import RunFolder as RunFolder
 from rollcast.backtests.sheet.report import write_report as write_report
 from rollcast.backtests.workspace.comparison import compare as compare
 from rollcast.predictors.base import Learner as Learner

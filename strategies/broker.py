@@ -28,6 +28,7 @@ class Broker(bt.brokers.BackBroker):
     is paid the dividend, which a short pays; then units are multiplied by the split, orders waiting from an earlier bar
     too. Of whole units, the fraction that is left over is paid in cash at that open.
 
+    carry:    what was earned as `interest` and paid as `borrow` cost and for the `loan`, each above 0 or 0.
     payments: one row each: the feed's bar, dividend paid, units after it and the split, split, cash for a fraction, and
               the feed's name.
     """
@@ -62,6 +63,7 @@ class Broker(bt.brokers.BackBroker):
         # feed → its bars whose dividends and splits are booked
         self._paying = {data: 0 for data in self.cerebro.datas if isinstance(data, ActionFeed)}
         self.payments: list[tuple[int, float, float, float, float, str]] = []
+        self.carry = {"interest": 0.0, "borrow": 0.0, "loan": 0.0}
         self._short = 0.0  # value of the short positions at the last close
         self._since: float | None = None  # that close, until what is due since then is booked
 
@@ -89,12 +91,17 @@ class Broker(bt.brokers.BackBroker):
         if self._since is not None:
             since, self._since = self._since, None
             years = (self._now() - since) / 365
-            self.cash -= self.p.borrow * years * self._short
+            self._book("borrow", -self.p.borrow * years * self._short)
             if self.cash < 0:
-                self.cash += self.p.loan * years * self.cash
+                self._book("loan", self.p.loan * years * self.cash)
             if since >= self.p.interest_from:
-                self.cash += self.p.interest * years * max(self.cash - self._short, 0.0)
+                self._book("interest", self.p.interest * years * max(self.cash - self._short, 0.0))
         self.settle()
+
+    def _book(self, name: str, cash: float) -> None:
+        """Adds cash that was earned, or paid where it is below 0."""
+        self.cash += cash
+        self.carry[name] += abs(cash)
 
     def settle(self) -> None:
         """Books the dividend and the split of this bar, once; so does asking for a position, the cash or the value."""

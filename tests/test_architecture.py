@@ -41,6 +41,8 @@ FILES = sorted(
 # In backtests/, from the lowest layer to the highest: a module imports from its own room and from layers below.
 LAYERS = (
     {"atomic", "installation", "json_values"},
+    {"digests"},
+    {"run_folder"},
     {"data"},
     {"market"},
     {"account"},

@@ -73,6 +73,7 @@ def test_a_run_leaves_one_whole_folder(sma_run):
     _, folder = sma_run
     assert folder.name.endswith("Z-sma-SPY")
     assert sorted(p.name for p in folder.iterdir()) == [
+        "SHA256SUMS",
         "bars.parquet",
         "equity.parquet",
         "forecasts.parquet",
@@ -108,7 +109,7 @@ def test_the_same_command_gives_the_same_bytes_but_for_the_time_stamp(tmp_path):
     first, second = runs_in(tmp_path)
     names = {path.name for path in first.iterdir()}
     assert names == {path.name for path in second.iterdir()}
-    for name in names - {"recipe.json", "tearsheet.html"}:
+    for name in names - {"recipe.json", "tearsheet.html", "SHA256SUMS"}:
         assert (first / name).read_bytes() == (second / name).read_bytes(), name
     sheets = [re.subn('<p id="stamp">.*?</p>', "", (run / "tearsheet.html").read_text()) for run in (first, second)]
     assert sheets[0] == sheets[1]
@@ -127,6 +128,7 @@ def test_verify_makes_a_run_again_and_finds_what_was_changed(sma_run, tmp_path):
     ]
     forged = tmp_path / "forged"
     shutil.copytree(folder, forged)
+    (forged / "SHA256SUMS").unlink()  # or it would be refused before it is run
     orders = pd.read_csv(forged / "orders.csv")
     orders.loc[1, "price"] *= 1.01
     orders.to_csv(forged / "orders.csv", index=False)
@@ -255,7 +257,7 @@ BAD = {
     "no seed": (["-P", "sma", "--seed", "1"], 1, "sma has no parameter 'seed'"),
     "raw panel": (["-P", "sma", "--symbol", "KO.sp20", "--adjust", "none"], 1, "adjusted closes only"),
     "as of then": (["-P", "sma", "--symbol", "IBM", "--adjust", "asof"], 1, "no record of dividends and splits"),
-    "no predictor": ([], 2, "Missing option '--predictor'"),
+    "no predictor": ([], 2, "name what forecasts: "),
     "missing file": (["-P", "nowhere.py"], 1, "no such predictor file: nowhere.py"),
 }
 

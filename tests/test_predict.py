@@ -150,7 +150,7 @@ def test_without_skill_the_command_prints_the_forecast_alone():
     [
         (["SPX", "-P", "sma"], "unknown symbol 'SPX'. Did you mean 'SPY'?"),
         (["SPY", "SPY", "-P", "sma"], "SPY is given twice"),
-        (["SPY"], "Missing option '--predictor'"),
+        (["SPY"], "name what forecasts: "),
         (["SPY", "-P", "sma", "-s", "dead_band_bps=-1"], "dead_band_bps must be at least 0"),
         (["SPY", "-P", "sma", "--train", "100"], "sma is never refitted"),
     ],

@@ -84,6 +84,7 @@ class Simulation:
     too_small: targets missed because one whole unit cost more than the account could give it.
     payments: one row per ex-date with a position: the cash the dividend brought, a short's below 0; the units held
              after it and the split, new units per old; the cash for the fraction of a unit that was left over.
+    carry:   as `Broker.carry`: `interest` earned, `borrow` and `loan` paid, over all bars.
 
     At every close, what changed the cash is the payments', the orders' value and commission, borrow cost and interest.
     """
@@ -92,6 +93,7 @@ class Simulation:
     orders: pd.DataFrame
     too_small: int
     payments: pd.DataFrame
+    carry: dict[str, float]
 
 
 def simulate(
@@ -135,7 +137,7 @@ def simulate(
     refuse_ruin(history["equity"])
     orders = run.analyzers.orders.table(bars.index)[ORDER_COLUMNS]
     payments = payments_of(cerebro.broker, bars.index)[PAYMENT_COLUMNS]
-    return Simulation(history, orders, getattr(run, "too_small", 0), payments)
+    return Simulation(history, orders, getattr(run, "too_small", 0), payments, cerebro.broker.carry)
 
 
 def broker_for(account: Account, known: pd.Series) -> Broker:

@@ -26,6 +26,7 @@ class PanelSimulation:
     orders:    as `Simulation.orders`, with the `symbol` each was for.
     too_small: targets missed because one whole unit cost more than the account could give it.
     payments:  as `Simulation.payments`, with the `symbol` each was of.
+    carry:     as `Simulation.carry`.
     """
 
     history: pd.DataFrame
@@ -33,6 +34,7 @@ class PanelSimulation:
     orders: pd.DataFrame
     too_small: int
     payments: pd.DataFrame
+    carry: dict[str, float]
 
 
 def simulate_panel(
@@ -67,6 +69,7 @@ def simulate_panel(
         run.analyzers.orders.table(panel.calendar),
         run.trader.too_small,
         payments_of(cerebro.broker, panel.calendar),
+        cerebro.broker.carry,
     )
 
 

@@ -6,6 +6,7 @@ Notation: r simple return per bar, A bars per year, n bars. docs/metrics.md defi
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,18 @@ def trading_scores(history: pd.DataFrame, orders: pd.DataFrame, trades: pd.DataF
         "slippage": float(orders["slippage"].sum()),
         "cost_bps": 1e4 * float(orders["commission"].sum() + orders["slippage"].sum()) / equity / years,
     }
+
+
+def account_scores(
+    cash: float, trades: pd.DataFrame, carry: Mapping[str, float], equity: pd.Series
+) -> dict[str, float]:
+    """What became of the cash, in the currency of the prices: start + trades + interest - borrow - loan = end.
+
+    start, end: the cash at the start and the equity at the last close
+    trades:     profit of all round trips, the open ones at the last close, after commission and slippage
+    interest, borrow, loan: as `Broker.carry`
+    """
+    return {"start": cash, "trades": float(trades["pnl"].sum()), **carry, "end": float(equity.iloc[-1])}
 
 
 def forecast_scores(forecast: pd.Series, bars: pd.DataFrame) -> dict[str, float]:

@@ -45,6 +45,20 @@ def trades_from(
     return pd.DataFrame(rows, columns=TRADE_COLUMNS)
 
 
+def excursions(trade: Any, bars: pd.DataFrame) -> tuple[float, float]:
+    """How far the prices went against a round trip and how far with it, as fractions of its entry price; both >= 0.
+
+    trade: a row of `trades_from`; from the bar of its first fill to the bar of its last, both included.
+    bars:  as the account traded them. Raises nothing: NaN where a split within the trade changed what a price means.
+    """
+    span = bars.loc[trade.entry_date : None if pd.isna(trade.exit_date) else trade.exit_date]
+    if "split" in span and (span["split"].iloc[1:] != 1).any():
+        return math.nan, math.nan
+    low, high = span["low"].min() / trade.entry_price - 1, span["high"].max() / trade.entry_price - 1
+    against, gain = (-low, high) if trade.side == "long" else (high, -low)
+    return max(float(against), 0.0), max(float(gain), 0.0)
+
+
 def _open(trade: _Trade, date: pd.Timestamp, history: pd.DataFrame, rows: list[dict]) -> _Trade | None:
     """The trade if it is still open; a finished one is added to the rows."""
     if trade.held:

@@ -25,6 +25,7 @@ from ...predictors.executor import Work
 from ...predictors.training_log import TrainingLog
 from ..atomic import write_whole
 from ..data.bars import digest
+from ..digests import body_of, say, signed
 from ..pipeline.cache_key import code_of, key_of
 from .task import ChunkResult
 
@@ -36,11 +37,12 @@ LIMIT = 1 << 30  # bytes of runs that were never resumed; the oldest are removed
 class Journal:
     """A folder of finished windows, a folder in it for each key.
 
-    keys: those which this process has used.
+    keys: those which this process has used.   failed: whether the disk refused a write, after which none is tried.
     """
 
     folder: Path
     keys: set[str] = field(default_factory=set)
+    failed: bool = False
 
     def entry(self, work: Work, logged: bool) -> Entry | None:
         """The entry of some work; None for all work but the windows of a learner, which alone is kept."""
@@ -49,10 +51,22 @@ class Journal:
             return None
         return Entry(self, learner, list(work.units), logged)
 
+    def fail(self, error: OSError) -> None:
+        """Says that nothing more is kept: an error of the journal ends no run."""
+        self.failed = True
+        say(f"{self.folder} cannot keep finished windows, which a killed run would train again: {error}")
+
     def clear(self) -> None:
         """Removes the windows of this process, and the oldest of other runs beyond LIMIT."""
         for key in self.keys:
             shutil.rmtree(self.folder / key, ignore_errors=True)
+        try:
+            self._shrink()
+        except OSError as error:  # another process may clear it at the same time
+            if self.folder.is_dir() and not isinstance(error, FileNotFoundError):
+                say(f"{self.folder} cannot be cleared: {error}")
+
+    def _shrink(self) -> None:
         if not self.folder.is_dir():
             return
         folders = sorted((p.stat().st_mtime_ns, p) for p in self.folder.iterdir() if p.is_dir())
@@ -79,7 +93,7 @@ class Entry:
     _last_write: float = field(default_factory=time.monotonic)
 
     def read(self) -> Iterator[tuple[list[int], ChunkResult]]:
-        """The chunks of an earlier process whose windows are all among these; a damaged file is passed over."""
+        """The chunks of an earlier process whose windows are all among these; a damaged file is said."""
         if not self.journal.folder.is_dir() or not self._update_key():
             return
         names = self._window_names()
@@ -87,7 +101,7 @@ class Entry:
         if len(position) < len(names):
             return
         for path in sorted((self.journal.folder / str(self._key)).glob("*.zip")):
-            chunk = _read(path)
+            chunk = _read(path, str(self._key))
             if chunk is not None and all(name in position for name in chunk[0]):
                 positions = [position.pop(name) for name in chunk[0]]
                 yield positions, self._chunk_result(positions, *chunk[1:])
@@ -95,17 +109,23 @@ class Entry:
     def add(self, positions: list[int], result: ChunkResult) -> None:
         """Adds a finished chunk; all that were added are written every SECONDS."""
         self._pending.append((positions, result))
-        if time.monotonic() - self._last_write < SECONDS:
+        if self.journal.failed or time.monotonic() - self._last_write < SECONDS:
             return
         key = self._key
         # A key changes when training imports further code: earlier chunks do not belong to the new one.
         if self._update_key() and key in (None, self._key):
             names = self._window_names()
-            for positions, result in self._pending:
-                content = _serialised([names[k] for k in positions], result)
-                write_whole(self.journal.folder / str(self._key) / f"{uuid.uuid4().hex}.zip", content, lasting=False)
+            try:
+                for positions, result in self._pending:
+                    self._write(_serialised([names[k] for k in positions], result))
+            except OSError as error:
+                self.journal.fail(error)
         self._pending.clear()
         self._last_write = time.monotonic()
+
+    def _write(self, body: bytes) -> None:
+        path = self.journal.folder / str(self._key) / f"{uuid.uuid4().hex}.zip"
+        write_whole(path, signed(body, str(self._key)), lasting=False)
 
     def _update_key(self) -> bool:
         """Sets the key for the code as it is now; False where `code_of` cannot tell what the code is."""
@@ -150,18 +170,23 @@ def _serialised(names: list[str], chunk: ChunkResult) -> bytes:
     return buffer.getvalue()
 
 
-def _read(path: Path) -> tuple[list[str], np.ndarray, TrainingLog] | None:
-    """The windows' names, their forecasts and their training log; None where the file is damaged."""
+def _read(path: Path, key: str) -> tuple[list[str], np.ndarray, TrainingLog] | None:
+    """The windows' names, their forecasts and their training log; None where the file cannot be used, which is said."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            tables = {name: pa.ipc.open_file(archive.read(name)).read_pandas() for name in archive.namelist()}
-        training = tables["training"].to_dict("records")
-        spreads = [tables["spreads"]["spread"]] if "spreads" in tables else []
-        states = [tables["states"]] if "states" in tables else []
-        values = tables["forecasts"]["value"].to_numpy(float)
-        return tables["windows"]["name"].to_list(), values, TrainingLog(training, spreads, states)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        body = body_of(path.read_bytes(), key)
+    except OSError as error:  # another process has ended and removed it, or the disk fails
+        say(f"{path} cannot be read, and its windows are trained again: {error}")
         return None
+    if body is None:
+        say(f"{path} is not what was written; its windows are trained again")
+        return None
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        tables = {name: pa.ipc.open_file(archive.read(name)).read_pandas() for name in archive.namelist()}
+    training = tables["training"].to_dict("records")
+    spreads = [tables["spreads"]["spread"]] if "spreads" in tables else []
+    states = [tables["states"]] if "states" in tables else []
+    values = tables["forecasts"]["value"].to_numpy(float)
+    return tables["windows"]["name"].to_list(), values, TrainingLog(training, spreads, states)
 
 
 def _arrow(table: pd.DataFrame) -> bytes:

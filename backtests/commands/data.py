@@ -7,6 +7,7 @@ import sys
 import click
 
 from .options import ADJUST, BAR, FILE_OPTIONS, SOURCE, data_options, with_options
+from .output import JSON, print_json
 
 
 @click.group()
@@ -15,10 +16,14 @@ def data() -> None:
 
 
 @data.command(name="list")
-def list_data() -> None:
+@JSON
+def list_data(as_json: bool) -> None:
     """List the symbols that are stored and bundled."""
     from ..data.report import inventory
 
+    if as_json:
+        print_json({"symbols": inventory().to_dict("records")})
+        return
     click.echo(f"{'symbol':<10} {'bars':>7}  {'first':<10}  {'last':<10}  {'frequency':<9}  {'prices':<12}  source")
     for row in inventory().to_dict("records"):
         first, last = ("" if row["bars"] == 0 else f"{row[side]:%Y-%m-%d}" for side in ("first", "last"))
@@ -61,11 +66,15 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 @data.command(name="show")
 @click.argument("symbol")
 @with_options(SOURCE, ADJUST, BAR, *FILE_OPTIONS)
-def show_data(symbol: str, **options: object) -> None:
+@JSON
+def show_data(symbol: str, as_json: bool, **options: object) -> None:
     """Show the source of a symbol's bars, what was detected in them, and the first and last bars."""
     from ..data.load import load
 
     data = load(symbol, data_options(options))
+    if as_json:
+        print_json(data.as_dict() | {"bars": data.bars.reset_index().to_dict("records")})
+        return
     click.echo(data.origin)
     for sentence in (*data.statements, *data.findings):
         click.echo(f"  {sentence}")
@@ -78,11 +87,15 @@ def show_data(symbol: str, **options: object) -> None:
 @data.command(name="check")
 @click.argument("symbol")
 @with_options(SOURCE, *FILE_OPTIONS)
-def check_data(symbol: str, **options: object) -> None:
+@JSON
+def check_data(symbol: str, as_json: bool, **options: object) -> None:
     """List the defects of a symbol's bars; exit status 1 where one would stop a backtest."""
     from ..data.report import check
 
     report = check(symbol, data_options(options))
+    if as_json:
+        print_json(vars(report))
+        sys.exit(1 if report.fatal else 0)
     click.echo(report.origin)
     for words, sentences in (
         ("detected", report.statements),

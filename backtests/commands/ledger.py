@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import OUT, date
+from .output import JSON
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,7 @@ def ledger() -> None:
 @click.option("--since", metavar="DATE", callback=date, help="Only runs recorded from this date on, in UTC.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="List at most so many runs.")
 @click.option("--sort", type=click.Choice(["created", "sharpe", "cagr"]), default="created", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 @OUT
 def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
     """List the recorded runs, newest first, and the number of different trials."""
@@ -50,7 +51,7 @@ def list_runs(out: Path, as_json: bool, **filters: Any) -> None:
 
 @ledger.command(name="show")
 @click.argument("number", metavar="ID", type=int)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 @OUT
 def show_run(number: int, out: Path, as_json: bool) -> None:
     """Show everything that the ledger records of a run."""

@@ -57,8 +57,21 @@ def date(ctx: click.Context, option: click.Parameter, value: str | None) -> str 
     return value
 
 
+def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> str:
+    """A callback that says what to type where no predictor is named."""
+    if value is None:
+        raise click.UsageError(
+            f"name what forecasts: {ctx.command_path} --predictor sma, or lstm, or a file of your own; "
+            "`list` names all there are"
+        )
+    return value
+
+
 PREDICTOR = click.option(
-    "--predictor", "-P", required=True, metavar="NAME|FILE", help="A name from `list`, or file.py[:Class]."
+    *("--predictor", "-P"),
+    metavar="NAME|FILE",
+    callback=_given,
+    help="A name from `list`, or file.py[:Class].  [required]",
 )
 PARAMS = pairs("-p", "--param", "params", text="A parameter of the predictor.")
 OUT = click.option(
@@ -207,22 +220,24 @@ def one_name(request: Request, command: str, reason: str) -> Request:
 
 
 @contextmanager
-def training(name: str, out: Path | None = None) -> Iterator[Callable[..., None]]:
+def training(name: str, out: Path | None = None, *, quiet: bool = False) -> Iterator[Callable[..., None]]:
     """Trains on the engine of this name, and yields a progress bar over the refits; out: where it keeps its journal."""
     from ..cluster.journalled_executor import engine
 
-    with engine(name, out), training_bar() as progress:
+    with engine(name, out), training_bar(quiet=quiet) as progress:
         yield progress
 
 
 @contextmanager
-def training_bar() -> Iterator[Callable[..., None]]:
+def training_bar(*, quiet: bool = False) -> Iterator[Callable[..., None]]:
     """Yields a progress bar over the refits, which appears with the first report; each model has its own."""
     with ExitStack() as stack:
         bars: dict[str, Any] = {}
 
         def progress(finished: int, total: int, name: str = "") -> None:
             """Draws a model's bar; finished, total: refits; name: of the model."""
+            if quiet:
+                return
             if name not in bars:
                 stack.close()  # ends the bar before
                 bar = click.progressbar(length=total, label=f"Training {name}".strip(), show_pos=True, file=sys.stderr)

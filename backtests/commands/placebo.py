@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .options import PARAMS, PREDICTOR, one_name, request_of, run_options, training
+from .output import JSON, OPEN, QUIET, open_in_browser, print_page, print_result
 
 if TYPE_CHECKING:
+    from ..pipeline.result import Result
     from ..placebo import Placebo
 
 # The names in backtests.placebo.SURROGATES, which is not imported here so that --help is fast.
@@ -35,10 +36,12 @@ ONE_NAME = "surrogates are drawn for each name by itself, and those of several w
 @click.option("--market-seed", type=int, default=0, show_default=True, help="Of the surrogate markets.")
 @click.option("--until", type=float, metavar="P", help="Stop once no score can reach a p-value this low.")
 @run_options
-@click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
+@JSON
+@QUIET
+@OPEN
 def placebo(
-    markets: int, null: str, market_seed: int, until: float | None, engine: str, open_sheet: bool, out: Path,
-    **options: object,
+    markets: int, null: str, market_seed: int, until: float | None, engine: str, as_json: bool, quiet: bool,
+    open_page: bool, out: Path, **options: object,
 ) -> None:  # fmt: skip
     """Backtest a predictor on its market, and on surrogates of its bars that have nothing to forecast.
 
@@ -47,27 +50,38 @@ def placebo(
     request = one_name(request_of(options), "placebo", ONE_NAME)
     from .. import placebo as markets_without_edge
     from ..placebo.p_value import enough
+    from ..sheet.second_process import second_process
     from ..workspace import workspace
 
     if until is not None:
         enough(until, markets)  # too few markets are found out before hours of training
-    with training(engine, out) as progress:
-        result, folder = workspace.backtest(request, out, progress)
-        outcome = markets_without_edge.placebo(
-            markets_without_edge.Pipeline.of(request, result.bars),
-            markets=markets,
-            null=null,
-            seed=market_seed,
-            until=until,
-            progress=lambda done, total: progress(done, total, "on placebo markets"),
-        )
-    outcome.save(folder)
-    replace(result, metrics={**result.metrics, "placebo": outcome.metrics()}).save_metrics(folder)
-    workspace.rebuild(folder)
-    _print_placebo(outcome)
-    click.echo(f"\nTear sheet: {folder / workspace.SHEET}")
-    if open_sheet:
-        click.launch(str(folder / workspace.SHEET))
+    outcomes: list[Placebo] = []
+    with second_process() as draw, training(engine, out, quiet=quiet) as progress:
+
+        def examine(result: Result, folder: Path) -> dict[str, object]:
+            """Runs the placebo markets; their files go into the folder of the run."""
+            outcome = markets_without_edge.placebo(
+                markets_without_edge.Pipeline.of(request, result.bars),
+                markets=markets,
+                null=null,
+                seed=market_seed,
+                until=until,
+                progress=lambda done, total: progress(done, total, "on placebo markets"),
+            )
+            outcome.save(folder)
+            outcomes.append(outcome)
+            return {"placebo": outcome.metrics()}
+
+        def tell(result: Result) -> None:
+            """Prints the verdict, and where the real market stands among the others."""
+            print_result(result)
+            _print_placebo(outcomes[0])
+
+        told = None if as_json or quiet else tell
+        result, folder = workspace.backtest(request, out, progress, examine=examine, draw=draw, tell=told)
+    print_page(result, folder, as_json=as_json, quiet=quiet)
+    if open_page:
+        open_in_browser([folder / workspace.SHEET])
 
 
 def _print_placebo(outcome: Placebo) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import BAR, END, FILE_OPTIONS, OUT, PARAMS, SOURCE, START, one_name, request_of, with_options
+from .output import JSON, OPEN, QUIET, open_in_browser, print_json
 
 if TYPE_CHECKING:
     from ...predictors import Learner, Predictor
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
 
 
 @click.command(name="list")
-def list_plugins() -> None:
+@JSON
+def list_plugins(as_json: bool) -> None:
     """List the predictors and strategies, where each comes from, and their parameters."""
     from ...predictors.registry import PREDICTORS, PluginError
     from ..pipeline.strategies import PORTFOLIO_STRATEGIES, STRATEGIES
 
-    for registry in (PREDICTORS, STRATEGIES, PORTFOLIO_STRATEGIES):
+    registries = (PREDICTORS, STRATEGIES, PORTFOLIO_STRATEGIES)
+    if as_json:
+        print_json({"plugins": [plugin for registry in registries for plugin in _plugins(registry)]})
+        return
+    for registry in registries:
         only = ", of a portfolio only" if registry is PORTFOLIO_STRATEGIES else ""
         click.secho(f"--{registry.kind}{only}", bold=True)
         for name, source in registry.names().items():
@@ -42,7 +48,7 @@ def list_plugins() -> None:
 @click.argument("predictor", metavar="NAME|FILE")
 @PARAMS
 @click.option("--strict", is_flag=True, help="Exit with status 1 for advice too.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 def check(predictor: str, params: dict[str, str], strict: bool, as_json: bool) -> None:
     """Check that a predictor fulfils its contract and does not look ahead, one line per check."""
     from ...predictors.checks.suite import check_predictor, start_sensitivity
@@ -102,8 +108,11 @@ def new(kind: str, name: str, package: bool) -> None:
 @click.option("--train", type=int, default=1000, show_default=True, help="The number of last bars to fit the net on.")
 @PARAMS
 @click.option("--seed", type=int, help="Of the first net.")
+@JSON
+@QUIET
+@OPEN
 @OUT
-def explain(name: str, train: int, out: Path, **options: object) -> None:
+def explain(name: str, train: int, as_json: bool, quiet: bool, open_page: bool, out: Path, **options: object) -> None:
     """Fit a recurrent net on the last bars; draw its gates, states and gradients."""
     reason = "it shows one net, fitted on the bars of one name"
     request = one_name(request_of(options | {"predictor": name}), "explain", reason)
@@ -117,7 +126,27 @@ def explain(name: str, train: int, out: Path, **options: object) -> None:
         stem = Path(name.partition(":")[0]).stem
         write_explanation(folder.path, learner, bars, train, title=f"{stem} on {request.symbol}")
         page = folder.finish() / "explain.html"
-    click.echo(f"Page: {page}")
+    if as_json:
+        print_json({"folder": str(page.parent), "page": str(page)})
+    else:
+        click.echo(page if quiet else f"Page: {page}")
+    if open_page:
+        open_in_browser([page])
+
+
+def _plugins(registry: Registry) -> list[dict[str, object]]:
+    """Every plugin of a registry as --json has it; one that cannot be loaded with its `error`."""
+    found: list[dict[str, object]] = []
+    for name, source in registry.names().items():
+        plugin: dict[str, object] = {"kind": registry.kind, "name": name, "source": str(source)}
+        try:
+            cls = registry.find(name)
+            parameters = {p.name: None if p.default is MISSING else p.default for p in registry.parameters(cls)}
+            plugin |= {"sentence": _described(registry, cls)[0], "parameters": parameters}
+        except Exception as error:  # one bad plugin must not hide the others
+            plugin["error"] = f"{type(error).__name__}: {error}"
+        found.append(plugin)
+    return found
 
 
 def _model(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner, str]:

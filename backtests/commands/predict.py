@@ -10,6 +10,7 @@ import click
 
 from .config_option import CONFIG
 from .options import BACKTEST_OPTIONS, PARAMS, PREDICTOR, request_of, training, with_options
+from .output import JSON
 
 if TYPE_CHECKING:
     from ..next_bar import History, NextBar
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @PARAMS
 @with_options(CONFIG, *BACKTEST_OPTIONS)
 @click.option("--no-skill", is_flag=True, help="The forecast alone: fit a learner once, on its last training window.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON
 def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool, **options: object) -> None:
     """Forecast the bar after the last one; print the skill of past forecasts and the position to take.
 

@@ -8,28 +8,31 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
+from .output import JSON, OPEN, QUIET, cell, open_in_browser, print_json, print_page, print_result
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
-    from ..pipeline.result import Result
 
 
 @click.command()
 @PREDICTOR
 @PARAMS
 @run_options
-@click.option("--open", "open_sheet", is_flag=True, help="Open the tear sheet in the browser.")
-def backtest(engine: str, open_sheet: bool, out: Path, **options: object) -> None:
+@JSON
+@QUIET
+@OPEN
+def backtest(engine: str, as_json: bool, quiet: bool, open_page: bool, out: Path, **options: object) -> None:
     """Backtest a predictor and write its tear sheet."""
     request = request_of(options)
+    from ..sheet.second_process import second_process
     from ..workspace import workspace
 
-    with training(engine, out) as progress:
-        result, folder = workspace.backtest(request, out, progress)
-    _print_result(result)
-    click.echo(f"\nTear sheet: {folder / workspace.SHEET}")
-    if open_sheet:
-        click.launch(str(folder / workspace.SHEET))
+    tell = None if as_json or quiet else print_result
+    with second_process() as draw, training(engine, out, quiet=quiet) as progress:
+        result, folder = workspace.backtest(request, out, progress, draw=draw, tell=tell)
+    print_page(result, folder, as_json=as_json, quiet=quiet)
+    if open_page:
+        open_in_browser([folder / workspace.SHEET])
 
 
 @click.command()
@@ -38,53 +41,68 @@ def backtest(engine: str, open_sheet: bool, out: Path, **options: object) -> Non
     "--seeds", type=int, default=1, show_default=True, help="Runs of each random predictor, with one seed each."
 )
 @run_options
-@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
+@JSON
+@QUIET
+@OPEN
 def compare(
-    predictors: tuple[str, ...], seeds: int, engine: str, open_page: bool, out: Path, **options: object
-) -> None:
+    predictors: tuple[str, ...], seeds: int, engine: str, as_json: bool, quiet: bool, open_page: bool, out: Path,
+    **options: object,
+) -> None:  # fmt: skip
     """Compare predictors on the same bars: two or more, such as `sma,window=100 ols-features lstm`.
 
     All are traded from the first date on which every one has a forecast. Each run has its own tear sheet.
     """
     base = request_of(options | {"predictor": predictors[0], "params": {}})
     from ..comparison import entrants_of
+    from ..sheet.comparison import as_json as comparison_json
     from ..sheet.comparison import save_comparison
     from ..sheet.index import write_index
     from ..workspace.comparison import compare as run_comparison
 
     entrants = entrants_of(predictors, base, seeds)
-    with training(engine, out) as progress:
+    with training(engine, out, quiet=quiet) as progress:
         comparison = run_comparison(entrants, out, lambda name, done, total: progress(done, total, name))
-    _print_comparison(comparison)
+    if not (as_json or quiet):
+        _print_comparison(comparison)
     page = save_comparison(comparison, out)
     write_index(out)
-    click.echo(f"\nComparison: {page}")
+    if as_json:
+        print_json({"page": str(page), **comparison_json(comparison)})
+    else:
+        click.echo(page if quiet else f"\nComparison: {page}")
     if open_page:
-        click.launch(str(page))
+        open_in_browser([page])
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def report(run: Path) -> None:
+@JSON
+@QUIET
+def report(run: Path, as_json: bool, quiet: bool) -> None:
     """Write the tear sheet of a saved run again, with the number of trials counted since."""
     from ..workspace import workspace
 
     result = workspace.rebuild(run)
-    _print_result(result)
-    click.echo(f"\nTear sheet: {run / workspace.SHEET}")
+    if not (as_json or quiet):
+        print_result(result)
+    print_page(result, run, as_json=as_json, quiet=quiet)
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def verify(run: Path) -> None:
+@JSON
+@QUIET
+def verify(run: Path, as_json: bool, quiet: bool) -> None:
     """Repeat a saved run from its recipe, and report whether forecasts, orders and equity are identical to the bit."""
     from ..pipeline.result import Result
     from ..verify import changes, check
 
     saved = Result.load(run)
-    with training_bar() as progress:
+    with training_bar(quiet=quiet) as progress:
         parts = check(saved, progress)
-    for part in parts:
+    if as_json:
+        print_json({"identical": not any(part.difference for part in parts), "parts": [vars(part) for part in parts]})
+    for part in parts if not (as_json or quiet) else ():
         color, word = ("green", "identical") if part.difference is None else ("red", "different")
         click.echo(f"{click.style(f'{word:<10}', fg=color)} {part.name:<10} sha256 {part.saved[:16]} {part.again[:16]}")
         if part.difference:
@@ -93,58 +111,6 @@ def verify(run: Path) -> None:
         for change in changes(saved):
             click.echo(f"since the run, {change}")
         raise click.ClickException(f"{run} could not be made again as it was")
-
-
-def _print_result(result: Result) -> None:
-    """A compact table of the strategy beside buying and holding."""
-    from ..pipeline.recipe import leaks
-
-    ours, benchmark = result.metrics["strategy"], result.metrics["benchmark"]
-    window = result.recipe["evaluation"]
-    click.echo(f"\n{window['first']:%Y-%m-%d} to {window['last']:%Y-%m-%d}, {window['bars']:,} bars")
-    click.echo(f"{'':<16}{'strategy':>12}{'buy & hold':>12}")
-    rows = (
-        ("CAGR", "cagr", "{:.2%}"),
-        ("Volatility", "volatility", "{:.2%}"),
-        ("Sharpe", "sharpe", "{:.2f}"),
-        ("Max drawdown", "max_drawdown", "{:.2%}"),
-        ("Trades", "trades", "{:,}"),
-        ("Turnover a year", "turnover", "{:.1f}x"),
-        ("Time in market", "time_in_market", "{:.1%}"),
-    )
-    for title, key, form in rows:
-        click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(benchmark[key]):>12}")
-    _print_verdict(result)
-    for leak in leaks(result.recipe["look_ahead"]):
-        click.secho(f"The {leak}", fg="red", err=True)
-    if sentence := result.recipe["look_ahead"].get("opened", {}).get("sentence"):
-        click.secho(sentence, fg="yellow", err=True)
-    account = result.recipe["account"]
-    click.echo(
-        f"Costs: commission {account['commission_bps']:g} bp, slippage {account['slippage_bps']:g} bp, "
-        f"{ours['cost_bps']:.0f} bp a year in all"
-    )
-    if ours["rejected"]:
-        click.secho(f"{ours['rejected']} orders were refused: see orders.csv", fg="yellow", err=True)
-    if result.metrics["unreachable_targets"]:
-        click.secho(
-            f"{result.metrics['unreachable_targets']} targets were out of reach, because one whole unit costs too "
-            "much; use --fractional or more --cash",
-            fg="yellow",
-            err=True,
-        )
-
-
-COLOURS = {"yes": "green", "no": "red", "unclear": "yellow"}
-
-
-def _print_verdict(result: Result) -> None:
-    """The headline, and a line for each question; what was not tested has no colour."""
-    click.secho(f"\n{result.metrics['conclusion']}", bold=True)
-    for entry in result.metrics["verdict"]:
-        answer = entry["answer"]
-        click.echo(f"{click.style(f'{answer:<10}', fg=COLOURS.get(answer))}{entry['question']}")
-    click.echo()
 
 
 def _print_comparison(comparison: Comparison) -> None:
@@ -157,7 +123,7 @@ def _print_comparison(comparison: Comparison) -> None:
     click.echo(f"\n{'':<28}{'seeds':>6}" + "".join(f"{title:>11}" for _, title, _ in shown) + f"{'among best':>12}")
     for name in scores.sort_values(("sharpe", "mean"), ascending=False).index:
         (entrant,) = (one for one in comparison.entrants if one.name == name)
-        cells = "".join(f"{form.format(scores.loc[name, (key, 'mean')]):>11}" for key, _, form in shown)
+        cells = "".join(f"{cell(scores.loc[name, (key, 'mean')], form):>11}" for key, _, form in shown)
         p = comparison.survival[name]
         click.echo(f"{name:<28}{len(entrant.results):>6}{cells}{f'p={p:.2f}':>12}")
     p = comparison.survival["no forecast"]

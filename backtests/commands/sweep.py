@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import PREDICTOR, Command, one_name, request_of, run_options
+from .output import JSON, OPEN, QUIET, open_in_browser, print_json
 
 if TYPE_CHECKING:
     from ..sweep.live import Progress
@@ -71,11 +72,13 @@ def shared_options(command: Command) -> Command:
     help="Repeatedly choose on the past and trade the next block.",
 )
 @shared_options
-@click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
+@JSON
+@QUIET
+@OPEN
 def sweep(
     params: tuple[str, ...], rule_params: tuple[str, ...], symbols: tuple[str, ...], draws: int | None,
-    method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, engine: str, open_page: bool,
-    out: Path, **options: object,
+    method: str | None, seeds: int, reselect: int | None, past: int | None, nested: bool, engine: str, as_json: bool,
+    quiet: bool, open_page: bool, out: Path, **options: object,
 ) -> None:  # fmt: skip
     """Try many parameter values, and estimate how much of the best one's result is due to the choice.
 
@@ -89,7 +92,7 @@ def sweep(
     from ..sweep.points import sweep_of
 
     sweeps = [sweep_of(base, params, rule_params, schedule, method=method, draws=draws, seeds=seeds) for base in bases]
-    pages = []
+    pages, outcomes = [], []
     with run_on(engine, out), _winners(sweeps[0]) as start:
         # Imported while the other process starts, since they take a second.
         from ..sheet.index import write_index
@@ -97,15 +100,36 @@ def sweep(
         from ..workspace.sweep import run_sweep
 
         for plan in sweeps:
-            with live([axis.column for axis in plan.axes]) as report:
+            with live([axis.column for axis in plan.axes], quiet=quiet) as report:
                 swept = run_sweep(plan, out, report, every=reselect, past=past, select=nested, start=start)
             pages.append(write_sweep(swept))
-            _print_sweep(swept)
-            click.echo(f"Sweep: {pages[-1]}")
+            outcomes.append(_summary(swept) | {"page": str(pages[-1])})
+            if not (as_json or quiet):
+                _print_sweep(swept)
+            if not as_json:
+                click.echo(pages[-1] if quiet else f"Sweep: {pages[-1]}")
     write_index(out)
+    if as_json:
+        print_json({"sweeps": outcomes})
     if open_page:
-        for page in pages:
-            click.launch(str(page))
+        open_in_browser(pages)
+
+
+def _summary(swept: SweepResult) -> dict[str, object]:
+    """A sweep as --json has it: every point with its scores, and the evidence for the best one."""
+    from ..sheet.sweep import conclusion
+
+    winner = swept.winner
+    return {
+        "symbol": swept.sweep.base.symbol,
+        "folder": str(swept.folder),
+        "first": swept.since,
+        "last": swept.index[-1],
+        "points": swept.rows.to_dict("records"),
+        "conclusion": conclusion(swept),
+        "winner": {"folder": str(winner.folder), "same_in_backtrader": winner.same, "luck": winner.luck},
+        "judgement": swept.judgement.as_dict(swept.bars_per_year),
+    }
 
 
 def _winners(plan: Sweep) -> AbstractContextManager[Start]:
@@ -119,7 +143,7 @@ def _winners(plan: Sweep) -> AbstractContextManager[Start]:
 
 
 @contextmanager
-def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
+def live(columns: list[str], *, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
     """Yields a report on standard error: in a terminal a table that is redrawn in place, elsewhere a line at times."""
     from ..sweep.live import lines
 
@@ -128,6 +152,8 @@ def live(columns: list[str]) -> Iterator[Callable[[Progress], None]]:
     def report(progress: Progress) -> None:
         """Draws the state of the sweep, at most ten times a second in a terminal."""
         nonlocal drawn, last
+        if quiet:
+            return
         ended = progress.done >= progress.total
         if not ended and time.monotonic() - last < (0.1 if terminal else SECONDS):
             return

@@ -27,7 +27,7 @@ from .table import Table
 HOME = "ROLLCAST_DATA"  # an environment variable that moves the store
 STORED = [*COLUMNS, "dividend", "split"]
 ENDING = ".parquet"
-KEY = b"rollcast"
+KEY, DIGEST = b"rollcast", b"rollcast.sha256"
 
 
 class About(TypedDict, total=False):
@@ -109,7 +109,10 @@ def read(symbol: str) -> Stored:
         raise LookupError(f"the store holds no {symbol!r}. {suggest(symbol, stored_symbols())}")
     try:
         table = pq.read_table(path)
-        about = json.loads((table.schema.metadata or {})[KEY])
+        metadata = table.schema.metadata or {}
+        if DIGEST in metadata and _digest(metadata[KEY]) != metadata[DIGEST]:  # before 0.2 there was none
+            raise ValueError("what it says of its rows does not match its checksum")
+        about = json.loads(metadata[KEY])
         snapshots = tuple(Snapshot(**one) for one in about.pop("snapshots"))
         stamps = table.column("date").to_numpy().astype("datetime64[ns]")
         values = {name: table.column(name).to_numpy() for name in STORED}
@@ -207,10 +210,15 @@ def _replace(path: Path, stored: Stored) -> None:
 
     columns = {"date": pa.array(stored.rows.index.asi8, pa.timestamp("ns"))}
     columns |= {name: pa.array(stored.rows[name].to_numpy(float)) for name in STORED}
-    about = stored.about | {"snapshots": [asdict(one) for one in stored.snapshots]}
-    table = pa.table(columns).replace_schema_metadata({KEY: json.dumps(about).encode()})
+    about = json.dumps(stored.about | {"snapshots": [asdict(one) for one in stored.snapshots]}).encode()
+    table = pa.table(columns).replace_schema_metadata({KEY: about, DIGEST: _digest(about)})
     with whole_file(path) as draft:
         pq.write_table(table, draft)
+
+
+def _digest(about: bytes) -> bytes:
+    """The checksum of what a file says of its rows."""
+    return hashlib.sha256(about).hexdigest().encode()
 
 
 def _snapshot(stored: Stored, symbol: str, snapshot: str) -> Snapshot:

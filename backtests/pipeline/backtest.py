@@ -12,7 +12,7 @@ from ..account.engine import Account, Simulation, simulate
 from ..account.hosts import Strategy
 from ..account.panel_engine import PanelSimulation, simulate_panel
 from ..account.panel_scores import contribution, panel_scores
-from ..account.scores import cash_returns, forecast_scores, return_scores, trading_scores
+from ..account.scores import account_scores, cash_returns, forecast_scores, return_scores, trading_scores
 from ..account.trades import TRADE_COLUMNS, trades_from
 from ..data.bars import bars_per_year
 from ..gate.strategy import RULE, StrategyLooksAhead, StrategyVerdict, examine_strategy
@@ -86,6 +86,7 @@ def trade(
         "strategy": return_scores(returns, yearly, cash) | scores,
         "benchmark": return_scores(benchmark, yearly, cash) | _trading(market, holding, first, yearly)[0],
         "forecast": forecast_scores(forecasts.series.loc[first:], market.model_bars.loc[first:]),
+        "account": account_scores(account.cash, trades, traded.carry, history["equity"]),
         **_panel_metrics(forecasts, traded, account, yearly),
         "unreachable_targets": traded.too_small,
     }

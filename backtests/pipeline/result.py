@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from ...predictors.training_log import Training
-from ..atomic import whole_file
 from ..data.table import Loaded
+from ..digests import MANIFEST, check, say, seal
 from ..json_values import Record, write_json
 from ..market.market import Market
 from .forecasts import mean_forecast
@@ -81,46 +81,58 @@ class Result:
         return replace(self, recipe={**self.recipe, **extra})
 
     def save(self, folder: Path) -> None:
-        """Writes the tables and the two JSON files into an existing folder.
+        """Writes the tables, the two JSON files and their manifest into an existing folder.
 
         Of a portfolio, `bars.parquet` and `forecasts.parquet` hold its index and the mean forecast; those of the names
         are in `panel.parquet` and `panel_forecasts.parquet`.
         """
-        self.bars.to_parquet(folder / "bars.parquet")
-        self.history.to_parquet(folder / "equity.parquet")
+        tables = self._tables()
+        for name, table in tables.items():
+            if name.endswith(".csv"):
+                table.to_csv(folder / name, index=False)
+            else:
+                table.to_parquet(folder / name)
+        texts = {"metrics.json": self.metrics, "recipe.json": self.recipe}
+        for name, values in texts.items():
+            write_json(folder / name, values)
+        seal(folder, [*tables, *texts])
+
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        """The tables of a run's folder by the names of their files."""
         # By a plain name, since a symbol may hold what no file can.
         positions = self.positions if self.market.portfolio else self.positions.set_axis(["units"], axis=1)
-        positions.to_parquet(folder / "positions.parquet")
-        self.forecast.to_frame().to_parquet(folder / "forecasts.parquet")
-        self.orders.to_csv(folder / "orders.csv", index=False)
-        self.trades.to_csv(folder / "trades.csv", index=False)
+        tables = {
+            "bars.parquet": self.bars,
+            "equity.parquet": self.history,
+            "positions.parquet": positions,
+            "forecasts.parquet": self.forecast.to_frame(),
+            "orders.csv": self.orders,
+            "trades.csv": self.trades,
+        }
         if self.market.portfolio:
-            self._save_names(folder)
+            tables |= self._tables_of_names()
         elif self.model_bars is not self.bars:
-            self.model_bars.to_parquet(folder / "model_bars.parquet")
+            tables["model_bars.parquet"] = self.model_bars
         if self.payments is not None:
-            self.payments.to_csv(folder / "payments.csv", index=False)
-        self.save_metrics(folder)
-        write_json(folder / "recipe.json", self.recipe)
+            tables["payments.csv"] = self.payments
         if self.training:
-            self.training.windows.to_parquet(folder / "training.parquet")
+            tables["training.parquet"] = self.training.windows
             states = [t for t in (self.training.states, self.training.spread) if t is not None]
             if states:
-                pd.concat(states, axis=1).to_parquet(folder / "states.parquet")
-
-    def save_metrics(self, folder: Path) -> None:
-        """Writes metrics.json alone, over an older one."""
-        with whole_file(folder / "metrics.json") as draft:
-            write_json(draft, self.metrics)
+                tables["states.parquet"] = pd.concat(states, axis=1)
+        return tables
 
     @classmethod
     def load(cls, folder: Path) -> Result:
         """The result saved in a folder.
 
-        Raises FileNotFoundError for a folder that is no run, ValueError for a file that cannot be read as what it was.
+        Raises FileNotFoundError for a folder that is no run, ValueError for a file that is not what was written, as
+        the folder's manifest has it, or cannot be read as what it was. A folder without a manifest is read as it is.
         """
         if not (folder / "recipe.json").is_file():
             raise FileNotFoundError(f"{folder} is not the folder of a run: there is no recipe.json in it")
+        if not check(folder):
+            say(f"{folder} has no {MANIFEST}, as runs before 0.2: nothing tells whether its files are as written")
         history = read_file(folder / "equity.parquet")
         metrics, recipe = read_file(folder / "metrics.json"), read_file(folder / "recipe.json")
         for span in (recipe["bars"], *recipe["bars"].get("symbols", {}).values()):
@@ -145,13 +157,11 @@ class Result:
             payments=read_file(folder / "payments.csv", ["date"]) if market.pays else None,
         )
 
-    def _save_names(self, folder: Path) -> None:
+    def _tables_of_names(self) -> dict[str, pd.DataFrame]:
         traded, read = self.market.panel.bars, self.market.model_panel.bars
-        _long(traded).to_parquet(folder / "panel.parquet")
         others = {symbol: bars for symbol, bars in read.items() if bars is not traded[symbol]}
-        if others:
-            _long(others).to_parquet(folder / "panel_model_bars.parquet")
-        self.forecasts.to_parquet(folder / "panel_forecasts.parquet")
+        tables = {"panel.parquet": _long(traded), "panel_forecasts.parquet": self.forecasts}
+        return tables | ({"panel_model_bars.parquet": _long(others)} if others else {})
 
 
 def simple_returns(history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

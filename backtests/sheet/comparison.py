@@ -13,10 +13,11 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from ..atomic import RunFolder, write_whole
+from ..atomic import write_whole
 from ..comparison import Comparison, Entrant
 from ..json_values import write_json
 from ..pipeline.universe import symbol_label
+from ..run_folder import RunFolder
 from .index import COMPARISON, SHEET
 from .page import render
 from .recipe import facts

@@ -7,8 +7,13 @@ in one direction, or of the equity a year where that is said; CAGR is a fraction
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import pandas as pd
+
+from ..account.trades import excursions
 from ..pipeline.result import Result
+from .price import candles
 from .scales import number_ticks, padded_range
 from .svg import Chart, Plot
 from .values import Cells, Context, Metrics, Tile, column
@@ -26,9 +31,48 @@ def costs(result: Result) -> Context:
         "tiles": _tiles(result, stress),
         "charts": [_delay(stress["delay"]), _other_costs(stress["costs"], result)] if stress else [],
         "gross": _gross(result, stress) if stress else [],
-        "trades": list(trades.itertuples(index=False)),
+        "books": _books(result.metrics.get("account")),
+        "trades": [_trade(trade, result) for trade in trades.itertuples(index=False)],
         "trade_count": len(result.trades),
     }
+
+
+def _trade(trade: Any, result: Result) -> Context:
+    """A row of the list: the round trip, and where it stands in the price chart.
+
+    gain: profit over what was paid for the units; against, gained: as `excursions`; bar, last: candles of the chart,
+    None of a portfolio, whose chart is of no name.
+    """
+    portfolio = result.market.portfolio
+    bars = result.market.panel.bars[trade.symbol] if portfolio else result.bars
+    against, gained = excursions(trade, bars)
+    places: Context = {"bar": None, "last": None}
+    if not portfolio:
+        _, candle = candles(pd.DatetimeIndex(bars.index))
+        last = bars.index[-1] if pd.isna(trade.exit_date) else trade.exit_date
+        places = {
+            "bar": int(candle[bars.index.get_loc(trade.entry_date)]),
+            "last": int(candle[bars.index.get_loc(last)]),
+        }
+    gain = trade.pnl / (trade.units * trade.entry_price)
+    return {**trade._asdict(), **places, "gain": gain, "against": against, "gained": gained}
+
+
+def _books(account: Metrics | None) -> list[Cells]:
+    """How the cash at the start became the equity at the end; runs before 0.2 did not say."""
+    if account is None:
+        return []
+    signs = {"start": 1, "trades": 1, "interest": 1, "borrow": -1, "loan": -1, "end": 1}
+    names = {
+        "start": "Cash at the start",
+        "trades": "Round trips, after commission and slippage, open ones at the last close",
+        "interest": "Interest earned on cash",
+        "borrow": "Borrow cost of short positions",
+        "loan": "Interest paid on borrowed cash",
+        "end": "Equity at the last close",
+    }
+    always = ("start", "trades", "end")
+    return [(names[key], number(signs[key] * account[key])) for key in names if key in always or account[key]]
 
 
 def refusals(scores: Metrics) -> str:

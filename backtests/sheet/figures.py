@@ -63,7 +63,7 @@ _COLOURS = {
     "#ffffff": "--ground",
 }
 _COLOUR = re.compile("|".join(_COLOURS))
-MOST_POINTS = 20_000  # of an area's outline or a crowd of dots, which matplotlib draws whole
+MOST_POINTS = 8_000  # of an area's outline or a crowd of dots, which matplotlib draws whole
 WIDTH = 5.8  # inches, 418 points: at 390 pixels the labels are still ten pixels high
 
 

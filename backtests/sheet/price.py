@@ -60,7 +60,7 @@ def price(result: Result) -> Price:
         f"forecast for each bar{trades} and the error of each forecast below"
     )
     interval, rows = _table(result)
-    candle_size, _ = _candles(dates)
+    candle_size, _ = candles(dates)
     return Price(label, chart_data(result), _picture(result), rows, interval, candle_size, portfolio)
 
 
@@ -94,10 +94,9 @@ def chart_data(result: Result) -> Context:
     first: bar of the first forecast in f, which is log(p/c) of the next p. r: bars of the refits.
     m: [bar, 1 long or -1 short entry or 0 exit]. p: [bar, side of the position from its close on].
     """
-    candle_size, candle = _candles(pd.DatetimeIndex(result.bars.index))
+    candle_size, candle = candles(pd.DatetimeIndex(result.bars.index))
     bars, forecasts = _bars_by_candle(result, candle) if candle_size > 1 else (result.bars, _from_close(result))
-    seconds = pd.DatetimeIndex(bars.index).as_unit("s").asi8
-    unit = next(length for length in (86_400, 60, 1) if not (seconds % length).any())
+    unit, t = dates_as_differences(pd.DatetimeIndex(bars.index))
     digits = min(10, max(2, 3 - math.floor(math.log10(float(bars["close"].min())))))
     whole = (bars[["open", "high", "low", "close"]] * 10.0**digits).round().astype("int64")
     close = whole["close"].to_numpy()
@@ -108,7 +107,7 @@ def chart_data(result: Result) -> Context:
         "unit": unit,
         "digits": digits,
         "year": round(result.metrics["bars_per_year"] * len(bars) / len(result.bars)),
-        "t": np.diff(seconds // unit, prepend=0).tolist(),
+        "t": t,
         "c": np.diff(close, prepend=0).tolist(),
         **{column[0]: (whole[column].to_numpy() - close).tolist() for column in ("open", "high", "low")},
         "first": int(candle[first]),
@@ -126,7 +125,14 @@ def _sides(result: Result) -> pd.Series:
     return np.sign(result.positions.iloc[:, 0])
 
 
-def _candles(dates: pd.DatetimeIndex) -> tuple[int, np.ndarray]:
+def dates_as_differences(dates: pd.DatetimeIndex) -> tuple[int, list[int]]:
+    """Seconds to a unit, and the dates in units: the first since 1970, then differences."""
+    seconds = dates.as_unit("s").asi8
+    unit = next(length for length in (86_400, 60, 1) if not (seconds % length).any())
+    return unit, np.diff(seconds // unit, prepend=0).tolist()
+
+
+def candles(dates: pd.DatetimeIndex) -> tuple[int, np.ndarray]:
     """Bars to a candle, 1 unless there are very many, and the candle of every bar."""
     place = np.arange(len(dates))
     starts = np.flatnonzero(session_starts(dates))

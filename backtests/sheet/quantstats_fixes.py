@@ -37,6 +37,7 @@ def fixes(quantstats: ModuleType) -> Iterator[None]:
         (quantstats.plots, "monthly_heatmap", lambda *_, **__: None),
         (core, "plot_distribution", _dated_by_last_bars(core)),
         (core, "plot_histogram", _without_impossible_density(core.plot_histogram)),
+        (core, "plot_longest_drawdowns", _deepest_drawdowns(core, stats)),
         (core, "plot_timeseries", _at_every_bar(core.plot_timeseries)),
         (stats, "comp", compound_return),
         (utils, "group_returns", _group_products(utils.group_returns)),
@@ -204,6 +205,21 @@ def _dated_by_last_bars(core: ModuleType) -> Function:
             return plot_distribution(*args, **options)
         finally:
             core.safe_resample = safe_resample  # type: ignore[attr-defined]
+
+    return plot
+
+
+def _deepest_drawdowns(core: ModuleType, stats: ModuleType) -> Function:
+    """Shades the deepest drawdowns, under the heading "worst"; quantstats shades the longest."""
+    plot_longest = core.plot_longest_drawdowns
+
+    def plot(returns: pd.Series, periods: int = 5, **options: object) -> object:
+        details = stats.drawdown_details
+        stats.drawdown_details = lambda drawdown: details(drawdown).sort_values("max drawdown").head(periods)  # type: ignore
+        try:
+            return plot_longest(returns, periods=periods, **options)
+        finally:
+            stats.drawdown_details = details  # type: ignore[attr-defined]
 
     return plot
 

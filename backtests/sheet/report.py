@@ -5,6 +5,7 @@ Everything is drawn from the result; nothing is run, and no evidence is gathered
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,16 @@ from ..atomic import write_whole
 from ..pipeline.result import Result
 from .audit import audit, audited_rows
 from .costs import costs
+from .crises import crises
+from .glance import glances
 from .luck import luck
 from .names import names
+from .overview import overview
 from .page import CHART_LIBRARY, render
-from .performance import Performance, performance
+from .performance import Performance
 from .price import price
 from .recipe import alarm, facts, model_name, provenance
+from .second_process import Draw, in_this_process
 from .skill import skill
 from .tables import FEWEST_BARS
 from .training import training
@@ -28,57 +33,74 @@ from .words import basis_points, number, percent
 # The id of a section on the page, which is its variable in the template too → its name in the list of sections.
 SECTIONS = {
     "verdict": "Verdict",
-    "performance": "Performance",
+    "performance": "Month by month",
     "across": "Across names",
     "price": "Price and trades",
     "skill": "Forecast quality",
     "costs": "Trades and costs",
     "luck": "Is it luck?",
     "training": "Training",
+    "quantstats": "QuantStats",
     "recipe": "Recipe",
 }
+SCRIPTS = ("sort.js", "page.js", CHART_LIBRARY, "charts.js", "overview.js", "price.js")
 
 
-def write_report(result: Result, path: str | Path) -> None:
+def draw_performance(result: Result, draw: Draw = in_this_process) -> Callable[[], Performance]:
+    """Has QuantStats' report of a result drawn, for which no evidence is needed; returns what waits for it."""
+    strategy, holding = _accounts(result)
+    return draw(
+        result.returns,
+        result.benchmark_returns,
+        strategy_name=strategy,
+        benchmark_name=holding,
+        periods_per_year=result.metrics["bars_per_year"],
+    )
+
+
+def write_report(result: Result, path: str | Path, drawn: Callable[[], Performance] | None = None) -> None:
     """Writes the tear sheet of a result: its evaluation window beside buying and holding the same bars.
+
+    drawn: what `draw_performance` returned for this result; drawn now where it is None.
 
     Sections whose evidence is not in `result.metrics` are left out. The same result writes the same bytes, but for the
     element `stamp`, which holds when it was made and how long it took.
 
     Raises OSError where the file cannot be written, and what `performance` raises for returns it cannot report.
     """
-    page = render("sheet.html", context(result), scripts=("sort.js", CHART_LIBRARY, "price.js"))
-    write_whole(Path(path), page.encode(), lasting=False)
+    write_whole(Path(path), sheet(result, drawn).encode(), lasting=False)
 
 
-def context(result: Result) -> Context:
+def sheet(result: Result, drawn: Callable[[], Performance] | None = None) -> str:
+    """The tear sheet as text, as `write_report` writes it. Raises what `performance` raises."""
+    return render("sheet.html", context(result, drawn), scripts=SCRIPTS)
+
+
+def context(result: Result, drawn: Callable[[], Performance] | None = None) -> Context:
     """The variables of the template; that of a section with nothing to show is None."""
     recipe, metrics = result.recipe, result.metrics
     predictor, strategy, symbol = model_name(recipe["predictor"]), recipe["strategy"]["class"], recipe["symbol"]
-    report = performance(
-        result.returns,
-        result.benchmark_returns,
-        strategy_name=f"{predictor} {strategy}",
-        benchmark_name=f"{symbol} buy and hold",
-        periods_per_year=metrics["bars_per_year"],
-    )
     titles = SECTIONS | ({"price": "The index"} if result.market.portfolio else {})
     sections = {
         "verdict": metrics.get("verdict"),
-        "performance": report,
+        "performance": crises(result),
         "across": names(result),
         "price": price(result),
         "skill": skill(result),
         "costs": costs(result),
         "luck": luck(result),
         "training": training(result),
+        "quantstats": None,
         "recipe": {"facts": facts(result), **provenance(result)},
     }
+    report = sections["quantstats"] = (drawn or draw_performance(result))()  # last: it may be drawn beside the others
     return {
         "title": f"{predictor} · {strategy} · {symbol}",
-        "accounts": {"strategy": f"{predictor} {strategy}", "benchmark": f"{symbol} buy and hold"},
+        "accounts": dict(zip(("strategy", "benchmark"), _accounts(result), strict=True)),
         "alarm": alarm(result),
         "conclusion": metrics.get("conclusion"),
+        "overview": overview(result),
+        "glances": glances(result, report),
         "window": result.returns.index,
         "yearly": metrics["bars_per_year"],
         "fewest": FEWEST_BARS,
@@ -90,6 +112,13 @@ def context(result: Result) -> Context:
         "stamp": {"created": recipe.get("created"), "seconds": recipe.get("seconds")},
         **sections,
     }
+
+
+def _accounts(result: Result) -> tuple[str, str]:
+    """What the account and holding are called."""
+    recipe = result.recipe
+    strategy = f"{model_name(recipe['predictor'])} {recipe['strategy']['class']}"
+    return strategy, f"{recipe['symbol']} buy and hold"
 
 
 def _tiles(result: Result) -> list[Tile]:

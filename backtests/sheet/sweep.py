@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..atomic import write_whole
+from ..digests import seal
 from ..evidence.power import SURE
 from ..sweep.axes import Axis
 from ..sweep.nested import Nested
@@ -55,6 +56,8 @@ def write_sweep(result: SweepResult) -> Path:
     """
     page = result.folder / PAGE
     write_whole(page, render("sweep.html", context(result)).encode())
+    files = (path for ending in ("json", "parquet", "html") for path in result.folder.glob(f"*.{ending}"))
+    seal(result.folder, [path.name for path in files])
     return page
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import write_whole
+from ..atomic import DRAFT, write_whole
+from ..digests import body_of, say, signed
 
 LIMIT = 1 << 30  # bytes; beyond it the least recently used entries are removed
-MAGIC = b"rollcast forecast 1\n"
 
 
 @dataclass(frozen=True)
@@ -43,29 +42,38 @@ class ForecastCache:
     limit: int = LIMIT
 
     def get(self, key: str) -> CachedForecast | None:
-        """The forecast of a key; None where it is absent or damaged."""
+        """The forecast of a key; None where it is absent, or damaged, which is said."""
         path = self.folder / key
         try:
             content = path.read_bytes()
             os.utime(path)  # the time of its last use
         except OSError:
             return None
-        body = content[len(MAGIC) + 32 :]
-        if not content.startswith(MAGIC) or hashlib.sha256(body).digest() != content[len(MAGIC) : len(MAGIC) + 32]:
+        body = body_of(content, key)
+        if body is None:
+            say(f"{path} is not what was written; the forecast is made again")
             return None
         head, _, values = body.partition(b"\n")
         return CachedForecast(np.frombuffer(values, "<f8").copy(), **json.loads(head))
 
     def put(self, key: str, forecast: CachedForecast) -> None:
-        """Writes a forecast; the least recently used ones are removed where the folder exceeds its limit."""
+        """Writes a forecast; the least recently used ones are removed where the folder exceeds its limit.
+
+        An error of the disk is said, and ends nothing.
+        """
         head = {"probes": forecast.probes, "noise": forecast.noise, "seconds": forecast.seconds}
         body = json.dumps(head).encode() + b"\n" + np.ascontiguousarray(forecast.values, "<f8").tobytes()
-        write_whole(self.folder / key, MAGIC + hashlib.sha256(body).digest() + body)
-        self._shrink()
+        try:
+            write_whole(self.folder / key, signed(body, key))
+            self._shrink()
+        except OSError as error:
+            say(f"{self.folder} cannot keep a forecast, which will be made again: {error}")
 
     def _shrink(self) -> None:
         files = []
         for path in self.folder.iterdir():
+            if path.name.startswith(DRAFT):  # another process is writing it
+                continue
             try:
                 status = path.stat()
             except OSError:  # another process has removed it

@@ -1,18 +1,23 @@
 """The folder of a sweep, whose files appear whole or not at all, so that a sweep resumes after a kill.
 
 sweep.json       the sweep, and the date from which all points are scored
-parts/N.parquet  the points of a finished chunk, one row each: values, scores, returns
+parts/N-SHA256.parquet  the points of a finished chunk, one row each: values, scores, returns
 results.parquet  the rows of all points without their returns, once the sweep is finished
 returns.parquet  their returns, bars × points
 winner.json      the run of the best point
 judgement.json   every number of the judgement
 sweep.html       the page
+SHA256SUMS       the manifest of all but the parts
+
+What is read again carries its digest, a part in its name and a JSON file in a key: what is damaged is made again.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -26,9 +31,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..atomic import remove_drafts, write_whole
+from ..digests import say
 from ..json_values import plain
 
 RETURNS = "returns"
+DIGEST = "sha256"  # of the other keys of a JSON file
+DIGITS = 6  # of the number in a part's name
+PART = re.compile(rf"\d{{{DIGITS},}}-[0-9a-f]{{64}}\.parquet")
 
 
 @dataclass(frozen=True)
@@ -51,21 +60,41 @@ class Store:
             yield
 
     def read(self, name: str) -> dict[str, Any] | None:
-        """The content of a JSON file; None where there is no such file."""
+        """The content of a JSON file; None where there is none, or a damaged one, which is said."""
         path = self.folder / name
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            values = json.loads(path.read_bytes())
+            if values.pop(DIGEST) == _digest(values):
+                return values
+        except (ValueError, AttributeError, KeyError, RecursionError):
+            pass  # it is no JSON, no table, or one without a digest: said below
+        say(f"{path} is not what was written; it is made again")
+        return None
 
     def write(self, name: str, values: Mapping[str, object]) -> None:
-        """Writes a JSON file. Raises ValueError for values that JSON does not have."""
-        write_whole(self.folder / name, (json.dumps(plain(values), indent=2, allow_nan=False) + "\n").encode())
+        """Writes a JSON file with its digest. Raises ValueError for values that JSON does not have."""
+        content: dict[str, object] = json.loads(json.dumps(plain(values), allow_nan=False))
+        text = json.dumps(content | {DIGEST: _digest(content)}, indent=2, allow_nan=False)
+        write_whole(self.folder / name, (text + "\n").encode())
 
     def add(self, rows: pd.DataFrame, returns: np.ndarray) -> None:
         """Writes a finished chunk of N points: their rows and returns (n, N). It is on the disk when this returns."""
         table = pa.Table.from_pandas(rows, preserve_index=False)
         column = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(returns.T).ravel()), len(returns))
         parts = self._parts()
-        number = int(parts[-1].stem) + 1 if parts else 0
-        write_whole(self.folder / "parts" / f"{number:06d}.parquet", _parquet(table.append_column(RETURNS, column)))
+        number = int(parts[-1].name[:DIGITS]) + 1 if parts else 0
+        content = _parquet(table.append_column(RETURNS, column))
+        name = f"{number:0{DIGITS}d}-{hashlib.sha256(content).hexdigest()}.parquet"
+        write_whole(self.folder / "parts" / name, content)
+
+    def discard_damaged(self) -> None:
+        """Removes the parts that are not what was written, and says so; their points are then run again."""
+        for path in sorted((self.folder / "parts").glob("*.parquet")):
+            if not PART.fullmatch(path.name) or hashlib.sha256(path.read_bytes()).hexdigest() not in path.name:
+                say(f"{path} is not what was written; its points are run again")
+                path.unlink()
 
     def rows(self) -> pd.DataFrame:
         """The rows of all finished chunks, without returns. Raises ValueError for a damaged part, with its path."""
@@ -87,13 +116,16 @@ class Store:
         return sorted((self.folder / "parts").glob("*.parquet"))
 
     def _read(self, path: Path, selected: Callable[[str], bool]) -> pa.Table:
-        try:
-            file = pq.ParquetFile(path)
-            return file.read(columns=[name for name in file.schema_arrow.names if selected(name)])
-        except (OSError, pa.ArrowInvalid) as error:
-            raise ValueError(
-                f"{path} cannot be read: {str(error).splitlines()[0]}. Remove it, and its points are run again"
-            ) from error
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() not in path.name:
+            raise ValueError(f"{path} is not what was written. Run the same command again, which makes it again")
+        file = pq.ParquetFile(pa.BufferReader(content))
+        return file.read(columns=[name for name in file.schema_arrow.names if selected(name)])
+
+
+def _digest(values: Mapping[str, object]) -> str:
+    """The SHA-256 of values as JSON."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def _parquet(table: pa.Table) -> bytes:

@@ -101,6 +101,7 @@ class Worklist:
         Raises ValueError for a point whose forecast begins too late, and what `Forecaster.series` and the strategy
         raise.
         """
+        self.store.discard_damaged()
         rows = self.store.rows()
         if len(rows):  # a kill may have come between the store and the ledger
             self._record(self._points_of(rows), rows, self.store.returns())

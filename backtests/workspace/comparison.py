@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..atomic import RunFolder
 from ..comparison import Comparison, Entrant, summarise
 from ..ledger.trial_key import Row
+from ..run_folder import RunFolder
 from ..sweep.trial_rows import date_of
 from .workspace import label, ledger_of, write
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from ..atomic import RunFolder, whole_file
+from ..digests import replace_sealed
 from ..evidence.evidence import with_evidence
+from ..json_values import Values, json_text
 from ..ledger.database import NAME
 from ..ledger.ledger import Ledger
 from ..ledger.trial_key import Row
@@ -13,12 +16,29 @@ from ..pipeline.forecasts import Progress
 from ..pipeline.request import Request
 from ..pipeline.result import Result
 from ..pipeline.universe import symbol_label
+from ..run_folder import RunFolder
 from ..sheet.index import SHEET, write_index
-from ..sheet.report import write_report
+from ..sheet.report import draw_performance, sheet, write_report
+from ..sheet.second_process import Draw, in_this_process
+
+# What a result is examined for besides: called with it and the folder for its files, returns more metrics.
+Examine = Callable[[Result, Path], Values]
 
 
-def backtest(request: Request, out: Path, progress: Progress | None = None) -> tuple[Result, Path]:
+def backtest(
+    request: Request,
+    out: Path,
+    progress: Progress | None = None,
+    *,
+    examine: Examine | None = None,
+    draw: Draw = in_this_process,
+    tell: Callable[[Result], None] | None = None,
+) -> tuple[Result, Path]:
     """Runs a request, adds the evidence, and writes the run's folder in the workspace `out`, and the index.
+
+    examine: called with the result and the folder before it appears, for what is added to the metrics.
+    draw:    what draws QuantStats' report.
+    tell:    called with the result and its evidence, before its page is made.
 
     Returns the result and the folder. A run that fails or is interrupted leaves no folder. Raises what `Request.run`
     raises, and what `Ledger` raises for a ledger that cannot be read or written.
@@ -31,16 +51,29 @@ def backtest(request: Request, out: Path, progress: Progress | None = None) -> t
         result = request.run(progress=progress)
         # Recorded first: it is a trial even where writing its sheet fails.
         ledger.record(Row.of(result), folder.final)
-        result, path = write(request, result, out, folder), folder.finish()
+        if examine:
+            result = replace(result, metrics={**result.metrics, **examine(result, folder.path)})
+        result, path = write(request, result, out, folder, draw=draw, tell=tell), folder.finish()
     write_index(out)
     return result, path
 
 
-def write(request: Request, result: Result, out: Path, folder: RunFolder) -> Result:
-    """Adds the evidence to a result that is in the ledger, writes its files, and returns it."""
+def write(
+    request: Request,
+    result: Result,
+    out: Path,
+    folder: RunFolder,
+    *,
+    draw: Draw = in_this_process,
+    tell: Callable[[Result], None] | None = None,
+) -> Result:
+    """Adds the evidence to a result that is in the ledger, writes its files, and returns it. See `backtest`."""
+    drawn = draw_performance(result, draw)
     result = _with_evidence(request, result, out)
+    if tell:
+        tell(result)
     result.save(folder.path)
-    write_report(result, folder.path / SHEET)
+    write_report(result, folder.path / SHEET, drawn)
     return result
 
 
@@ -51,9 +84,7 @@ def rebuild(run: Path) -> Result:
     """
     result = Result.load(run)
     result = _with_evidence(Request.from_recipe(result.recipe), result, run.absolute().parent)
-    with whole_file(run / SHEET) as draft:
-        write_report(result, draft)
-    result.save_metrics(run)
+    replace_sealed(run, {SHEET: sheet(result).encode(), "metrics.json": json_text(result.metrics).encode()})
     return result
 
 

@@ -10,12 +10,13 @@ Notation: C windows of a chunk, P parameters, n samples, K steps, T lookback, F 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from . import fused, graphs, random_numbers
+from . import graphs, random_numbers, random_tensors
 from .batched_net import Nets
 from .jobs import CELLS, Job, Plan, Samples, Trained
 from .reference import initial_weights
@@ -24,52 +25,82 @@ from .update import State, Update
 # An LSTM of 32 units saves 10 MB for the gradient of 504 samples of 20 steps; the factor 1.5 allows for temporaries.
 BYTES_PER_GATE = 1.5 * 10e6 / (504 * 20 * 4 * 32)
 
+Shape = tuple[int, int]
+
 
 def train(plan: Plan, jobs: Sequence[Job], device: str, chunk: int | None = None) -> Iterator[tuple[int, Trained]]:
     """As `kernel.train`, `chunk` windows at a time; by default as many as 0.6 of the device's free memory holds.
 
-    Raises torch.OutOfMemoryError where the memory is too small for a single window.
+    Raises torch.OutOfMemoryError where the memory is too small for a single window, and RuntimeError where an update
+    cannot be recorded (`graphs.capture`).
     """
     weights: dict[int, np.ndarray] = {}
-    for group in _groups(jobs):
-        size, remaining = chunk or _affordable(plan, jobs[group[0]], device), group
-        while remaining:
-            positions = remaining[:size]
-            batch = [replace(jobs[k], weights=weights[k - 1]) if jobs[k].continues else jobs[k] for k in positions]
+    for chains in _groups(jobs):
+        loaded: Chunk | None = None
+        size = chunk or _affordable(plan, jobs[chains[0][0]], device)
+        while chains:
             try:
-                results = Chunk(plan, batch, device).run()
+                for positions in zip(*chains[:size], strict=True):
+                    if positions[0] in weights:  # trained before memory ran out
+                        continue
+                    batch = [
+                        replace(jobs[k], weights=weights[k - 1]) if jobs[k].continues else jobs[k] for k in positions
+                    ]
+                    if loaded is None or not loaded.load(batch):
+                        loaded = None  # lets go of its memory before the next one takes its own
+                        same = sum(jobs[k].epochs for k in chains[0] if _shape(jobs[k]) == _shape(batch[0]))
+                        loaded = Chunk(plan, batch, device, same * -(-len(chains) // size))
+                    for k, trained in zip(positions, loaded.run(), strict=True):
+                        weights[k] = trained.weights
+                        yield k, trained
             except torch.OutOfMemoryError:
-                if len(batch) == 1:
+                if min(size, len(chains)) == 1:
                     raise
-                size = len(batch) // 2
+                loaded, size = None, min(size, len(chains)) // 2
                 continue
-            for k, trained in zip(positions, results, strict=True):
-                weights[k] = trained.weights
-                yield k, trained
-            remaining = remaining[size:]
+            chains = chains[size:]
 
 
 class Chunk:
-    """Windows of one shape, updated together: their bars, their weights (C, P) and the state of the optimiser."""
+    """Windows of one shape, updated together: their bars, their weights (C, P) and the state of the optimiser.
 
-    def __init__(self, plan: Plan, jobs: Sequence[Job], device: str) -> None:
+    epochs: that will be trained on chunks of this shape, by which it is decided whether updates are recorded.
+    """
+
+    def __init__(self, plan: Plan, jobs: Sequence[Job], device: str, epochs: int | None = None) -> None:
         self.plan, self.jobs, self.device = plan, jobs, torch.device(device)
+        self.epochs = jobs[0].epochs if epochs is None else epochs
         self.samples = Samples.of(plan, jobs[0])
-        self.state = State.of(self._tensor([initial_weights(plan, job) for job in jobs]))
         self.updates: dict[int, Update] = {}  # by the number of samples of a window
         # Row 0 is the first bar that a sample or a forecast reads, so many bars before the job's `first`.
         self.offset = max(0, jobs[0].first + plan.lookback - jobs[0].split)
-        x, y = zip(*(self._window(job) for job in jobs), strict=True)
-        steps = plan.lookback - 1 + self.samples.stride
-        self.nets = Nets(plan, self._tensor(x), self._tensor(y), steps, fused.recurrence(plan, self.device))
+        self.state = State.of(self._weights())
+        self.nets = Nets(plan, *self._bars(), plan.lookback - 1 + self.samples.stride, self.offset)
+        self.training = torch.from_numpy(self.samples.training).to(self.device)
+        self.seeds = random_tensors.seeds([job.seed for job in jobs], self.device)
+
+    def load(self, jobs: Sequence[Job]) -> bool:
+        """Takes other windows of the same shape into the same tensors, so that what was recorded goes on serving them.
+
+        False where their shape or their number is another one.
+        """
+        if len(jobs) != len(self.jobs) or _shape(jobs[0]) != _shape(self.jobs[0]):
+            return False
+        self.jobs = jobs
+        self.state.restart(self._weights())
+        for tensor, values in zip((self.nets.x, self.nets.y), self._bars(), strict=True):
+            tensor.copy_(values)
+        self.seeds = random_tensors.seeds([job.seed for job in jobs], self.device)
+        return True
 
     def run(self) -> list[Trained]:
         """Trains every window and forecasts with it."""
-        losses, diverged = self._train()
-        forecast = self._forecast()
-        weights = self.state.p.cpu().numpy()
+        with graphs.one_stream(self.device), exact_products():
+            losses, diverged = self._train()
+            forecast = self._forecast()
+            weights = self.state.p.cpu().numpy()
         diverged |= ~np.isfinite(forecast).all(axis=(1, 2))
-        return [Trained(*parts) for parts in zip(forecast, losses, weights, diverged.tolist(), strict=True)]
+        return [Trained(*parts) for parts in zip(forecast, losses, weights.copy(), diverged.tolist(), strict=True)]
 
     def _train(self) -> tuple[np.ndarray, np.ndarray]:
         """The loss of every epoch, (C, E), and which windows diverged, (C,).
@@ -109,27 +140,29 @@ class Chunk:
         """One pass over the training samples, each window in its own order; returns the mean losses, (C,)."""
         n = len(self.samples.training)
         batch = self.plan.batch or n
-        starts = np.stack([self._order(job, epoch) for job in self.jobs])  # (C, N)
-        first = torch.from_numpy(starts + self.offset).to(self.device)
+        starts = self.training.expand(len(self.jobs), -1)  # (C, N)
+        if self.plan.batch:
+            key = random_tensors.keys(random_tensors.keys(self.seeds, random_numbers.ORDER), epoch)
+            starts = self.training[random_tensors.permutations(key, n)]
+        dropout = random_tensors.keys(self.seeds, random_numbers.DROPOUT)
         self.state.total.zero_()
         updates = -(-n // batch)
         for i in range(updates):
-            columns = slice(i * batch, (i + 1) * batch)
-            masks = self._masks(starts[:, columns], epoch * updates + i)
-            self._update(first[:, columns], masks)
+            first = starts[:, i * batch : (i + 1) * batch] + self.offset
+            self._update(first, random_tensors.keys(dropout, epoch * updates + i))
         return self.state.total.cpu().numpy() / n
 
-    def _update(self, first: torch.Tensor, masks: Sequence[torch.Tensor]) -> None:
+    def _update(self, first: torch.Tensor, keys: torch.Tensor) -> None:
         """One update on these samples. Batches of one size share an `Update`; the last of an epoch may be smaller."""
         size = first.shape[1]
         if size not in self.updates:
             plan, n = self.plan, len(self.samples.training)
             batch = plan.batch or n
-            times = self.jobs[0].epochs * (n // batch if size == batch else 1)
+            times = self.epochs * (n // batch if size == batch else 1)
             work = first.numel() * self.nets.steps * plan.layers * plan.directions * plan.hidden
             recorded = graphs.worth_recording(self.device, work, times)
-            self.updates[size] = Update(plan, self.state, self.nets.loss, first, masks, recorded)
-        self.updates[size](first, masks)
+            self.updates[size] = Update(plan, self.state, self.nets.loss, first, keys, recorded)
+        self.updates[size](first, keys)
 
     def _forecast(self) -> np.ndarray:
         """The forecasts of every window, in units of returns, (C, block, O)."""
@@ -144,6 +177,15 @@ class Chunk:
         outputs[..., 0] = outputs[..., 0] * std + mean
         return outputs
 
+    def _weights(self) -> torch.Tensor:
+        """The initial weights, (C, P)."""
+        return self._tensor([initial_weights(self.plan, job) for job in self.jobs])
+
+    def _bars(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The scaled features (C, R, F) and targets (C, R)."""
+        x, y = zip(*(self._window(job) for job in self.jobs), strict=True)
+        return self._tensor(x), self._tensor(y)
+
     def _window(self, job: Job) -> tuple[np.ndarray, np.ndarray]:
         """The scaled features of a window's bars, (R, F), and their scaled targets, (R,)."""
         rows = slice(job.first - self.offset, job.stop)
@@ -151,35 +193,44 @@ class Chunk:
         x = (job.rows[rows] - mean[:-1]) / std[:-1]
         return x, (np.append(job.returns[rows][1:], np.nan) - mean[-1]) / std[-1]
 
-    def _order(self, job: Job, epoch: int) -> np.ndarray:
-        """The first rows of a window's training samples in the order of this epoch."""
-        starts = self.samples.training
-        if not self.plan.batch:
-            return starts
-        return starts[random_numbers.epoch_order(job.seed, epoch, len(starts))]
-
-    def _masks(self, starts: np.ndarray, update: int) -> list[torch.Tensor]:
-        """Dropout for the samples that begin at rows `starts` (C, n), as `Nets.loss` takes it."""
-        if not self.plan.dropout:
-            return []
-        masks = [
-            random_numbers.masks(self.plan, rows, self.nets.steps, random_numbers.dropout_key(job.seed, update))
-            for job, rows in zip(self.jobs, starts, strict=True)
-        ]
-        return [self._tensor(layer) for layer in zip(*masks, strict=True)]  # each (C, n, K, D·H)
-
     def _tensor(self, arrays: Sequence[np.ndarray]) -> torch.Tensor:
         return torch.tensor(np.stack(arrays), dtype=torch.float32, device=self.device)
 
 
-def _groups(jobs: Sequence[Job]) -> list[list[int]]:
-    """The positions of jobs of one shape; a job that continues another is in a later group."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    depth = 0
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Inside the block torch multiplies float32 in float32 on a GPU, whatever its user or the environment has set."""
+    cuda = torch.backends.cuda.matmul
+    precision = cuda.fp32_precision
+    try:
+        former = torch.get_float32_matmul_precision()
+    except RuntimeError:  # the user has set it in torch's new way, which the former one refuses to read
+        former = "highest"
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(former)
+        cuda.fp32_precision = precision
+
+
+def _shape(job: Job) -> Shape:
+    """What decides the shapes of a chunk's tensors: the lengths of its training slice and of its block."""
+    return job.split - job.first, job.stop - job.split
+
+
+def _groups(jobs: Sequence[Job]) -> list[list[list[int]]]:
+    """Chains of positions, each job continuing the one before; those of a group have jobs of the same shapes."""
+    chains: list[list[int]] = []
     for k, job in enumerate(jobs):
-        depth = depth + 1 if job.continues else 0
-        groups.setdefault((depth, job.split - job.first, job.stop - job.split, job.epochs), []).append(k)
-    return [groups[shape] for shape in sorted(groups)]
+        if job.continues:
+            chains[-1].append(k)
+        else:
+            chains.append([k])
+    groups: dict[tuple[tuple[Shape, int], ...], list[list[int]]] = {}
+    for chain in chains:
+        groups.setdefault(tuple((_shape(jobs[k]), jobs[k].epochs) for k in chain), []).append(chain)
+    return list(groups.values())
 
 
 def _affordable(plan: Plan, job: Job, device: str) -> int:
@@ -189,8 +240,11 @@ def _affordable(plan: Plan, job: Job, device: str) -> int:
     n = min(plan.batch or len(samples.training), len(samples.training)) or block
     steps = plan.lookback - 1 + samples.stride
     bytes_needed = BYTES_PER_GATE * n * steps * plan.layers * plan.directions * CELLS[plan.cell] * plan.hidden
-    free = torch.cuda.mem_get_info()[0] if place.type == "cuda" else 1 << 30
-    fitting = max(1, int(0.6 * free / bytes_needed))
-    if fused.recurrence(plan, place) is None:
-        return fitting
-    return min(fitting, fused.most_windows(plan, max(n, block, len(samples.validation)), steps))
+    free = _free(place) if place.type == "cuda" else 1 << 30
+    return max(1, int(0.6 * free / bytes_needed))
+
+
+def _free(device: torch.device) -> int:
+    """Bytes of the device's memory that torch can have: what the driver has, and what torch keeps without using it."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + kept

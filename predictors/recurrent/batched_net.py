@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from . import random_tensors
 from .jobs import CELLS, Plan
 
 # Gates' inputs (C, K, n, G), recurrent weights (C, H, G) and biases (C, G) to the K hidden states, each (C, n, H).
@@ -24,15 +25,13 @@ def forward(
     first: torch.Tensor,
     steps: int,
     masks: Sequence[torch.Tensor] = (),
-    recurrence: Recurrence | None = None,
 ) -> torch.Tensor:
     """Outputs (C, n, S, O) for samples of `steps` rows that begin at rows `first` (C, n) of x (C, R, F).
 
-    p:          weights, (C, P).
-    masks:      dropout, (C, n, K, D·H) each: factors for the inputs of each later layer, and the last for the head's.
-    recurrence: runs a layer over its steps; by default one step after another.
+    p:     weights, (C, P).
+    masks: dropout, (C, n, K, D·H) each: factors for the inputs of each later layer, and the last for the head's.
     """
-    weights, recur = _Splitter(p), recurrence or _STEPS[plan.cell]
+    weights, recur = _Splitter(p), _STEPS[plan.cell]
     width, states = plan.directions * plan.hidden, list[torch.Tensor]()
     for i in range(plan.layers):
         outputs = []
@@ -84,25 +83,28 @@ def loss_of(plan: Plan, outputs: torch.Tensor, targets: torch.Tensor) -> torch.T
 class Nets:
     """The inputs and targets of a chunk of nets; their weights are arguments of its methods.
 
-    x, y:       the scaled features (C, R, F) and targets (C, R) of the windows' bars.
-    steps:      K, the rows of a training sample.
-    recurrence: as for `forward`.
+    x, y:   the scaled features (C, R, F) and targets (C, R) of the windows' bars.
+    steps:  K, the rows of a training sample.
+    offset: rows of x before the first bar of the training slice.
     """
 
     plan: Plan
     x: torch.Tensor
     y: torch.Tensor
     steps: int
-    recurrence: Recurrence | None
+    offset: int
 
     def outputs(
         self, p: torch.Tensor, first: torch.Tensor, steps: int, masks: Sequence[torch.Tensor] = ()
     ) -> torch.Tensor:
         """As `forward`."""
-        return forward(self.plan, p, self.x, first, steps, masks, self.recurrence)
+        return forward(self.plan, p, self.x, first, steps, masks)
 
-    def loss(self, p: torch.Tensor, first: torch.Tensor, masks: Sequence[torch.Tensor] = ()) -> torch.Tensor:
-        """The mean loss of each window's training samples, (C,), from their first rows (C, n)."""
+    def loss(self, p: torch.Tensor, first: torch.Tensor, keys: torch.Tensor | None = None) -> torch.Tensor:
+        """The mean loss of each window's samples, (C,), from their first rows (C, n); with keys (C,), under dropout."""
+        masks = []
+        if keys is not None and self.plan.dropout:
+            masks = random_tensors.masks(self.plan, first - self.offset, self.steps, keys)
         at = first[:, :, None] + torch.arange(self.plan.lookback - 1, self.steps, device=first.device)  # (C, n, S)
         targets = self.y.gather(1, at.flatten(1)).view(at.shape)
         return loss_of(self.plan, self.outputs(p, first, self.steps, masks), targets).mean(dim=(1, 2))

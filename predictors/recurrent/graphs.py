@@ -10,8 +10,9 @@ Reference: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -45,7 +46,7 @@ class Repeated:
         if self.replay:
             self.replay()
         else:
-            eager(self.step, self.tensors)
+            self.step(*self.tensors)
 
 
 def worth_recording(device: torch.device, work: int, steps: int) -> bool:
@@ -53,29 +54,38 @@ def worth_recording(device: torch.device, work: int, steps: int) -> bool:
     return device.type == "cuda" and work <= LAUNCH_BOUND and steps >= FEWEST_STEPS
 
 
-def eager(step: Step, tensors: Sequence[torch.Tensor]) -> None:
-    """Runs the step without a graph; on a GPU in a side stream, which a later capture of it requires."""
-    if not tensors[0].is_cuda:
-        return step(*tensors)
-    main, side = torch.cuda.current_stream(), torch.cuda.Stream()
+@contextmanager
+def one_stream(device: torch.device) -> Iterator[None]:
+    """Inside the block a GPU works on one side stream, the same in every block: a capture is allowed on it, and
+    memory freed by one block serves the next."""
+    if device.type != "cuda":
+        yield
+        return
+    main, side = torch.cuda.current_stream(device), _stream(device)
     side.wait_stream(main)
     with torch.cuda.stream(side):
-        step(*tensors)
+        yield
     main.wait_stream(side)
 
 
-def capture(step: Step, tensors: Sequence[torch.Tensor]) -> Callable[[], None] | None:
-    """Captures the step without running it, and returns a call that replays it; None where it cannot be captured.
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)
 
-    Raises torch.OutOfMemoryError where the memory is too small for the graph.
+
+def capture(step: Step, tensors: Sequence[torch.Tensor]) -> Callable[[], None]:
+    """Captures the step on the current stream without running it, and returns a call that replays it.
+
+    Raises torch.OutOfMemoryError where the memory is too small for the graph, and RuntimeError where the step cannot be
+    captured: then the stream and the allocator may still be capturing, and nothing more must be run on this GPU.
     """
     graph = torch.cuda.CUDAGraph()
+    stream = torch.cuda.current_stream(tensors[0].device)
     try:
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
             step(*tensors)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
-        logging.getLogger("rollcast").info("recurrent nets: no CUDA graph of an update: %s", error)
-        return None
+        raise RuntimeError(f"torch could not record an update as a CUDA graph; use device cpu: {error}") from error
     return graph.replay

@@ -6,7 +6,7 @@ Reference: Loshchilov & Hutter (2019), Decoupled Weight Decay Regularization, IC
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 
@@ -15,8 +15,8 @@ import torch
 from . import graphs
 from .jobs import Plan
 
-# (p, first rows, masks) to the mean loss of each window, (C,).
-Loss = Callable[[torch.Tensor, torch.Tensor, Sequence[torch.Tensor]], torch.Tensor]
+# (p, first rows, keys of dropout) to the mean loss of each window, (C,).
+Loss = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 BETAS = 0.9, 0.999
 
@@ -43,6 +43,13 @@ class State:
         powers = torch.ones(2, dtype=torch.float64, device=p.device)
         return cls(p, torch.zeros_like(p), torch.zeros_like(p), powers, torch.zeros_like(p[:, 0]))
 
+    def restart(self, p: torch.Tensor) -> None:
+        """Becomes the state before the first update of these weights (C, P), in place."""
+        self.p.copy_(p)
+        self.powers.fill_(1.0)
+        for tensor in (self.m, self.v, self.total):
+            tensor.zero_()
+
 
 STATE = len(fields(State))
 
@@ -54,30 +61,24 @@ class Update:
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        state: State,
-        loss: Loss,
-        first: torch.Tensor,
-        masks: Sequence[torch.Tensor],
-        recorded: bool,
+        self, plan: Plan, state: State, loss: Loss, first: torch.Tensor, keys: torch.Tensor, recorded: bool
     ) -> None:
-        self.inputs = [first.clone(), *(mask.clone() for mask in masks)]
+        self.inputs = first.clone(), keys.clone()
         step = partial(_step, plan, loss)
         self.step = graphs.Repeated(step, [*vars(state).values(), *self.inputs], recorded)
 
-    def __call__(self, first: torch.Tensor, masks: Sequence[torch.Tensor]) -> None:
-        """One update on the samples that begin at rows `first` (C, n), with these dropout masks."""
-        for buffer, value in zip(self.inputs, (first, *masks), strict=True):
+    def __call__(self, first: torch.Tensor, keys: torch.Tensor) -> None:
+        """One update on the samples that begin at rows `first` (C, n), with dropout drawn from the keys (C,)."""
+        for buffer, value in zip(self.inputs, (first, keys), strict=True):
             buffer.copy_(value)
         self.step()
 
 
 def _step(plan: Plan, loss: Loss, *tensors: torch.Tensor) -> None:
-    """The update on these tensors: the fields of the state, the first rows, the masks."""
-    state, first, masks = State(*tensors[:STATE]), tensors[STATE], tensors[STATE + 1 :]
+    """The update on these tensors: the fields of the state, the first rows, the keys of dropout."""
+    state, first, keys = State(*tensors[:STATE]), tensors[STATE], tensors[STATE + 1]
     weights = state.p.detach().requires_grad_()
-    losses = loss(weights, first, masks)
+    losses = loss(weights, first, keys)
     (gradient,) = torch.autograd.grad(losses.sum(), weights)
     with torch.no_grad():
         state.total.add_(losses.detach(), alpha=first.shape[1])

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rollcast.backtests import atomic
-from rollcast.backtests.atomic import RunFolder, remove_drafts, whole_file, write_whole
+from rollcast.backtests.atomic import remove_drafts, whole_file, write_whole
+from rollcast.backtests.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent.parent
 KILLED = """
@@ -147,7 +148,7 @@ def test_an_interrupt_between_making_the_folder_and_knowing_it_leaves_nothing(tm
 
 
 def test_runs_of_the_same_second_are_numbered(tmp_path, monkeypatch):
-    import rollcast.backtests.atomic as module
+    import rollcast.backtests.run_folder as module
 
     class Noon(module.datetime):
         @classmethod

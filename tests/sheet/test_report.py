@@ -59,15 +59,16 @@ def test_the_same_result_writes_the_same_page_but_for_the_stamp(result_of, sheet
 def test_sections_without_evidence_are_left_out_and_the_rest_stands(bare, tmp_path):
     write_report(bare, tmp_path / "bare.html")
     page = (tmp_path / "bare.html").read_text(encoding="utf-8")
-    assert re.findall(r'<section id="([^"]+)"', page) == ["performance", "price", "skill", "costs", "recipe"]
-    assert re.findall(r'<li><a href="#([^"]+)"', page) == ["performance", "price", "skill", "costs", "recipe"]
+    left = ["performance", "price", "skill", "costs", "quantstats", "recipe"]
+    assert re.findall(r'<section id="([^"]+)"', page) == left
+    assert re.findall(r'<li><a href="#([^"]+)"', page) == left
     assert "copies the last close" not in page
 
 
 def test_the_verdict_heads_the_page_and_each_line_leads_to_its_numbers(sheet, result_of):
     page = sheet("winning").read_text(encoding="utf-8")
     entries = result_of("winning").metrics["verdict"]
-    lines = re.findall(r'<b class="(\w+)">(\w+)\.</b></h3>\s*<p>.*?</p>\s*</div>\s*<a href="#(\w+)"', page)
+    lines = re.findall(r'<b class="(\w+)">(\w+)\.</b></h3></summary>\s*<p>.*? <a href="#(\w+)"', page)
     assert [(e["answer"], e["answer"].capitalize(), e["section"]) for e in entries] == lines
     assert page.index('id="verdict"') < page.index('class="tiles"') < page.index('id="performance"')
 

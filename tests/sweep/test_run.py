@@ -136,17 +136,18 @@ def test_a_predictor_that_looks_ahead_stops_the_whole_sweep(tmp_path):
     assert Ledger(tmp_path / "runs" / NAME).runs().empty
 
 
-def test_a_damaged_part_is_named_and_once_removed_run_again(tmp_path):
+def test_a_damaged_part_is_named_and_removed_to_be_run_again(tmp_path, caplog):
     store = Store(tmp_path)
     store.add(pd.DataFrame({"key": ["a", "b"]}), np.ones((5, 2)))
     store.add(pd.DataFrame({"key": ["c"]}), np.full((5, 1), 2.0))
     assert store.rows()["key"].to_list() == ["a", "b", "c"]
     assert store.returns().tolist() == [[1.0, 1.0, 2.0]] * 5
-    part = tmp_path / "parts" / "000000.parquet"
+    (part,) = tmp_path.glob("parts/000000-*.parquet")
     part.write_bytes(part.read_bytes()[:-20])
-    with pytest.raises(ValueError, match=r"000000\.parquet cannot be read: .*Remove it"):
+    with pytest.raises(ValueError, match=r"parts/000000-.*\.parquet is not what was written\. Run the same command"):
         store.rows()
-    part.unlink()
+    store.discard_damaged()
+    assert caplog.messages == [f"{part} is not what was written; its points are run again"]
     store.add(pd.DataFrame({"key": ["d"]}), np.zeros((5, 1)))
     assert store.rows()["key"].to_list() == ["c", "d"], "a new part takes no other's number"
 

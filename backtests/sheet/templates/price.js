@@ -33,20 +33,8 @@
   root.classList.add("live");
   var pane = { lastValueVisible: false, priceLineVisible: false };
   function price(v) { return v.toLocaleString("en", { minimumFractionDigits: data.digits, maximumFractionDigits: data.digits }); }
-  function signed(v) { return (v < 0 ? "−" : "+") + Math.abs(v).toFixed(2) + " %"; }
-  function date(time) {
-    var iso = new Date(time * 1000).toISOString();
-    return daily ? iso.slice(0, 10) : iso.slice(0, 16).replace("T", " ");
-  }
-  var chart = LWC.createChart(box, {
-    autoSize: true,
-    layout: { attributionLogo: false, fontSize: 12 },
-    localization: { locale: "en", timeFormatter: date },
-    crosshair: { mode: 0 },
-    timeScale: { timeVisible: !daily, secondsVisible: false, minBarSpacing: 0.02, rightOffset: 2 },
-    handleScroll: { mouseWheel: false, vertTouchDrag: false },
-    handleScale: { mouseWheel: false }
-  });
+  function signed(v) { return Charts.signed(v, 2); }
+  var chart = Charts.make(box, daily);
   var candles = chart.addSeries(LWC.CandlestickSeries, Object.assign({
     priceFormat: { type: "price", precision: data.digits, minMove: 1 / scale } }, pane), 0);
   var forecast = chart.addSeries(LWC.LineSeries, Object.assign({ lineWidth: 1, crosshairMarkerVisible: false }, pane), 0);
@@ -66,18 +54,10 @@
   chart.panes()[1].setStretchFactor(1);
   var markers = LWC.createSeriesMarkers(candles, []);
 
-  function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim(); }
   function paint() {
-    var muted = colour("muted"), edge = colour("line"), up = colour("up"), down = colour("down"), accent = colour("accent");
-    chart.applyOptions({
-      layout: { background: { color: colour("ground") }, textColor: muted, fontFamily: getComputedStyle(document.body).fontFamily,
-        panes: { separatorColor: edge, separatorHoverColor: edge } },
-      grid: { vertLines: { color: edge }, horzLines: { color: edge } },
-      crosshair: { vertLine: { color: muted, labelBackgroundColor: muted }, horzLine: { color: muted, labelBackgroundColor: muted } },
-      rightPriceScale: { borderColor: edge }, timeScale: { borderColor: edge }
-    });
+    var muted = Charts.colour("muted"), up = Charts.colour("up"), down = Charts.colour("down"), accent = Charts.colour("accent");
     candles.applyOptions({ upColor: up, downColor: down, wickUpColor: up, wickDownColor: down, borderVisible: false });
-    forecast.applyOptions({ color: colour("hold") });
+    forecast.applyOptions({ color: Charts.colour("hold") });
     refit.applyOptions({ color: muted });
     miss.applyOptions({ color: muted });
     strip.setData(held.map(function (h) { return h.side ? { time: h.time, value: 1, color: h.side > 0 ? accent : down } : h; }));
@@ -90,7 +70,7 @@
     var seen = range ? data.m.filter(function (m) { return m[0] >= range.from && m[0] <= range.to; }) : [];
     var many = seen.length > box.clientWidth / 9;
     root.classList.toggle("crowded", many);
-    var long = colour("accent"), short = colour("down"), out = colour("muted");
+    var long = Charts.colour("accent"), short = Charts.colour("down"), out = Charts.colour("muted");
     markers.setMarkers(many ? [] : seen.map(function (m) {
       return { time: bars[m[0]].time, position: m[1] > 0 ? "belowBar" : "aboveBar", size: 1,
         shape: m[1] > 0 ? "arrowUp" : m[1] < 0 ? "arrowDown" : "circle", color: m[1] > 0 ? long : m[1] < 0 ? short : out };
@@ -104,31 +84,16 @@
   });
 
   function say(i) {
-    var bar = bars[i], parts = [["", date(bar.time)], ["open", price(bar.open)], ["high", price(bar.high)],
+    var bar = bars[i], parts = [["", Charts.iso(bar.time, daily)], ["open", price(bar.open)], ["high", price(bar.high)],
       ["low", price(bar.low)], ["close", price(bar.close)]];
     if (expected[i] !== undefined) parts.push(["forecast", price(expected[i])], ["error", signed(error[i])]);
-    readout.textContent = "";
-    parts.forEach(function (part) {
-      var pair = document.createElement("span"), b = document.createElement("b");
-      b.textContent = part[1];
-      pair.append(part[0] + " ", b);
-      readout.append(pair, " ");
-    });
+    Charts.write(readout, parts);
   }
   say(n - 1);
-  chart.subscribeCrosshairMove(function (event) {
-    var i = event.logical === undefined || event.logical === null ? n - 1 : Math.round(event.logical);
-    say(Math.max(0, Math.min(n - 1, i)));
-  });
+  var times = bars.map(function (bar) { return bar.time; });
+  var point = Charts.join(chart, candles, times, function (i) { return bars[i].close; }, say);
+  var show = Charts.control(box, chart, n, point), choose = Charts.ranges(root, chart, n, data.year, show);
 
-  function show(from, to) { chart.timeScale().setVisibleLogicalRange({ from: from, to: to }); }
-  var buttons = root.querySelectorAll("button[data-years]");
-  function choose(button) {
-    var years = Number(button.dataset.years), last = n + 1;
-    show(years ? Math.max(-1, n - Math.round(years * data.year)) : -1, last);
-    buttons.forEach(function (other) { other.setAttribute("aria-pressed", String(other === button)); });
-  }
-  buttons.forEach(function (button) { button.addEventListener("click", function () { choose(button); }); });
   var log = document.getElementById("price-log");
   log.addEventListener("click", function () {
     var on = log.getAttribute("aria-pressed") !== "true";
@@ -136,27 +101,18 @@
     candles.priceScale().applyOptions({ mode: on ? 1 : 0 });
   });
 
-  // The wheel scrolls the page until the chart has been clicked or tabbed to.
-  function wheel(on) { chart.applyOptions({ handleScale: { mouseWheel: on } }); }
-  box.addEventListener("pointerdown", function () { box.focus({ preventScroll: true }); });
-  box.addEventListener("focus", function () { wheel(true); });
-  box.addEventListener("blur", function () { wheel(false); });
-  box.addEventListener("keydown", function (event) {
-    var range = chart.timeScale().getVisibleLogicalRange();
-    if (!range || event.ctrlKey || event.metaKey || event.altKey) return;
-    var size = range.to - range.from, middle = (range.from + range.to) / 2;
-    if (event.key === "ArrowLeft") show(range.from - size / 10, range.to - size / 10);
-    else if (event.key === "ArrowRight") show(range.from + size / 10, range.to + size / 10);
-    else if (event.key === "+" || event.key === "=") show(middle - size / 3, middle + size / 3);
-    else if (event.key === "-") show(middle - size * 0.75, middle + size * 0.75);
-    else if (event.key === "Home") show(-1, size - 1);
-    else if (event.key === "End") show(n + 1 - size, n + 1);
-    else if (event.key === "Escape") { box.blur(); return; }
-    else return;
-    event.preventDefault();
-  });
-
-  paint();
+  Charts.theme(chart, paint);
   choose(root.querySelector("button[data-years='1']"));
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+
+  document.documentElement.classList.add("live-price");
+  // From a row of the table of trades to its bars.
+  document.querySelectorAll("#trades tr[data-bar]").forEach(function (row) {
+    var button = row.querySelector("button");
+    if (button) button.addEventListener("click", function () {
+      var first = Number(row.dataset.bar), last = Number(row.dataset.last), room = Math.max(20, last - first);
+      document.querySelector("#price > details").open = true;
+      document.getElementById("price").scrollIntoView();
+      requestAnimationFrame(function () { show(first - room, last + room); point(first); box.focus({ preventScroll: true }); });
+    });
+  });
 })();

@@ -1,10 +1,11 @@
 // Adam with decoupled weight decay and a clip of the gradient's norm, step for step as torch.optim.AdamW.
 //
-// Kingma & Ba (2015), algorithm 1; Loshchilov & Hutter (2019), algorithm 2; Pascanu, Mikolov & Bengio (2013) for the clip.
+// Pascanu, Mikolov & Bengio (2013) for the clip; the rest is in adam_step.h.
 #pragma once
 #include <algorithm>
 #include <cmath>
 
+#include "adam_step.h"
 #include "arena.h"
 #include "vec.h"
 
@@ -24,16 +25,10 @@ class Adam {
   // n is a multiple of the vector width; the padding's gradient is zero, so it stays zero.
   void step(float* parameters, const float* gradient) {
     steps++;
-    const float b1 = 0.9f, b2 = 0.999f, eps = 1e-8f;
     const float scale = shrink(gradient);
-    const float size = (float)(lr / (1.0 - std::pow(0.9, steps)));
-    const float root = 1.0f / (float)std::sqrt(1.0 - std::pow(0.999, steps));
-    for (int i = 0; i < n; i++) {
-      const float g = gradient[i] * scale;
-      m[i] += (1.0f - b1) * (g - m[i]);
-      v[i] = b2 * v[i] + (1.0f - b2) * g * g;
-      parameters[i] = parameters[i] * kept - size * m[i] / (std::sqrt(v[i]) * root + eps);
-    }
+    const float size = (float)(lr / (1.0 - std::pow(adam_beta1, steps)));
+    const AdamStep adam{size, 1.0f / (float)std::sqrt(1.0 - std::pow(adam_beta2, steps)), kept};
+    for (int i = 0; i < n; i++) adam(gradient[i] * scale, parameters[i], m[i], v[i]);
   }
 
  private:

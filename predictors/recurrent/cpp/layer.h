@@ -140,7 +140,7 @@ class Layer {
     for (int u = 0; u < H; u += V) {
       vf gates[Q], dz[Q], dx{};
       for (int q = 0; q < Q; q++) gates[q] = load(z + q * H + u);
-      Derivatives d{load(dh + s * H + u), load(dc + s * H + u)};
+      Derivatives<vf> d{load(dh + s * H + u), load(dc + s * H + u)};
       const vf c_before = Cell::remembers ? load(cell + at + u) : vf{};
       Cell::backward(gates, load(hidden + at + u), c_before, load(extra + at + u), d, dz, dx);
       if (Cell::remembers) store(dc + s * H + u, d.c);

@@ -11,6 +11,7 @@
 #include "layer.h"
 #include "loss.h"
 #include "plan.h"
+#include "torch_order.h"
 
 namespace rollcast {
 
@@ -114,16 +115,20 @@ class Net {
   std::vector<int> torch_order() const {
     const int h = plan.hidden;
     std::vector<int> map;
+    auto grown = [](std::vector<int>& v, int by) { return v.resize(v.size() + by), v.data() + v.size() - by; };
     auto padded = [&](int k) { return k / h * H + k % h; };
     int start = 0;
     for (int l = 0; l < L; l++)
       for (int d = 0; d < D; d++, start += Layer<Cell>::parameters(inputs(l), H)) {
-        const int columns[] = {l ? D * h : plan.features, h, 1, 1};  // input, recurrent, two biases
-        const int rows[] = {0, inputs(l), inputs(l) + H, inputs(l) + H + 1};
-        for (int part = 0; part < 4; part++)
-          for (int j = 0; j < Cell::gates * h; j++)
-            for (int k = 0; k < columns[part]; k++)
-              map.push_back(start + (rows[part] + (part || l ? padded(k) : k)) * G + padded(j));
+        const TorchOrder torch{l ? D * h : plan.features, h, Cell::gates * h};
+        int* to = grown(map, torch.count());
+        const int I = inputs(l);
+        for (int j = 0; j < torch.G; j++) {
+          for (int k = 0; k < torch.I; k++) to[torch.input(j, k)] = start + (l ? padded(k) : k) * G + padded(j);
+          for (int k = 0; k < h; k++) to[torch.recurrent(j, k)] = start + (I + k) * G + padded(j);
+          to[torch.input_bias(j)] = start + (I + H) * G + padded(j);
+          to[torch.recurrent_bias(j)] = start + (I + H + 1) * G + padded(j);
+        }
       }
     if (attention) {
       for (int j = 0; j < h; j++)

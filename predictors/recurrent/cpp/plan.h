@@ -1,6 +1,6 @@
 // What Python hands over: one plan for all trainings of a call, and one job for each. Mirrors kernel.py field by field.
 #pragma once
-#include <cstdint>
+#include "portable.h"
 
 namespace rollcast {
 

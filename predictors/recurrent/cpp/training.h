@@ -2,12 +2,23 @@
 //
 // Notation: F features; a sample begins at some row of the window and has `stride` targets, at its last rows.
 #pragma once
+#include <algorithm>
 #include <atomic>
+#include <vector>
 
 #include "adam.h"
 #include "net.h"
+#include "samples.h"
 
 namespace rollcast {
+
+// The first n entries of `order`, sorted by a draw for each position.
+inline void shuffle(uint64_t key, int n, std::vector<int>& order) {
+  std::vector<std::pair<uint64_t, int>> draws(n);
+  for (int i = 0; i < n; i++) draws[i] = {draw(key, i), order[i]};
+  std::sort(draws.begin(), draws.end());
+  for (int i = 0; i < n; i++) order[i] = draws[i].second;
+}
 
 class Trainer {
  public:
@@ -36,27 +47,25 @@ class Training final : public Trainer {
 
   double gradient(Job& job, float* out) override {
     begin(job);
-    for (int i = 0; i < samples; i++) position[i] = i;
-    const double loss = differentiate(0, samples, nullptr);
+    for (int i = 0; i < samples.count; i++) position[i] = i;
+    const double loss = differentiate(0, samples.count, nullptr);
     for (size_t i = 0; i < order.size(); i++) out[i] = net.gradient()[order[i]];
     return loss;
   }
 
  private:
   void begin(const Job& job) {
-    targets = (int)(job.split - 1 - job.first);
-    stride = std::min(plan.stride, std::max(1, targets - net.burn));
-    samples = std::max(0, targets - net.burn) / stride;
-    position.resize(samples);
+    samples = Samples::of(plan, job);
+    position.resize(samples.count);
     const double mean = job.scale[2 * F], std = job.scale[2 * F + 1];
-    if (job.epochs) read(job, job.first, targets);
-    for (int r = 0; job.epochs && r < targets; r++) y[r] = (float)((job.returns[job.first + r + 1] - mean) / std);
+    if (job.epochs) read(job, job.first, samples.targets);
+    for (int r = 0; job.epochs && r < samples.targets; r++) y[r] = (float)((job.returns[job.first + r + 1] - mean) / std);
     adam.reset();
     if (job.continues) return;
     const uint64_t drawn = key(job.seed, stream_weights);
     const double bound = 1.0 / std::sqrt((double)plan.hidden);
     for (size_t i = 0; i < order.size(); i++)  // uniform on ±1/√H, as torch's layers
-      net.weights()[order[i]] = job.resume ? job.weights[i] : (float)((2.0 * uniform(drawn, i) - 1.0) * bound);
+      net.weights()[order[i]] = job.resume ? job.weights[i] : first_weight(drawn, i, bound);
   }
 
   // x (n, F): n bars from `from` on, in standard deviations from the mean.
@@ -69,8 +78,7 @@ class Training final : public Trainer {
   // False if the loss stopped being a number. Early stopping keeps the weights that did best on the last samples, which
   // a lookback separates from those trained on.
   bool train(Job& job) {
-    const int held = (int)(plan.validation * samples), purge = held ? (plan.lookback + stride - 1) / stride : 0;
-    const int n = samples - held - purge, batch = plan.batch ? std::min(plan.batch, n) : n;
+    const int held = samples.held, n = samples.training, batch = plan.batch ? std::min(plan.batch, n) : n;
     double least = INFINITY;
     uint64_t update = 0;
     for (int epoch = 0, waited = 0; epoch < job.epochs && waited < plan.patience; epoch++) {
@@ -87,7 +95,7 @@ class Training final : public Trainer {
       if (job.losses) job.losses[epoch] = (float)(total / n);
       if (!std::isfinite(total)) return false;
       if (!held) continue;
-      const double loss = evaluate(samples - held, held);
+      const double loss = evaluate(samples.count - held, held);
       waited = loss < least ? 0 : waited + 1;
       if (loss < least) least = loss, std::memcpy(best, net.weights(), sizeof(float) * net.parameters());
     }
@@ -97,38 +105,38 @@ class Training final : public Trainer {
 
   // The gradient of the mean loss of `size` samples from position `start` of this epoch's order on; returns the loss.
   double differentiate(int start, int size, const uint64_t* dropout) {
-    net.prepare(x, targets, dropout);
+    net.prepare(x, samples.targets, dropout);
     double total = 0;
     for (int s0 = 0; s0 < size && !stop; s0 += net.block()) {
       const int n = choose(start + s0, std::min(net.block(), size - s0));
-      net.forward(first.data(), n, net.burn + stride);
-      total += net.backward(first.data(), n, net.burn + stride, y, 1.0f / (size * stride));
+      net.forward(first.data(), n, net.burn + samples.stride);
+      total += net.backward(first.data(), n, net.burn + samples.stride, y, 1.0f / (size * samples.stride));
     }
     net.finish_gradient();
-    return total / (size * stride);
+    return total / (size * samples.stride);
   }
 
   // The mean loss of samples [start, start + size).
   double evaluate(int start, int size) {
-    net.prepare(x, targets, nullptr);
+    net.prepare(x, samples.targets, nullptr);
     for (int i = 0; i < size; i++) position[i] = start + i;
     double total = 0;
     for (int s0 = 0; s0 < size && !stop; s0 += net.block()) {
       const int n = choose(s0, std::min(net.block(), size - s0));
-      net.forward(first.data(), n, net.burn + stride);
+      net.forward(first.data(), n, net.burn + samples.stride);
       float out[2], unused[2];
       for (int s = 0; s < n; s++)
-        for (int t = net.burn; t < net.burn + stride; t++) {
+        for (int t = net.burn; t < net.burn + samples.stride; t++) {
           net.output(first.data(), s, t, out);
           total += loss_of(plan.loss, out, y[first[s] + t], unused);
         }
     }
-    return total / (size * stride);
+    return total / (size * samples.stride);
   }
 
-  // The first rows of n samples; the last sample's last row is the last with a target.
+  // The first rows of n samples.
   int choose(int start, int n) {
-    for (int s = 0; s < n; s++) first[s] = targets - net.burn - (samples - position[start + s]) * stride;
+    for (int s = 0; s < n; s++) first[s] = samples.first_row(plan, position[start + s]);
     return n;
   }
 
@@ -167,7 +175,7 @@ class Training final : public Trainer {
   Adam adam;
   float *x, *y, *best;
   std::vector<int> first, position;
-  int targets = 0, stride = 1, samples = 0;
+  Samples samples{};
 };
 
 }  // namespace rollcast

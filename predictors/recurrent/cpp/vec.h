@@ -1,11 +1,9 @@
 // Vectors of V floats, and the functions of them that a recurrent net needs, in GCC and Clang vector extensions.
 #pragma once
-#include <cstdint>
+#include "portable.h"
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
-
-#define INLINE __attribute__((always_inline)) inline
 
 namespace rollcast {
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rollcast.predictors.recurrent import batched, batched_net, fused, reference
+from rollcast.predictors.recurrent import batched, batched_net, reference
 from rollcast.predictors.recurrent.learners import LSTM
 
 PLANS = {
@@ -84,11 +84,11 @@ def test_running_out_of_memory_halves_the_chunk(jobs_of, monkeypatch):
     plan, jobs, sizes = plan_with(), jobs_of(windows=5), []
     loss = batched_net.Nets.loss
 
-    def short_of_memory(nets, p, first, masks=()):
+    def short_of_memory(nets, p, first, keys=None):
         sizes.append(len(p))
         if len(p) > 2:
             raise torch.OutOfMemoryError
-        return loss(nets, p, first, masks)
+        return loss(nets, p, first, keys)
 
     monkeypatch.setattr(batched_net.Nets, "loss", short_of_memory)
     results = dict(batched.train(plan, jobs, "cpu"))
@@ -109,8 +109,10 @@ def test_one_window_that_does_not_fit_raises(jobs_of, monkeypatch):
 def test_a_chunk_takes_six_tenths_of_the_free_memory(jobs_of, monkeypatch):
     learner = LSTM(lookback=20, hidden=32, loss_on="last", seeds=1)
     (job,) = jobs_of(learner, windows=1, train=525)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (100e9, 140e9))
-    monkeypatch.setattr(fused, "recurrence", lambda *_: None)
+    # What torch has reserved and does not use is free, too.
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (80e9, 140e9))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 30e9)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 10e9)
     # 10 MB a window of 504 samples of 20 steps, 32 units, and half again.
     assert batched._affordable(learner.plan(), job, "cuda") == 0.6 * 100e9 // 15e6
     assert batched._affordable(replace(learner.plan(), batch=63), job, "cuda") == 0.6 * 100e9 // (15e6 / 8)
@@ -126,3 +128,40 @@ def test_a_chunk_that_is_done_lets_go_of_its_memory_at_once(jobs_of):
         assert weights() is None
     finally:
         gc.enable()
+
+
+def test_memory_that_runs_out_within_a_chain_trains_no_window_twice(jobs_of, monkeypatch):
+    plan, jobs, calls = plan_with(), [], []
+    for first, second in zip(jobs_of(windows=2), jobs_of(windows=2, train=120), strict=True):
+        jobs += [first, replace(second, continues=True, epochs=2)]
+    expected = dict(batched.train(plan, jobs, "cpu"))
+    run = batched.Chunk.run
+
+    def short_of_memory(chunk):
+        calls.append(len(chunk.jobs))
+        if calls == [2, 2]:
+            raise torch.OutOfMemoryError
+        return run(chunk)
+
+    monkeypatch.setattr(batched.Chunk, "run", short_of_memory)
+    results = list(batched.train(plan, jobs, "cpu"))
+    assert calls == [2, 2, 1, 1]
+    assert sorted(k for k, _ in results) == [0, 1, 2, 3]
+    for k, trained in results:
+        np.testing.assert_allclose(trained.forecast, expected[k].forecast, atol=1e-7)
+
+
+@pytest.mark.parametrize("new_way", [False, True])
+def test_products_are_exact_whatever_torch_was_told(new_way):
+    matmul = torch.backends.cuda.matmul
+    if new_way:
+        matmul.fp32_precision = "tf32"
+    else:
+        torch.set_float32_matmul_precision("medium")
+    try:
+        with batched.exact_products():
+            assert matmul.fp32_precision == "ieee"
+            assert torch.get_float32_matmul_precision() == "highest"
+        assert matmul.fp32_precision == "tf32"
+    finally:
+        torch.set_float32_matmul_precision("highest")
