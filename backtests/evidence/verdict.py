@@ -134,14 +134,14 @@ def _deflation(metrics: Record) -> Entry:
     answer = "no" if p >= 0.5 else "yes" if p < CHANCE and dsr >= 0.5 else "unclear"
     if trials == 1:
         sentence = (
-            f"It is the only variant counted on this market. The chance of such an excess by luck is "
-            f"{probability_words(p)}."
+            f"The chance of such an excess by luck is {probability_words(p)}, if this was the only variant ever tried "
+            "on this market."
         )
     else:
         sentence = (
-            f"{trials:,} variants were tried on this market, {luck['effective_trials']:.0f} of them unlike. The chance "
-            f"that the best of as many without skill shows such an excess is {probability_words(p)} (bootstrap of the "
-            f"maximum); the deflated Sharpe ratio of the excess is {dsr:.0%}."
+            f"The chance that the best of {trials:,} variants without skill shows such an excess is "
+            f"{probability_words(p)} (bootstrap of the maximum). So many were tried on this market, "
+            f"{luck['effective_trials']:.0f} of them unlike; the deflated Sharpe ratio of the excess is {dsr:.0%}."
         )
         if p < CHANCE and dsr < 0.5:
             sentence += " The two disagree."

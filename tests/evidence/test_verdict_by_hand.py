@@ -225,21 +225,21 @@ SENTENCES = [
     (
         "deflation",
         {},
-        "It is the only variant counted on this market. The chance of such an excess by luck is 0.001.",
+        "The chance of such an excess by luck is 0.001, if this was the only variant ever tried on this market.",
     ),
     (
         "deflation",
         {"luck": {"trials": 1200, "effective_trials": 2.4}, "excess": {"dsr": 0.3}},
-        "1,200 variants were tried on this market, 2 of them unlike. The chance that the best of as many "
-        "without skill shows such an excess is 0.001 (bootstrap of the maximum); the deflated Sharpe ratio of"
-        " the excess is 30%. The two disagree. An excess of 7.0% a year would show in four of five samples of"
+        "The chance that the best of 1,200 variants without skill shows such an excess is 0.001 (bootstrap of "
+        "the maximum). So many were tried on this market, 2 of them unlike; the deflated Sharpe ratio of the "
+        "excess is 30%. The two disagree. An excess of 7.0% a year would show in four of five samples of"
         " this length. What there seems to be would after 4.0 more years.",
     ),
     (
         "deflation",
         {"excess": {"p_best": 0.9, "years_more": None}},
-        "It is the only variant counted on this market. The chance of such an excess by luck is 0.900. An "
-        "excess of 7.0% a year would show in four of five samples of this length.",
+        "The chance of such an excess by luck is 0.900, if this was the only variant ever tried on this market. "
+        "An excess of 7.0% a year would show in four of five samples of this length.",
     ),
     (
         "costs",
