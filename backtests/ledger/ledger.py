@@ -11,6 +11,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,9 @@ from ..json_values import Values, plain
 from .database import Database
 from .schema import COLUMNS, FIRST, insert, insert_market, seal, sha256
 from .series import unpack
-from .trial_key import Row, utc
+from .trial_key import Row, sealed_rows, utc
 
+AT_ONCE = 250  # rows with their returns, in memory
 SORTS = ("created", "sharpe", "cagr")
 SHOWN = (*FIRST, "workspace")
 HIDDEN = ("projection", "details_sha256", "digest")
@@ -65,7 +67,7 @@ class Ledger:
 
         folder: where the run was saved, beside the ledger
         """
-        entry = row.sealed(self.workspace, None if folder is None else folder.name)
+        (entry,) = sealed_rows([row], self.workspace, None if folder is None else folder.name)
         with self._database.writing() as connection:
             run = insert(connection, *entry)
             _add_market(connection, row)
@@ -76,16 +78,17 @@ class Ledger:
 
         A trial that is recorded as made at the same time was added by an earlier call, and is left out.
         """
-        rows = list(rows)
-        entries = [row.sealed(self.workspace, None) for row in rows]
+        rows, count = iter(rows), 0
         with self._database.writing() as connection:
             known = set(connection.execute("SELECT trial, created FROM runs"))
-            new = [entry for entry in entries if (entry[0]["trial"], entry[0]["created"]) not in known]
-            for entry in new:
-                insert(connection, *entry)
-            for row in rows[:1]:  # all are on the same bars
-                _add_market(connection, row)
-        return len(new)
+            while some := list(islice(rows, AT_ONCE)):
+                new = [row for row in some if (row.columns["trial"], row.columns["created"]) not in known]
+                for entry in sealed_rows(new, self.workspace):
+                    insert(connection, *entry)
+                for row in {row.columns["bars_sha256"]: row for row in new}.values():
+                    _add_market(connection, row)
+                count += len(new)
+        return count
 
     def copy_to(self, other: Ledger) -> int:
         """Adds to another ledger what it does not have of this one, as it stands here; returns how many runs."""

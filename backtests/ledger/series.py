@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -31,10 +32,14 @@ def pack(returns: pd.Series) -> bytes:
     r = np.log1p(np.maximum(returns.to_numpy(float), RUIN))
     r = np.where(np.isfinite(r), r, 0.0)
     step = max(float(r.std()) / STEPS, float(np.abs(r).max(initial=0.0)) / 32767, 1e-12)
-    minutes = pd.DatetimeIndex(returns.index).as_unit("s").asi8 // 60
-    dates = zlib.compress(np.diff(minutes, prepend=0).astype("<i4").tobytes())
+    dates = _packed_dates((pd.DatetimeIndex(returns.index).as_unit("s").asi8 // 60).tobytes())
     values = zlib.compress(np.round(r / step).astype("<i2").tobytes(), 1)
     return struct.pack("<BdI", FORM, step, len(dates)) + dates + values
+
+
+@lru_cache(maxsize=2)
+def _packed_dates(minutes: bytes) -> bytes:
+    return zlib.compress(np.diff(np.frombuffer(minutes, np.int64), prepend=0).astype("<i4").tobytes())
 
 
 def is_packed(blob: bytes) -> bool:
@@ -65,27 +70,42 @@ def _minutes(dates: bytes) -> np.ndarray:
 
 
 def projection(minutes: np.ndarray, values: np.ndarray) -> bytes | None:
-    """The studentised mean of returns whose bars are given random signs, 256 times; None for returns that never move.
+    """As `projections`, of one run."""
+    return projections(minutes, [values])[0]
+
+
+def projections(minutes: np.ndarray, runs: Sequence[np.ndarray]) -> list[bytes | None]:
+    """Of each run's log returns on these dates, (T,) each, what tells how alike any two are.
+
+    The studentised mean of returns whose bars are given random signs, 256 times; None for returns that never move.
 
     The sign of a draw depends on the bar's time alone, so that two runs' numbers are correlated as their returns are,
     whatever their first bars. One byte a draw. (Rademacher multipliers: van der Vaart & Wellner 1996, Weak convergence
     and empirical processes, chapter 2.9.)
     """
-    minutes, values = _blocks(minutes, values)
-    moves = values - values.mean()
-    size = float(np.sqrt(moves @ moves))
-    if size <= 1e-12 * max(float(np.sqrt(values @ values)), 1e-300):
-        return None
-    draws = 2 * (moves / size).astype(np.float32) @ _signs(minutes.tobytes())  # the moves add up to 0
-    return np.round(draws * SCALE).clip(-127, 127).astype(np.int8).tobytes()
+    times, first = _blocks(minutes)
+    table = np.zeros((len(runs), len(first)), np.float32)  # (N, B)
+    moving = []
+    for row, values in zip(table, runs, strict=True):
+        sums = np.add.reduceat(values, first)
+        moves = sums - sums.mean()
+        size = float(np.sqrt(moves @ moves))
+        moving.append(size > 1e-12 * float(np.sqrt(sums @ sums)))
+        row[:] = moves / size if moving[-1] else 0.0
+    draws = 2 * SCALE * (table @ _signs(times.tobytes()))  # the moves add up to 0, so that 1 or 0 does for + or −
+    numbers = np.round(draws).clip(-127, 127).astype(np.int8)
+    return [row.tobytes() if moves else None for row, moves in zip(numbers, moving, strict=True)]
 
 
-def _blocks(minutes: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of more than 8192 bars the sums over blocks of 2^k minutes since 1970, with the least k that leaves as few."""
+def _blocks(minutes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The times of the bars and their places, (B,); of more than 8192 those of the first in each of as few blocks.
+
+    Block b covers the minutes b·2^k to (b+1)·2^k - 1 since 1970, with the least k.
+    """
     k = 0
     while len(first := np.flatnonzero(np.diff(minutes >> k, prepend=-1))) > BLOCKS:
         k += 1
-    return (minutes[first] >> k) << k, np.add.reduceat(values, first)
+    return (minutes[first] >> k) << k, first
 
 
 @lru_cache(maxsize=2)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..data.bars import frequency
 from ..json_values import Record, Values, plain
 from ..pipeline.result import Result
 from .schema import sealed
-from .series import pack, projection, unpack
+from .series import pack, projections, unpack
 
 # No part of what was tried: when, where and how it was run, and code, of which what it changes is seen in the outcome.
 VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead")
@@ -62,11 +62,24 @@ class Row:
         """The packed returns of the bars."""
         return pack(self.closes.pct_change().fillna(0.0))
 
-    def sealed(self, workspace: Path, folder: str | None) -> tuple[Values, str, bytes]:
-        """The row as it is stored, its recipe and its packed returns."""
-        recipe, returns = json.dumps(plain(self.recipe), allow_nan=False), pack(self.returns)
-        added = {"folder": folder, "workspace": str(workspace), "projection": projection(*unpack(returns))}
-        return sealed({**self.columns, **added}, recipe, returns), recipe, returns
+
+def sealed_rows(rows: Sequence[Row], workspace: Path, folder: str | None = None) -> list[tuple[Values, str, bytes]]:
+    """Each row as it is stored, its recipe and its packed returns. Rows on the same dates are projected at once."""
+    packed = [pack(row.returns) for row in rows]
+    groups: dict[bytes, list[int]] = {}
+    series = [unpack(returns) for returns in packed]
+    for place, (minutes, _) in enumerate(series):
+        groups.setdefault(minutes.tobytes(), []).append(place)
+    projected: dict[int, bytes | None] = {}
+    for places in groups.values():
+        found = projections(series[places[0]][0], [series[place][1] for place in places])
+        projected |= dict(zip(places, found, strict=True))
+    entries = []
+    for place, (row, returns) in enumerate(zip(rows, packed, strict=True)):
+        recipe = json.dumps(plain(row.recipe), allow_nan=False)
+        added = {"folder": folder, "workspace": str(workspace), "projection": projected[place]}
+        entries.append((sealed({**row.columns, **added}, recipe, returns), recipe, returns))
+    return entries
 
 
 def row_of(recipe: Record, scores: Record, returns: pd.Series, bars_per_year: int, closes: pd.Series) -> Row:
