@@ -67,7 +67,7 @@ def show_data(symbol: str, **options: object) -> None:
 
     data = load(symbol, data_options(options))
     click.echo(data.origin)
-    for sentence in (*data.statements, *data.findings):
+    for sentence in (*data.cautions, *data.statements, *data.findings):
         click.echo(f"  {sentence}")
     click.echo(data.bars.to_string(max_rows=10))
     if len(data.actions):
@@ -85,6 +85,7 @@ def check_data(symbol: str, **options: object) -> None:
     report = check(symbol, data_options(options))
     click.echo(report.origin)
     for words, sentences in (
+        ("mind", report.cautions),
         ("detected", report.statements),
         ("stops a backtest", report.fatal),
         ("doubtful", report.doubts),

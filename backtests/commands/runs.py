@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -95,6 +96,13 @@ def verify(run: Path) -> None:
         raise click.ClickException(f"{run} could not be made again as it was")
 
 
+def _cautions(data: Mapping[str, Any]) -> list[str]:
+    """What the recipe of a run says that a reader must know of its prices, of a portfolio name by name."""
+    if "symbols" not in data:
+        return list(data.get("cautions", ()))
+    return [f"{symbol}: {sentence}" for symbol, one in data["symbols"].items() for sentence in _cautions(one)]
+
+
 def _print_result(result: Result) -> None:
     """A compact table of the strategy beside buying and holding."""
     from ..pipeline.recipe import leaks
@@ -114,6 +122,8 @@ def _print_result(result: Result) -> None:
     )
     for title, key, form in rows:
         click.echo(f"{title:<16}{form.format(ours[key]):>12}{form.format(benchmark[key]):>12}")
+    for sentence in _cautions(result.recipe.get("data", {})):
+        click.secho(sentence, fg="yellow", err=True)
     for leak in leaks(result.recipe["look_ahead"]):
         click.secho(f"The {leak}", fg="red", err=True)
     if sentence := result.recipe["look_ahead"].get("opened", {}).get("sentence"):

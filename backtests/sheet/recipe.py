@@ -53,7 +53,8 @@ def _data(data: Metrics) -> dict[str, str]:
     """Where the bars came from, how they were read, what is doubtful about them and what was repaired."""
     if "symbols" in data:
         data = _panel_data(data["symbols"])
-    titles = {"origin": "Data", "statements": "Read as", "repairs": "Repaired", "findings": "Doubtful"}
+    titles = {"origin": "Data", "adjusted": "Prices adjusted", "cautions": "Mind", "statements": "Read as"}
+    titles |= {"repairs": "Repaired", "findings": "Doubtful"}
     rows = {title: data.get(key) for key, title in titles.items()}
     return {k: v if isinstance(v, str) else "; ".join(v) for k, v in rows.items() if v and v != "given"}
 
@@ -62,10 +63,10 @@ def _panel_data(symbols: Metrics) -> Metrics:
     """The same of many symbols: how many of which source, and each sentence once, after the symbols it is about."""
     sources = Counter(data["pin"].get("source", "given") for data in symbols.values())
     rows: Context = {"origin": ", ".join(f"{count} {source}" for source, count in sources.items())}
-    for key in ("statements", "repairs", "findings"):
+    for key in ("cautions", "statements", "repairs", "findings"):
         subjects: dict[str, list[str]] = {}
         for symbol, data in symbols.items():
-            for sentence in data[key]:
+            for sentence in data.get(key, ()):
                 subjects.setdefault(sentence, []).append(symbol)
         rows[key] = [
             f"{', '.join(names) if len(names) < len(symbols) else 'all'}: {sentence}"
