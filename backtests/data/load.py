@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ...predictors.bars import check_bars
+from ...predictors.bars import COLUMNS, check_bars
 from ...predictors.registry import suggest
 from . import doctor, store
 from .adjust import ACTIONS, actions_in, as_bars
@@ -44,8 +44,25 @@ def load(symbol: str, options: DataOptions | None = None) -> Loaded:
         repairs=tuple(repairs),
         pin=table.pin,
         adjusted=table.adjusted,
-        cautions=table.cautions,
+        cautions=(*table.cautions, *lacking(table)),
+        missing=missing_in(table),
     )
+
+
+def missing_in(table: Table) -> tuple[str, ...]:
+    """The columns of bars that the rows lack."""
+    return tuple(name for name in COLUMNS if name != "close" and name not in table.rows)
+
+
+def lacking(table: Table) -> list[str]:
+    """What the columns that are missing mean for a backtest, one sentence each."""
+    missing = missing_in(table)
+    sentences = []
+    if "open" in missing:
+        sentences.append("there are closes alone, and no opens: what is decided at a close is filled at the next close")
+    if "volume" in missing:
+        sentences.append("there is no volume: it is taken as 0")
+    return sentences
 
 
 def settled(table: Table, symbol: str, options: DataOptions) -> Table:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from . import doctor, store
 from .bars import frequency, list_bars
-from .load import find_table, settled
+from .load import find_table, lacking, settled
 from .options import DataOptions
 
 
@@ -41,7 +41,9 @@ def check(symbol: str, options: DataOptions | None = None) -> Checkup:
     sound, repairs = doctor.repair(table) if fatal else (table, [])
     if not sound.rows.empty:
         doubts += doctor.compare_calendar(sound)
-    return Checkup(table.origin, table.cautions, table.statements, tuple(fatal), tuple(doubts), tuple(repairs))
+    return Checkup(
+        table.origin, (*table.cautions, *lacking(table)), table.statements, tuple(fatal), tuple(doubts), tuple(repairs)
+    )
 
 
 def inventory() -> pd.DataFrame:

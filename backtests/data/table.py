@@ -9,7 +9,7 @@ import pandas as pd
 
 PRICES = ["open", "high", "low", "close"]
 # what a recipe keeps of how bars came to be
-RECORD = ("origin", "adjusted", "cautions", "statements", "findings", "repairs", "pin")
+RECORD = ("origin", "adjusted", "missing", "cautions", "statements", "findings", "repairs", "pin")
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Loaded:
     model_bars: what the predictor reads, on the same dates; the same object where that is the bars traded.
     actions: `dividend` and `split` on the bars of their dates, for prices as traded; empty where the source has none.
     origin, statements, pin, adjusted, cautions: as in `Table`.
+    missing: of open, high, low and volume those that the source lacks, which stand at the close and at 0.
     findings: the doctor's doubts, one sentence each.   repairs: the rows it corrected, where that was asked for.
     """
 
@@ -67,6 +68,7 @@ class Loaded:
     pin: dict[str, str] = field(default_factory=dict)
     adjusted: str | None = None
     cautions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """What a recipe keeps: the record, without the bars."""

@@ -28,7 +28,7 @@ def facts(result: Result) -> dict[str, str]:
         "Costs": f"commission {account['commission_bps']:g} bp and slippage {account['slippage_bps']:g} bp each way, "
         f"borrowing {account['borrow_bps']:g} bp a year, interest on cash {account['interest_bps']:g} bp a year"
         + (f", loans {account['loan_bps']:g} bp a year" if account.get("leverage", 1) > 1 else ""),
-        "Fills": "decided at the close, sized and filled at the next open",
+        "Fills": f"decided at the close, sized and filled at {_filled_at(recipe.get('data', {}))}",
         "Trades": f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled, {refusals(scores)}",
         "Paid": f"{paid:,.2f} in commission and slippage, {scores['cost_bps']:,.0f} bp of equity a year",
     }
@@ -42,6 +42,13 @@ def facts(result: Result) -> dict[str, str]:
             f"{result.metrics['unreachable_targets']:,} times one whole unit cost more than the account could give it"
         )
     return rows
+
+
+def _filled_at(data: Metrics) -> str:
+    """The price of fills: the next open, or of bars without opens the next close."""
+    names = data.get("symbols", {"": data}).values()
+    without = ["open" in one.get("missing", ()) for one in names]
+    return "the next close" if all(without) else "the next open" + ", of names without opens the close" * any(without)
 
 
 def _size(bars: Metrics) -> str:
