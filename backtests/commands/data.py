@@ -76,7 +76,7 @@ def show_data(symbol: str, as_json: bool, **options: object) -> None:
         print_json(data.as_dict() | {"bars": data.bars.reset_index().to_dict("records")})
         return
     click.echo(data.origin)
-    for sentence in (*data.statements, *data.findings):
+    for sentence in (*data.cautions, *data.statements, *data.findings):
         click.echo(f"  {sentence}")
     click.echo(data.bars.to_string(max_rows=10))
     if len(data.actions):
@@ -98,6 +98,7 @@ def check_data(symbol: str, as_json: bool, **options: object) -> None:
         sys.exit(1 if report.fatal else 0)
     click.echo(report.origin)
     for words, sentences in (
+        ("mind", report.cautions),
         ("detected", report.statements),
         ("stops a backtest", report.fatal),
         ("doubtful", report.doubts),

@@ -108,6 +108,11 @@ FILE_OPTIONS = (
     click.option("--date-format", metavar="FORM", help="Of the dates in a file, as strptime takes it: %d/%m/%Y."),
     click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of a file."),
     click.option("--time-zone", "zone", metavar="ZONE", help="The exchange's, for a file with times in UTC."),
+    click.option(
+        "--prices",
+        type=click.Choice(["as-traded", "split-adjusted", "adjusted"]),
+        help="What a file's prices are.  [default: what they show on the dates of its dividends and splits]",
+    ),
 )
 DATA_OPTIONS = (
     *(SOURCE, BAR, *FILE_OPTIONS),

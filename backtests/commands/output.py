@@ -7,7 +7,7 @@ import shutil
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -121,6 +121,8 @@ def print_notes(notes: Sequence[str]) -> None:
 def _print_warnings(result: Result) -> None:
     from ..pipeline.recipe import leaks
 
+    for sentence in _cautions(result.recipe.get("data", {})):
+        click.secho(sentence, fg="yellow", err=True)
     for leak in leaks(result.recipe["look_ahead"]):
         click.secho(f"The {leak}", fg="red", err=True)
     if sentence := result.recipe["look_ahead"].get("opened", {}).get("sentence"):
@@ -130,3 +132,10 @@ def _print_warnings(result: Result) -> None:
     if missed := result.metrics["unreachable_targets"]:
         reason = "because one whole unit costs too much; use --fractional or more --cash"
         click.secho(f"{missed} targets were out of reach, {reason}", fg="yellow", err=True)
+
+
+def _cautions(data: Mapping[str, Any]) -> list[str]:
+    """What the recipe of a run says that a reader must know of its prices, of a portfolio name by name."""
+    if "symbols" not in data:
+        return list(data.get("cautions", ()))
+    return [f"{symbol}: {sentence}" for symbol, one in data["symbols"].items() for sentence in _cautions(one)]

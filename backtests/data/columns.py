@@ -44,12 +44,14 @@ class Layout:
     header: the number of rows before the first row of data.
     stamps: "open" where the exporter is known to date a bar by its start, else "close".
     statements: what was recognised, one sentence each.
+    form: whose file it is, where the header says so.
     """
 
     places: dict[str, int]
     header: int
     stamps: str
     statements: list[str]
+    form: str | None = None
 
 
 def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> Layout:
@@ -73,7 +75,7 @@ def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> La
                     statements = [f"{skipped} lines before the header skipped", *statements]
                 started = any(name.startswith("<") for name in row) or "open" in row[places["date"]].lower()
                 stamps = "open" if started else "close"
-                return Layout(places, skipped + 1, stamps, statements)
+                return Layout(places, skipped + 1, stamps, statements, form_of(row))
     if _is_data(rows[0]):
         return _without_header(rows[0], columns)
     names = _likely_header(rows[:12])
@@ -83,6 +85,11 @@ def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> La
         f"no column is the {lacking}; the columns are {', '.join(map(repr, names[:12]))}. "
         f"Say which with --column {lacking}=NAME"
     )
+
+
+def form_of(header: Sequence[str]) -> str | None:
+    """Whose files have such a header; None where it could be anybody's."""
+    return "yfinance" if {"Dividends", "Stock Splits"} <= set(header) else None
 
 
 def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
@@ -194,7 +201,7 @@ def _two_levels(rows: Sequence[Sequence[str]]) -> Layout:
     if "close" not in places and "adj_close" not in places:
         raise ValueError(f"no column is the close; the columns are {', '.join(map(repr, rows[0][1:]))}")
     stamps = "open" if rows[2][0].lower() == "datetime" else "close"
-    return Layout(places, header, stamps, [f"yfinance's two-row header, ticker {tickers[0]}"])
+    return Layout(places, header, stamps, [f"yfinance's two-row header, ticker {tickers[0]}"], "yfinance")
 
 
 def _without_header(row: Sequence[str], columns: Mapping[str, str]) -> Layout:

@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from . import doubts
 from .table import PRICES, Table
 
 Where = Callable[[pd.DataFrame], np.ndarray]
 Mend = Callable[[Table, np.ndarray], Table]
 SHOWN = 3  # dates named in a message
-STALE = 5  # equal bars in a row that suggest a feed that stopped
-# the usual ratios of splits; an opening gap within 2 % of one is suspect
-RATIOS = np.array([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 50, 100])
 SLACK = 1e-9  # adjusted prices are products, which round
 
 
@@ -196,46 +194,12 @@ def _doubts(rows: pd.DataFrame) -> list[Finding]:
         if (volume != 0).any():
             findings.append(Finding("zero volume", False, "nothing was traded", volume == 0))
     tests: tuple[tuple[str, str, Where], ...] = (
-        ("stale", f"{STALE} or more equal bars in a row", _stale),
-        ("split", "a move like a split nobody adjusted for", _splits),
-        ("spike", "a jump of more than half that the next bar takes back", _spikes),
+        ("stale", f"{doubts.STALE} or more equal bars in a row", doubts.stale),
+        ("split", "a move like a split nobody adjusted for", doubts.splits),
+        ("spike", "a jump of more than half that the next bar takes back", doubts.spikes),
+        ("range", "a high or low far from open and close, as of other units", doubts.far_ends),
     )
     return findings + [Finding(check, False, words, test(rows)) for check, words, test in tests]
-
-
-def _stale(rows: pd.DataFrame) -> np.ndarray:
-    """Rows in a run of at least `STALE` bars with equal prices."""
-    prices = _prices(rows)
-    same = np.r_[False, (np.diff(prices, axis=0) == 0).all(axis=1)]
-    block = np.cumsum(~same)  # the number of the run a bar belongs to
-    run = np.bincount(block)[block]
-    return run >= STALE
-
-
-def _splits(rows: pd.DataFrame) -> np.ndarray:
-    """Openings whose ratio to the close before is one of `RATIOS` or its inverse, where no split is on record."""
-    if "close" not in rows:
-        return np.zeros(len(rows), bool)
-    close = rows["close"].to_numpy(float)
-    adjusted = rows["adj_close"].to_numpy(float) if "adj_close" in rows else close
-    opening = rows["open"].to_numpy(float) / close * adjusted if "open" in rows else adjusted
-    move, gap = np.log(adjusted[1:] / adjusted[:-1]), np.log(opening[1:] / adjusted[:-1])
-    near = np.abs(np.abs(gap)[:, None] - np.log(RATIOS)).min(axis=1) < np.log(1.02)  # (T-1, R) → (T-1)
-    suspect = np.zeros(len(rows), bool)
-    suspect[1:] = near & (np.abs(move) > np.log(1.25)) & (np.sign(move) == np.sign(gap))
-    if "split" in rows:
-        suspect &= ~(rows["split"].to_numpy(float) > 0)
-    return suspect
-
-
-def _spikes(rows: pd.DataFrame) -> np.ndarray:
-    """Rows whose close moves by over half and whose next close takes back all but a tenth of that."""
-    close = np.log(rows["close" if "close" in rows else "adj_close"].to_numpy(float))
-    step = np.diff(close)
-    spike = np.zeros(len(close), bool)
-    if len(step) > 1:
-        spike[1:-1] = (np.abs(step[:-1]) > np.log(1.5)) & (np.abs(step[:-1] + step[1:]) < 0.1 * np.abs(step[:-1]))
-    return spike
 
 
 def _named(table: Table, place: int) -> str:

@@ -35,19 +35,19 @@ def read_file(path: str | Path, options: DataOptions | None = None) -> Table:
         parquet = stream.read(4) == b"PAR1"
     try:
         if parquet or path.suffix.lower() in (".parquet", ".pq"):
-            rows, lines, statements = _parquet(path, options)
+            rows, lines, statements, form = _parquet(path, options)
         else:
-            rows, lines, statements = _text(path, options)
+            rows, lines, statements, form = _text(path, options)
     except BadDate as error:
         raise ValueError(f"{path.name}: {error}") from None
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     pin = {"source": "file", "path": str(path), "sha256": sha256}
-    table = Table(rows, f"file {path.name}, sha256 {sha256[:12]}", lines, tuple(statements), None, pin)
+    table = Table(rows, f"file {path.name}, sha256 {sha256[:12]}", lines, tuple(statements), None, pin, form)
     return _oldest_first(table)
 
 
-def _text(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """The rows of a text file, the line each stands on, and the statements."""
+def _text(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, list[str], str | None]:
+    """The rows of a text file, the line each stands on, the statements, and the form."""
     cells = read_cells(path)
     try:
         layout = find_layout(cells.rows, options.columns)
@@ -66,7 +66,7 @@ def _text(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, l
     index, of_dates = _dates(path, columns, lines, layout, options)
     values, of_numbers = _numbers(path, columns, lines, cells.delimiter, options.decimal)
     table = _complete(pd.DataFrame(values, index=index.rename("date")), path)
-    return table, np.array(lines), [*cells.statements, *layout.statements, *of_dates, *of_numbers]
+    return table, np.array(lines), [*cells.statements, *layout.statements, *of_dates, *of_numbers], layout.form
 
 
 def _refuse_ragged(path: Path, rows: list[list[str]], lines: list[int], width: int, layout: Layout) -> None:
@@ -156,8 +156,8 @@ def _numbers(
     return values, [statement] if statement else []
 
 
-def _parquet(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
-    """The rows of a Parquet file, the number of each, and the statements."""
+def _parquet(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray, list[str], str | None]:
+    """The rows of a Parquet file, the number of each, the statements, and the form."""
     try:
         frame = pd.read_parquet(path)
     except Exception as error:  # pyarrow raises many kinds
@@ -181,7 +181,7 @@ def _parquet(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarray
     parsed, of_numbers = _numbers(path, texts, list(lines), "", options.decimal)
     values = {role: parsed[role] if role in texts else column.to_numpy(float) for role, column in columns.items()}
     table = _complete(pd.DataFrame(values, index=index.rename("date")), path)
-    return table, lines, [*layout.statements, *of_dates, *of_numbers]
+    return table, lines, [*layout.statements, *of_dates, *of_numbers], layout.form
 
 
 def _prices_level(columns: pd.MultiIndex, path: Path) -> list[str]:

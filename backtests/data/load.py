@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from ...predictors.bars import check_bars
+from ...predictors.bars import COLUMNS, check_bars
 from ...predictors.registry import suggest
 from . import doctor, store
 from .adjust import ACTIONS, actions_in, as_bars
 from .bundled import bundled, bundled_table
 from .options import OF_FILES, DataOptions
+from .recorded import settle
 from .resample import resample
 from .sessions import nights, spliced
 from .table import Loaded, Table
@@ -28,7 +29,7 @@ def load(symbol: str, options: DataOptions | None = None) -> Loaded:
     read, bars that the doctor refuses, or a bar size they cannot make.
     """
     options = options or DataOptions()
-    table = _between(find_table(symbol, options), symbol, options)
+    table = _between(settled(find_table(symbol, options), symbol, options), symbol, options)
     table, repairs = doctor.repair(table) if options.repair else (table, [])
     findings = _diagnose(table, symbol)
     prices = _prices(table, symbol, options)
@@ -42,7 +43,41 @@ def load(symbol: str, options: DataOptions | None = None) -> Loaded:
         findings=tuple(findings),
         repairs=tuple(repairs),
         pin=table.pin,
+        adjusted=table.adjusted,
+        cautions=(*table.cautions, *lacking(table)),
+        missing=missing_in(table),
     )
+
+
+def missing_in(table: Table) -> tuple[str, ...]:
+    """The columns of bars that the rows lack."""
+    return tuple(name for name in COLUMNS if name != "close" and name not in table.rows)
+
+
+def lacking(table: Table) -> list[str]:
+    """What the columns that are missing mean for a backtest, one sentence each."""
+    missing = missing_in(table)
+    sentences = []
+    if "open" in missing:
+        sentences.append("there are closes alone, and no opens: what is decided at a close is filled at the next close")
+    if "volume" in missing:
+        sentences.append("there is no volume: it is taken as 0")
+    return sentences
+
+
+def settled(table: Table, symbol: str, options: DataOptions) -> Table:
+    """The table with the actions its prices lack. Raises ValueError for what contradicts, or `asof` cannot trade."""
+    asof = options.adjust == "asof"
+    try:
+        table = settle(table, options.prices, needed=asof or "adj_close" not in table.rows)
+    except ValueError as error:
+        raise ValueError(f"{symbol}: {error}") from None
+    if asof and (table.adjusted or "no").startswith("for"):
+        raise ValueError(
+            f"{symbol} holds prices adjusted {table.adjusted}, and --adjust asof trades prices as traded; take "
+            "--adjust full, or a file of prices as traded with their dividends and splits"
+        )
+    return table
 
 
 @dataclass(frozen=True)

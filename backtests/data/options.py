@@ -9,13 +9,14 @@ from typing import Literal, get_args
 import pandas as pd
 
 from ...predictors.registry import suggest
+from .recorded import STATES, State
 from .resample import width_of
 
 Adjust = Literal["full", "asof", "none"]
 ADJUSTMENTS = get_args(Adjust)
 SOURCES = ("file", "store", "bundled", "yahoo")
 DECIMALS = (".", ",")
-OF_FILES = ("columns", "date_format", "decimal", "zone")  # the options that say how a file is read
+OF_FILES = ("columns", "date_format", "decimal", "zone", "prices")  # the options that say how a file is read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,8 @@ class DataOptions:
     date_format: the strptime format of a file's dates.
     decimal: the decimal mark of a file, "." or ",".
     zone: the exchange's time zone, for a file with times in UTC.
+    prices: what the prices of a file are, "as-traded", "split-adjusted" or "adjusted" for dividends too; None for what
+        the dividends and splits beside them show, as `recorded` says.
     repair: corrects the rows that would otherwise be refused, and reports each correction.
     snapshot: the rows of an earlier download, by the first characters of the SHA-256 that its recipe holds.
     bar: the size of bars to make of the symbol's own, such as 1h or 1wk, as `resample.width_of` takes it.
@@ -48,6 +51,7 @@ class DataOptions:
     date_format: str | None = None
     decimal: str | None = None
     zone: str | None = None
+    prices: State | None = None
     repair: bool = False
     snapshot: str | None = None
     bar: str | None = None
@@ -61,6 +65,8 @@ class DataOptions:
             raise ValueError(f"adjust is one of {', '.join(ADJUSTMENTS)}, and not {self.adjust!r}")
         if self.decimal not in (None, *DECIMALS):
             raise ValueError(f"--decimal is . or , and not {self.decimal!r}")
+        if self.prices not in (None, *STATES):
+            raise ValueError(f"--prices is one of {', '.join(STATES)}, and not {self.prices!r}")
         if self.bar is not None:
             width_of(self.bar)
         first, last = self.first, self.last

@@ -8,7 +8,7 @@ import pandas as pd
 
 from . import doctor, store
 from .bars import frequency, list_bars
-from .load import find_table
+from .load import find_table, lacking, settled
 from .options import DataOptions
 
 
@@ -17,10 +17,11 @@ class Checkup:
     """The findings on one symbol, one sentence each.
 
     fatal: what would stop a backtest; doubts: what would be listed on its sheet; repairs: what --repair would correct.
-    origin, statements: as in `Table`.
+    origin, cautions, statements: as in `Table`.
     """
 
     origin: str
+    cautions: tuple[str, ...]
     statements: tuple[str, ...]
     fatal: tuple[str, ...]
     doubts: tuple[str, ...]
@@ -32,14 +33,17 @@ def check(symbol: str, options: DataOptions | None = None) -> Checkup:
 
     Raises LookupError for an unknown symbol, file or snapshot, ValueError for a file that cannot be read.
     """
-    table = find_table(symbol, options or DataOptions())
+    options = options or DataOptions()
+    table = settled(find_table(symbol, options), symbol, options)
     findings = doctor.examine(table)
     fatal = [finding.sentence(table) for finding in findings if finding.fatal]
     doubts = [finding.sentence(table) for finding in findings if not finding.fatal]
     sound, repairs = doctor.repair(table) if fatal else (table, [])
     if not sound.rows.empty:
         doubts += doctor.compare_calendar(sound)
-    return Checkup(table.origin, table.statements, tuple(fatal), tuple(doubts), tuple(repairs))
+    return Checkup(
+        table.origin, (*table.cautions, *lacking(table)), table.statements, tuple(fatal), tuple(doubts), tuple(repairs)
+    )
 
 
 def inventory() -> pd.DataFrame:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 PRICES = ["open", "high", "low", "close"]
+# what a recipe keeps of how bars came to be
+RECORD = ("origin", "adjusted", "missing", "cautions", "statements", "findings", "repairs", "pin")
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,10 @@ class Table:
     statements: what was detected or assumed, one sentence each.
     exchange: the code of its calendar in exchange_calendars; None where the source does not name it.
     pin: what identifies these rows, so that a recipe can ask for them again.
+    form: whose file it is, such as "yfinance", where that is known.
+    adjusted: what the prices are adjusted for already: "no", "for splits", "for splits and dividends"; None where no
+          action is on record.
+    cautions: what a reader of the figures must know of these prices, one sentence each.
     """
 
     rows: pd.DataFrame
@@ -30,6 +36,9 @@ class Table:
     statements: tuple[str, ...] = ()
     exchange: str | None = None
     pin: dict[str, str] = field(default_factory=dict)
+    form: str | None = None
+    adjusted: str | None = None
+    cautions: tuple[str, ...] = ()
 
     def select(self, rows: np.ndarray) -> Table:
         """The table of these rows alone, given by a boolean mask or by positions."""
@@ -44,7 +53,8 @@ class Loaded:
           are booked on their dates.
     model_bars: what the predictor reads, on the same dates; the same object where that is the bars traded.
     actions: `dividend` and `split` on the bars of their dates, for prices as traded; empty where the source has none.
-    origin, statements, pin: as in `Table`.
+    origin, statements, pin, adjusted, cautions: as in `Table`.
+    missing: of open, high, low and volume those that the source lacks, which stand at the close and at 0.
     findings: the doctor's doubts, one sentence each.   repairs: the rows it corrected, where that was asked for.
     """
 
@@ -56,7 +66,10 @@ class Loaded:
     findings: tuple[str, ...] = ()
     repairs: tuple[str, ...] = ()
     pin: dict[str, str] = field(default_factory=dict)
+    adjusted: str | None = None
+    cautions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """What a recipe keeps: the record, without the bars."""
-        return {name: getattr(self, name) for name in ("origin", "statements", "findings", "repairs", "pin")}
+        return {name: getattr(self, name) for name in RECORD}

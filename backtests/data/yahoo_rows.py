@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from .recorded import examine
 from .store import About
 
 Metadata: TypeAlias = dict[str, Any]  # what yfinance says of a ticker beside its bars
@@ -61,6 +62,7 @@ def as_traded(frame: pd.DataFrame, meta: Metadata, interval: str, ticker: str) -
     if rows.empty:
         raise YahooError(f"Yahoo has no whole bars of {ticker} for {interval} in this range")
     statements += _compared(rows)
+    _refuse_unapplied(rows, ticker)
     ratio = np.where(rows["split"] > 0, rows["split"], 1.0)
     from_here = np.cumprod(ratio[::-1])[::-1]  # Π_{u≥t} R[u]
     later = from_here / ratio  # Π_{s>t} R[s]
@@ -127,6 +129,18 @@ def _without_holes(rows: pd.DataFrame, statements: list[str]) -> tuple[pd.DataFr
     days = ", ".join(f"{day:%Y-%m-%d}" for day in rows.index[hole][:3])
     more = ", …" if hole.sum() > 3 else ""
     return complete, [*statements, f"Yahoo has no prices for {int(hole.sum())} bars, left out: {days}{more}"]
+
+
+def _refuse_unapplied(rows: pd.DataFrame, ticker: str) -> None:
+    """Raises YahooError where Yahoo lists a split and has not adjusted the prices before it yet."""
+    found = examine(rows) if (rows["split"] > 0).any() else None
+    if found is not None and found.splits != "applied" and (found.splits or found.contradiction):
+        last = rows.index[rows["split"] > 0][-1]
+        why = found.contradiction or "they still stand as traded"
+        raise YahooError(
+            f"Yahoo's prices of {ticker} are not adjusted for its splits, the last of {last:%Y-%m-%d}: {why}; fetch it "
+            "again in a day or two"
+        )
 
 
 def _compared(rows: pd.DataFrame) -> list[str]:

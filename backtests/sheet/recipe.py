@@ -28,7 +28,7 @@ def facts(result: Result) -> dict[str, str]:
         "Costs": f"commission {account['commission_bps']:g} bp and slippage {account['slippage_bps']:g} bp each way, "
         f"borrowing {account['borrow_bps']:g} bp a year, interest on cash {account['interest_bps']:g} bp a year"
         + (f", loans {account['loan_bps']:g} bp a year" if account.get("leverage", 1) > 1 else ""),
-        "Fills": "decided at the close, sized and filled at the next open",
+        "Fills": f"decided at the close, sized and filled at {_filled_at(recipe.get('data', {}))}",
         "Trades": f"{scores['trades']:,} round trips, {scores['orders']:,} orders filled, {refusals(scores)}",
         "Paid": f"{paid:,.2f} in commission and slippage, {scores['cost_bps']:,.0f} bp of equity a year",
     }
@@ -44,6 +44,13 @@ def facts(result: Result) -> dict[str, str]:
     return rows
 
 
+def _filled_at(data: Metrics) -> str:
+    """The price of fills: the next open, or of bars without opens the next close."""
+    names = data.get("symbols", {"": data}).values()
+    without = ["open" in one.get("missing", ()) for one in names]
+    return "the next close" if all(without) else "the next open" + ", of names without opens the close" * any(without)
+
+
 def _size(bars: Metrics) -> str:
     """The number of bars, or the numbers of names and dates of a panel."""
     return f"{len(bars['symbols'])} names, {bars['count']:,} dates" if "symbols" in bars else f"{bars['count']:,}"
@@ -53,7 +60,8 @@ def _data(data: Metrics) -> dict[str, str]:
     """Where the bars came from, how they were read, what is doubtful about them and what was repaired."""
     if "symbols" in data:
         data = _panel_data(data["symbols"])
-    titles = {"origin": "Data", "statements": "Read as", "repairs": "Repaired", "findings": "Doubtful"}
+    titles = {"origin": "Data", "adjusted": "Prices adjusted", "cautions": "Mind", "statements": "Read as"}
+    titles |= {"repairs": "Repaired", "findings": "Doubtful"}
     rows = {title: data.get(key) for key, title in titles.items()}
     return {k: v if isinstance(v, str) else "; ".join(v) for k, v in rows.items() if v and v != "given"}
 
@@ -62,10 +70,10 @@ def _panel_data(symbols: Metrics) -> Metrics:
     """The same of many symbols: how many of which source, and each sentence once, after the symbols it is about."""
     sources = Counter(data["pin"].get("source", "given") for data in symbols.values())
     rows: Context = {"origin": ", ".join(f"{count} {source}" for source, count in sources.items())}
-    for key in ("statements", "repairs", "findings"):
+    for key in ("cautions", "statements", "repairs", "findings"):
         subjects: dict[str, list[str]] = {}
         for symbol, data in symbols.items():
-            for sentence in data[key]:
+            for sentence in data.get(key, ()):
                 subjects.setdefault(sentence, []).append(symbol)
         rows[key] = [
             f"{', '.join(names) if len(names) < len(symbols) else 'all'}: {sentence}"

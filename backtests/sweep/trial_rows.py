@@ -19,7 +19,6 @@ from .factory import Factory
 from .points import Point
 
 SCORES = ("sharpe", "cagr", "max_drawdown", "skew", "kurtosis")
-DATA = ("origin", "statements", "findings", "repairs", "pin")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class TrialRows:
             "evaluation": {"first": self.since, "last": bars.index[-1], "bars": len(bars) - first, "warm_up": first},
             "source": sources_of(self.factory.template, self.factory.strategy),
             "versions": versions(),
-            "data": {name: getattr(self.data, name) for name in DATA},
+            "data": self.data.as_dict(),
         }
 
     def _recipe(self, point: Point, row: Mapping[Hashable, object]) -> dict[str, object]:

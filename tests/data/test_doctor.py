@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rollcast.backtests.data.bars import list_bars, load_bars
 from rollcast.backtests.data.bundled import bundled, bundled_table
 from rollcast.backtests.data.doctor import FATAL, compare_calendar, examine, repair
+from rollcast.backtests.data.doubts import far_ends, splits
 from rollcast.backtests.data.gaps import against_calendar, partial_last
 from rollcast.backtests.data.table import PRICES, Table
 from rollcast.predictors.bars import check_bars
@@ -134,6 +135,33 @@ def test_the_splits_of_apple_are_suspected_in_raw_prices_and_nowhere_else(day, r
 @pytest.mark.parametrize("symbol", ["IBM", "GOOG", "FB", "SPY", "BTC-USD"])
 def test_no_crash_of_a_market_is_taken_for_a_split(symbol):
     assert "split" not in doubts(load_bars(symbol, adjusted=False))
+
+
+@pytest.mark.parametrize("ratio", [5 / 4, 4 / 3, 3 / 2, 2, 3, 7, 10, 1 / 2, 1 / 10])
+def test_a_split_that_nobody_recorded_is_doubted_down_to_five_for_four_and_the_other_way_round(ratio):
+    rng = np.random.default_rng(11)
+    found = 0
+    for symbol in ("SPY", "MSFT", "IBM", "GOOG"):
+        sound = load_bars(symbol)
+        for place in rng.integers(100, len(sound) - 100, 5):
+            rows = sound.copy()
+            rows.iloc[place:, :4] /= ratio
+            found += bool(splits(rows)[place])
+    assert found >= 16  # of 20; the others fell on days that were unusual without it
+
+
+def test_few_moves_of_the_bundled_symbols_are_taken_for_splits_and_none_where_there_are_opens():
+    places = {symbol: splits(rows).sum() for symbol, rows in bundled().items()}
+    assert sum(places.values()) <= 5  # of 193,430 bars; 28 symbols
+    assert not any(count for symbol, count in places.items() if not symbol.endswith(".sp20"))
+    assert not any(far_ends(rows).any() for rows in bundled().values())
+
+
+def test_a_high_in_pence_among_pounds_is_doubted():
+    rows = BARS.copy()
+    rows.iloc[300, 1] *= 100
+    rows.iloc[400, 2] /= 100
+    assert np.flatnonzero(doubts(rows)["range"].where).tolist() == [300, 400]
 
 
 def test_a_price_a_hundred_times_too_large_is_doubted():

@@ -114,6 +114,17 @@ def test_a_close_alone_makes_bars_and_adjusted_closes_no_raw_ones(tmp_path):
     assert load(path).bars["close"].equals(bars["close"])
 
 
+def test_closes_without_opens_or_volumes_say_so_and_name_their_fills(tmp_path):
+    closes = "Date,Close\n" + "".join(f"{d:%Y-%m-%d},{c}\n" for d, c in DAYS["close"].items())
+    loaded = load(put(tmp_path, "closes.csv", closes))
+    assert loaded.missing == ("open", "high", "low", "volume")
+    assert loaded.as_dict()["missing"] == loaded.missing
+    assert any("filled at the next close" in sentence for sentence in loaded.cautions)
+    assert any("no volume" in sentence for sentence in loaded.cautions)
+    quiet = load(put(tmp_path, "all.csv", table()))
+    assert (quiet.missing, quiet.cautions) == ((), ())
+
+
 def test_an_adjusted_close_is_used_for_returns_and_left_out_of_raw_prices(tmp_path):
     path = put(tmp_path, "page.csv", GOOD["yahoo_page.csv"][0])
     np.testing.assert_allclose(load(path).bars["close"], ADJUSTED["close"], rtol=1e-12)

@@ -111,6 +111,10 @@ def test_the_recipe_says_what_was_run_its_costs_and_its_trades(result_of):
     data = {"origin": "file x.csv", "statements": ("decimal comma", "UTC"), "findings": ("idle bars",), "repairs": ()}
     sentences = {"Data": "file x.csv", "Read as": "decimal comma; UTC", "Doubtful": "idle bars"}
     assert facts(result.with_recipe(data=data)) == {**rows, **sentences}
+    data = {"origin": "given", "missing": ["open"], "cautions": ["there are no opens"], "adjusted": "for splits"}
+    said = facts(result.with_recipe(data=data))
+    assert said["Fills"] == "decided at the close, sized and filled at the next close"
+    assert (said["Mind"], said["Prices adjusted"]) == ("there are no opens", "for splits")
 
 
 def test_the_page_can_be_read_by_its_structure(sheet):
