@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .config_option import TRUST, consent_of
 from .options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
     from ..pipeline.result import Result
+
+RUN = click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
 
 @click.command()
@@ -64,26 +69,35 @@ def compare(
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def report(run: Path) -> None:
-    """Write the tear sheet of a saved run again, with the number of trials counted since."""
+@RUN
+@TRUST
+def report(run: Path, trust: bool) -> None:
+    """Write the tear sheet of a saved run again, with the number of trials counted since.
+
+    Code that its recipe names is run only with --trust, or if you say so.
+    """
     from ..workspace import workspace
 
-    result = workspace.rebuild(run)
-    _print_result(result)
+    with _as_saved(run):
+        result = workspace.rebuild(run, consent_of(trust))
+        _print_result(result)
     click.echo(f"\nTear sheet: {run / workspace.SHEET}")
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def verify(run: Path) -> None:
-    """Repeat a saved run from its recipe, and report whether forecasts, orders and equity are identical to the bit."""
+@RUN
+@TRUST
+def verify(run: Path, trust: bool) -> None:
+    """Repeat a saved run from its recipe, and report whether forecasts, orders and equity are identical to the bit.
+
+    Code that its recipe names is run only with --trust, or if you say so.
+    """
     from ..pipeline.result import Result
     from ..verify import changes, check
 
-    saved = Result.load(run)
-    with training_bar() as progress:
-        parts = check(saved, progress)
+    with _as_saved(run), training_bar() as progress:
+        saved = Result.load(run)
+        parts = check(saved, progress, consent_of(trust))
     for part in parts:
         color, word = ("green", "identical") if part.difference is None else ("red", "different")
         click.echo(f"{click.style(f'{word:<10}', fg=color)} {part.name:<10} sha256 {part.saved[:16]} {part.again[:16]}")
@@ -93,6 +107,15 @@ def verify(run: Path) -> None:
         for change in changes(saved):
             click.echo(f"since the run, {change}")
         raise click.ClickException(f"{run} could not be made again as it was")
+
+
+@contextmanager
+def _as_saved(run: Path) -> Iterator[None]:
+    """Turns what a folder's odd content makes fail into a ValueError that names it; --debug shows where."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{run} does not hold what a run holds: {type(error).__name__}: {error}") from error
 
 
 def _print_result(result: Result) -> None:
