@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ..predictors.registry import suggest
+from .json_values import Record
 
 if TYPE_CHECKING:
     from .pipeline.request import Request
@@ -30,10 +31,12 @@ class Config:
 
     path:   the file, as messages name it.
     values: option → its value; the names without leading dashes, and with underscores for the others.
+    recipe: of which they are, if it is one.
     """
 
     path: Path
     values: Mapping[str, object]
+    recipe: Record | None = None
 
     @classmethod
     def read(cls, path: Path) -> Config:
@@ -43,10 +46,11 @@ class Config:
         OSError for a file that cannot be read.
         """
         if path.suffix == ".json":
-            return cls(path, _of_recipe(path))
+            recipe = _recipe(path)
+            return cls(path, _of_recipe(recipe), recipe)
         try:
             table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # a TOMLDecodeError, or no text
             raise ValueError(f"{path} is not TOML: {error}") from None
         values = {key.replace("-", "_"): value for key, value in table.items()}
         if len(values) < len(table):
@@ -91,25 +95,34 @@ class Config:
         return dict(table)
 
 
-def _of_recipe(path: Path) -> dict[str, object]:
-    """The request in a recipe by options of the command line, with the snapshot of its data.
-
-    Raises ValueError for a file that is no recipe of a run, or whose recipe holds no request.
-    """
-    from .pipeline.request import Request
-
+def _recipe(path: Path) -> Record:
+    """What a recipe holds. Raises ValueError for a file that is none, and for one that is a link."""
+    if path.is_symlink():
+        raise ValueError(f"{path} is a link, and a recipe is not read through one; put the file there")
     try:
         recipe = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     if not isinstance(recipe, dict):
         raise ValueError(f"{path} is not the recipe of a run")
+    return recipe
+
+
+def _of_recipe(recipe: Record) -> dict[str, object]:
+    """The request in a recipe by options of the command line, with the snapshot of its data.
+
+    Raises ValueError for a recipe that holds no request.
+    """
+    from .pipeline.request import Request
+
     default = _flat(Request("")) | dict.fromkeys(("predictor", "strategy", "symbol"))
     values = _flat(Request.from_recipe(recipe))
     # Defaults are left out, so that a command that lacks an option can read the recipe too.
     values = {name: value for name, value in values.items() if value != default[name]}
-    snapshot = recipe.get("data", {}).get("pin", {}).get("snapshot")
-    return values | ({"snapshot": snapshot} if snapshot else {})
+    pin: object = recipe
+    for name in ("data", "pin", "snapshot"):
+        pin = pin.get(name) if isinstance(pin, dict) else None
+    return values | ({"snapshot": pin} if isinstance(pin, str) else {})
 
 
 def _flat(request: Request) -> dict[str, object]:

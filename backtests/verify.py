@@ -13,6 +13,7 @@ from .data.bars import digest
 from .pipeline.recipe import sources_of, versions
 from .pipeline.request import Request
 from .pipeline.result import Result
+from .pipeline.trust import Consent, admit_code, nobody
 
 
 @dataclass(frozen=True)
@@ -28,14 +29,17 @@ class Part:
     difference: str | None
 
 
-def check(saved: Result, progress: Callable[[int, int], None] | None = None) -> list[Part]:
+def check(saved: Result, progress: Callable[[int, int], None] | None = None, consent: Consent = nobody) -> list[Part]:
     """Runs the recipe of a saved run again on the bars saved with it, and compares forecasts, orders and equity.
 
     progress: called with (refits done, refits in all).
+    consent:  asked for each source file that the recipe names, whether its code may run.
 
-    Raises ValueError if the recipe has no request, or if the bars are not those of the recipe; and what a run raises.
+    Raises ValueError if the recipe has no request, if the bars are not those of the recipe, and as `admit_code` does;
+    and what a run raises.
     """
     request = Request.from_recipe(saved.recipe)
+    admit_code(saved.recipe, consent)
     _check_bars(saved)
     again = request.run(saved.market, progress)
     pairs = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from ..config import Config, Kind
+    from ..pipeline.trust import Consent
 
 # option → options that go with it: where the command line names another predictor than the file, the file's parameters
 # do not apply, and they start from their own defaults.
@@ -32,7 +34,9 @@ class ConfigOption(click.Option):
         if isinstance(path, Path) and not ctx.resilient_parsing:
             from ..config import Config
 
-            ctx.default_map = _defaults(Config.read(path), ctx, opts)
+            config = Config.read(path)
+            ctx.default_map = _defaults(config, ctx, opts)
+            _admit(config, ctx.default_map, opts)
         return path, args
 
 
@@ -45,6 +49,38 @@ CONFIG = click.option(
     metavar="FILE",
     help="Options from a TOML file, or from the recipe.json of a run; the command line wins.",
 )
+
+
+_TRUST = ("--trust",)
+_WORDS = "Run the source files that a recipe names, where their hashes are the recipe's."
+TRUST = click.option(*_TRUST, is_flag=True, help=_WORDS)
+UNUSED_TRUST = click.option(*_TRUST, is_flag=True, expose_value=False, help=_WORDS)  # `CONFIG` reads it
+
+
+def consent_of(trust: bool) -> Consent:
+    """The consent to code that a recipe names: --trust, or an answer at the terminal."""
+
+    def consent(file: Path) -> bool:
+        """Whether the code of this file may run."""
+        if trust or not sys.stdin.isatty():
+            return trust
+        return click.confirm(f"The recipe names the code in {file}. Run it?", err=True)
+
+    return consent
+
+
+def _admit(config: Config, values: Mapping[str, object], arguments: Mapping[str, object]) -> None:
+    """Holds what is taken of a recipe, and not of the command line, to its hashes; raises as `admit_code` does."""
+    if config.recipe is None:
+        return
+    from ..pipeline.trust import CODE, admit_code, admit_prices
+
+    def taken(name: str) -> bool:
+        return name in values and not isinstance(arguments.get(name), str | tuple)
+
+    admit_code(config.recipe, consent_of(bool(arguments.get("trust") is True)), [kind for kind in CODE if taken(kind)])
+    if (taken("symbol") or taken("symbols")) and not isinstance(arguments.get("universe"), str):
+        admit_prices(config.recipe)
 
 
 def _defaults(config: Config, ctx: click.Context, arguments: Mapping[str, object]) -> dict[str, object]:
@@ -84,7 +120,7 @@ def _words(command: click.Command) -> dict[str, click.Parameter]:
 def _kind(option: click.Parameter) -> Kind:
     """The kind of value that a file must have for a parameter."""
     if option.multiple or option.nargs == -1:
-        return "table" if option.multiple else "list"
+        return "table" if "=" in (option.metavar or "") else "list"
     if isinstance(option, click.Option) and option.is_flag:
         return "flag"
     numbers: dict[type, Kind] = {type(click.INT): "whole number", type(click.FLOAT): "number"}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from .config_option import CONFIG
+from .config_option import CONFIG, UNUSED_TRUST
 
 if TYPE_CHECKING:
     from ..data.options import DataOptions
@@ -169,7 +169,7 @@ def with_options(*options: Decorator) -> Decorator:
 
 def run_options(command: Command) -> Command:
     """Adds the options of every command that backtests; their names are those of `Request` and `Account`."""
-    return with_options(CONFIG, SYMBOL, UNIVERSE, *BACKTEST_OPTIONS, OUT)(command)
+    return with_options(CONFIG, UNUSED_TRUST, SYMBOL, UNIVERSE, *BACKTEST_OPTIONS, OUT)(command)
 
 
 def data_options(options: dict[str, Any]) -> DataOptions:

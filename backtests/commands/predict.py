@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .config_option import CONFIG
+from .config_option import CONFIG, UNUSED_TRUST
 from .options import BACKTEST_OPTIONS, PARAMS, PREDICTOR, request_of, training, with_options
 from .output import JSON
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL…")
 @PREDICTOR
 @PARAMS
-@with_options(CONFIG, *BACKTEST_OPTIONS)
+@with_options(CONFIG, UNUSED_TRUST, *BACKTEST_OPTIONS)
 @click.option("--no-skill", is_flag=True, help="The forecast alone: fit a learner once, on its last training window.")
 @JSON
 def predict(symbols: tuple[str, ...], no_skill: bool, engine: str, as_json: bool, **options: object) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .config_option import TRUST, consent_of
 from .options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
 from .output import JSON, OPEN, QUIET, cell, open_in_browser, print_json, print_page, print_result, print_trials
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
+
+RUN = click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
 
 
 @click.command()
@@ -75,31 +80,40 @@ def compare(
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@RUN
+@TRUST
 @JSON
 @QUIET
-def report(run: Path, as_json: bool, quiet: bool) -> None:
-    """Write the tear sheet of a saved run again, with the number of trials counted since."""
+def report(run: Path, trust: bool, as_json: bool, quiet: bool) -> None:
+    """Write the tear sheet of a saved run again, with the number of trials counted since.
+
+    Code that its recipe names is run only with --trust, or if you say so.
+    """
     from ..workspace import workspace
 
-    result = workspace.rebuild(run)
-    if not (as_json or quiet):
-        print_result(result)
+    with _as_saved(run):
+        result = workspace.rebuild(run, consent_of(trust))
+        if not (as_json or quiet):
+            print_result(result)
     print_page(result, run, as_json=as_json, quiet=quiet)
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@RUN
+@TRUST
 @JSON
 @QUIET
-def verify(run: Path, as_json: bool, quiet: bool) -> None:
-    """Repeat a saved run from its recipe, and report whether forecasts, orders and equity are identical to the bit."""
+def verify(run: Path, trust: bool, as_json: bool, quiet: bool) -> None:
+    """Repeat a saved run from its recipe, and report whether forecasts, orders and equity are identical to the bit.
+
+    Code that its recipe names is run only with --trust, or if you say so.
+    """
     from ..pipeline.result import Result
     from ..verify import changes, check
 
-    saved = Result.load(run)
-    with training_bar(quiet=quiet) as progress:
-        parts = check(saved, progress)
+    with _as_saved(run), training_bar(quiet=quiet) as progress:
+        saved = Result.load(run)
+        parts = check(saved, progress, consent_of(trust))
     if as_json:
         print_json({"identical": not any(part.difference for part in parts), "parts": [vars(part) for part in parts]})
     for part in parts if not (as_json or quiet) else ():
@@ -111,6 +125,15 @@ def verify(run: Path, as_json: bool, quiet: bool) -> None:
         for change in changes(saved):
             click.echo(f"since the run, {change}")
         raise click.ClickException(f"{run} could not be made again as it was")
+
+
+@contextmanager
+def _as_saved(run: Path) -> Iterator[None]:
+    """Turns what a folder's odd content makes fail into a ValueError that names it; --debug shows where."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{run} does not hold what a run holds: {type(error).__name__}: {error}") from error
 
 
 def _print_comparison(comparison: Comparison) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, dataclass, field, fields, replace
-from typing import Any, Self
+from dataclasses import KW_ONLY, MISSING, asdict, dataclass, field, fields, replace
+from types import UnionType
+from typing import Any, Literal, Self, Union, get_args, get_origin, get_type_hints
 
 import pandas as pd
 
@@ -146,18 +147,59 @@ class Request(DataOptions):
 
     @classmethod
     def from_recipe(cls, recipe: Record) -> Self:
-        """The request a recipe holds. Raises ValueError for the recipe of a run that was not made from one."""
+        """The request a recipe holds.
+
+        Raises ValueError for the recipe of a run that was not made from one, and for a value of another type.
+        """
         if "request" not in recipe:
             raise ValueError(
                 "the recipe holds no request, so it was made by `run` with objects of its own; make it by "
                 "`Request(...).run()` or `cli.py backtest` for it to be repeatable"
             )
         # `raw` was once what adjust="none" is.
-        kept = {name: value for name, value in recipe["request"].items() if name != "raw" or value}
-        unknown = sorted(set(kept) - {one.name for one in fields(cls)})
-        if unknown:
-            raise ValueError(f"the recipe asks for {unknown[0]!r}, which is not known here; make the run again")
-        return cls(**kept | {"account": Account(**kept["account"])})
+        request = recipe["request"]
+        if not isinstance(request, dict):
+            raise ValueError(f"the recipe's request must be a table; got {_shown(request)}")
+        kept = {name: value for name, value in request.items() if name != "raw" or value}
+        return cls(**_typed(cls, kept) | {"account": Account(**_typed(Account, kept.get("account")))})
+
+
+def _typed(cls: type, values: object) -> Values:
+    """The fields of a class in a recipe. Raises ValueError for a field it lacks, one it needs, and another type."""
+    if not isinstance(values, dict):
+        raise ValueError(f"the recipe's {cls.__name__.lower()} must be a table; got {_shown(values)}")
+    kinds = get_type_hints(cls)
+    for name, value in values.items():
+        if name not in kinds or name == "_":
+            raise ValueError(f"the recipe asks for {name!r}, which is not known here; make the run again")
+        if name != "account" and not _is(value, kinds[name]):
+            raise ValueError(f"the recipe's {name} must be {_NOUNS.get(kinds[name], 'text')}; got {_shown(value)}")
+    needed = [one.name for one in fields(cls) if one.default is MISSING and one.default_factory is MISSING]
+    for name in needed:
+        if name not in values:
+            raise ValueError(f"the recipe asks for no {name}; it is not whole")
+    return values
+
+
+def _is(value: object, kind: Any) -> bool:
+    """Whether a value of a recipe has this type; a whole number is a number too, and true is none."""
+    if get_origin(kind) in (UnionType, Union):
+        return any(_is(value, one) for one in get_args(kind))
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is not None:  # the parameters: texts by name
+        return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+    if kind is float or kind is int:
+        return isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+_NOUNS = {bool: "true or false", float: "a number", int | None: "a whole number", Mapping[str, str]: "a table of texts"}
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _options(value: Account, default: Account) -> list[str]:

@@ -14,6 +14,7 @@ from ..ledger.trial_key import Row
 from ..pipeline.forecasts import Progress
 from ..pipeline.request import Request
 from ..pipeline.result import Result
+from ..pipeline.trust import Consent, admit_code, nobody
 from ..pipeline.universe import symbol_label
 from ..run_folder import RunFolder
 from ..sheet.index import SHEET, write_index
@@ -76,12 +77,16 @@ def write(
     return result
 
 
-def rebuild(run: Path) -> Result:
+def rebuild(run: Path, consent: Consent = nobody) -> Result:
     """Writes tearsheet.html and metrics.json of a saved run again, with the trials that its workspace has by now.
 
-    Returns the result. Raises FileNotFoundError or ValueError for a folder that is no complete run.
+    consent: asked for the source file of the strategy, if the recipe names one, whether its code may run.
+
+    Returns the result. Raises FileNotFoundError or ValueError for a folder that is no complete run, and as
+    `admit_code` does.
     """
     result = Result.load(run)
+    admit_code(result.recipe, consent, ["strategy"])
     result = _with_evidence(Request.from_recipe(result.recipe), result, run.absolute().parent)
     replace_sealed(run, {SHEET: sheet(result).encode(), "metrics.json": json_text(result.metrics).encode()})
     return result
