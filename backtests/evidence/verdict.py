@@ -7,15 +7,16 @@ import math
 from ..json_values import Record, number
 
 SURE = 0.95  # a probability from which on an answer is yes
+MOOT = "moot"  # the answer to all other questions where it looks ahead: grey on the sheet
 SURE_T = 1.645  # the same of a normal t, one-sided
 
 Entry = dict[str, str]
 
 
 def verdict(metrics: Record, recipe: Record) -> list[Entry]:
-    """The questions a sceptic asks, with an answer (yes, no, unclear), a sentence and a section."""
+    """The questions a sceptic asks, with an answer (yes, no, unclear, moot), a sentence and a section."""
     across = metrics.get("panel")
-    return [
+    entries = [
         _look_ahead(recipe["look_ahead"]),
         _plausibility(metrics),
         _ranks(across) if across and across["dates"] else _forecast(metrics["forecast"]),
@@ -24,6 +25,8 @@ def verdict(metrics: Record, recipe: Record) -> list[Entry]:
         _deflation(metrics["luck"], metrics["strategy"]),
         _costs(metrics["stress"]),
     ]
+    first = entries[0]["answer"]
+    return entries if first == "yes" else [entries[0], *(entry | {"answer": MOOT} for entry in entries[1:])]
 
 
 def conclusion(entries: list[Entry]) -> str:

@@ -15,7 +15,7 @@ from ..account.panel_scores import contribution, panel_scores
 from ..account.scores import forecast_scores, return_scores, trading_scores
 from ..account.trades import TRADE_COLUMNS, trades_from
 from ..data.bars import bars_per_year
-from ..gate.strategy import RULE, StrategyLooksAhead, StrategyVerdict, examine_strategy
+from ..gate.strategy import StrategyLooksAhead, examine_strategy
 from ..json_values import Parameters, Values
 from ..market.market import Market
 from ..market.panel import Panel
@@ -72,7 +72,7 @@ def trade(
     market, first = forecasts.market, forecasts.first
     check_strategy(strategy, parameters, portfolio=market.portfolio)
     traded, positions = simulate_market(market, forecasts.table, strategy, parameters, account)
-    examined = _examine(forecasts, strategy, parameters, account, traded)
+    examined = examine_strategy(strategy, parameters, market, forecasts.table, account, traded)
     if examined.leak and not allow_lookahead:
         raise StrategyLooksAhead(examined.leak)
     holding = _hold(forecasts, account)
@@ -130,20 +130,6 @@ def _panel_metrics(forecasts: Forecasts, traded: Simulation | PanelSimulation, a
     market, table = forecasts.market, forecasts.table.loc[forecasts.first :]
     parts = contribution(market.panel, traded, account.cash)
     return {"panel": panel_scores(market.model_panel, table, yearly) | {"contribution": parts}}
-
-
-def _examine(
-    forecasts: Forecasts,
-    strategy: Strategy,
-    parameters: Parameters,
-    account: Account,
-    traded: Simulation | PanelSimulation,
-) -> StrategyVerdict:
-    """Whether the strategy looks ahead. Many names are traded by rules alone."""
-    if isinstance(traded, PanelSimulation):
-        return StrategyVerdict(None, RULE)
-    bars, forecast = forecasts.market.bars, forecasts.table.iloc[:, 0]
-    return examine_strategy(strategy, parameters, bars, forecast, account, traded)
 
 
 def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulation:

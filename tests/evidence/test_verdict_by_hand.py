@@ -248,3 +248,8 @@ CONCLUSIONS = [
 @pytest.mark.parametrize(("passed", "sentence"), CONCLUSIONS)
 def test_the_conclusion_is_that_of_the_checks_that_were_passed(passed, sentence):
     assert concluded(*passed) == sentence
+
+
+def test_where_it_looks_ahead_no_other_question_has_an_answer():
+    found = verdict(metrics(), {"look_ahead": {"passed": False, "finding": "of 0.1"}})
+    assert [line["answer"] for line in found] == ["no"] + ["moot"] * (len(CHECKS) - 1)
