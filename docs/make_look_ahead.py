@@ -72,6 +72,8 @@ strategies of your own are run again by a fresh copy of their module, on bars an
 thirds and on the first third alone, where earlier orders must stay. An order that only a file or the code itself knows
 of is the same in all these runs. `--allow-lookahead` prints the sheet in red, and all other answers on it are grey.
 
+Of a sweep, the first variant is examined so before any is traded, and the winner in its own run; those between are not.
+
 `check` does this for a strategy's file on three markets of 300 bars, those of the predictors, with the forecasts of an
 EMA, and cuts six times:
 
@@ -92,9 +94,9 @@ future: there, run `check` on predictor and strategy.
   a rule, a net trained earlier on data that reach further. The tear sheet counts trials for that; the checks do not.
 * **A leak that begins** after more bars than the checks have, with a symbol, or on a date. `backtest` tests again on
   the bars and with the parameters of the run, at as many bars as a tenth of its time allows, not at all of them.
-* **Other files.** A predictor that reads the disk or the network can know anything. What is opened while it predicts is
-  named (by Python's audit events); not what was read at import, by a library in C++ such as pyarrow, or by another
-  process.
+* **Other files.** A plugin that reads the disk or the network can know anything. What is opened while its file is
+  imported, it predicts or trades is named (by Python's audit events), prices that it asks of rollcast too; not what an
+  installed plugin read at import before, a library in C++ such as pyarrow, or another process.
 * **Code that recognises its examiner.** A predictor that behaves on the checks' markets, or on bars that were cut or
   changed, and looks ahead on others.
 

@@ -70,7 +70,7 @@ class Trial:
         if how == CUT:
             table = table.iloc[:cut]
         elif "forecast" in columns:
-            table = table.where(np.arange(len(table))[:, None] < cut, -table)
+            table = table.mul(np.where(np.arange(len(table)) < cut, 1.0, -1.0), axis=0)
         return replace(self, market=market, table=table)
 
     def by(self, strategy: Strategy) -> Trial:
@@ -107,27 +107,31 @@ class Trial:
             return leak
         at = int(self.dates.get_loc(leak.date))
         read = [line for line in LINES if self._reads(line, leak, at)]
+        # A close may have to leave the range of its bar; high and low, which go with it then, are not read.
+        read = read or [line for line in ("close", "open") if self._reads(line, leak, at, far=True)]
         return replace(leak, ahead=self._ahead(leak, at), lines=tuple(read))
 
-    def _reads(self, line: str, leak: StrategyLeak, at: int) -> bool:
+    def _reads(self, line: str, leak: StrategyLeak, at: int, *, far: bool = False) -> bool:
         """Whether the order is another where this line alone is, from the bar of its fill on; opens from the next."""
         cut = at + (line == "open")
         if cut >= len(self.dates):
             return False
-        others = [self.perturbed(cut, CHANGED, [line]), *(self._moved(line, cut, up) for up in (True, False))]
+        others = [self.perturbed(cut, CHANGED, [line]), *(self._moved(line, cut, up, far) for up in (True, False))]
         return any(isinstance(run := other.run(), Traded) and not self._same(leak, run) for other in others)
 
-    def _moved(self, line: str, cut: int, up: bool) -> Trial:
-        """With this line higher or lower on all bars from this one on; an open or close within its bar's range."""
+    def _moved(self, line: str, cut: int, up: bool, far: bool) -> Trial:
+        """With this line higher or lower on all bars from this one on; an open or close within its bar unless `far`."""
         factor, date = 1.5 if up else 1 / 1.5, self.dates[cut]
         if line == "forecast":
             later = np.arange(len(self.table)) >= cut
             return replace(self, table=self.table.mul(np.where(later, -factor, 1.0), axis=0))
         whole, bars = self.market, {}
         for name, one in whole.loaded.items():
-            within = line in ("open", "close")
-            moved = one.bars["high" if up else "low"] if within else one.bars[line] * factor
-            bars[name] = one.bars.assign(**{line: one.bars[line].where(one.bars.index < date, moved)})
+            side = "high" if up else "low"
+            within, lines = line in ("open", "close"), [line, side] if far else [line]
+            moved = one.bars[side if within else line] * (1.0 if within and not far else factor)
+            kept = one.bars.index < date
+            bars[name] = one.bars.assign(**{each: one.bars[each].where(kept, moved) for each in lines})
         only = next(iter(bars.values()))
         return replace(self, market=Market.of(Panel(whole.name, bars) if whole.portfolio else only, whole.symbols[0]))
 

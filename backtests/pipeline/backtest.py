@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from ...predictors import Predictor
@@ -15,6 +17,7 @@ from ..account.panel_scores import contribution, panel_scores
 from ..account.scores import forecast_scores, return_scores, trading_scores
 from ..account.trades import TRADE_COLUMNS, trades_from
 from ..data.bars import bars_per_year
+from ..gate.audit import watching
 from ..gate.strategy import StrategyLooksAhead, examine_strategy
 from ..json_values import Parameters, Values
 from ..market.market import Market
@@ -71,7 +74,9 @@ def trade(
     account, parameters = account or Account(), dict(parameters or {})
     market, first = forecasts.market, forecasts.first
     check_strategy(strategy, parameters, portfolio=market.portfolio)
-    traded, positions = simulate_market(market, forecasts.table, strategy, parameters, account)
+    with watching() as opened:
+        traded, positions = simulate_market(market, forecasts.table, strategy, parameters, account)
+    forecasts = replace(forecasts, opened=forecasts.opened.joined(opened))
     examined = examine_strategy(strategy, parameters, market, forecasts.table, account, traded)
     if examined.leak and not allow_lookahead:
         raise StrategyLooksAhead(examined.leak)
