@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from rollcast.backtests.gate.strategy_checks import ALL as STRATEGY_CHECKS
 from rollcast.predictors.checks.conformance import ALL
 from rollcast.predictors.checks.learner_conformance import LEARNER_ONLY
 from rollcast.predictors.checks.perturbations import PERTURBATIONS
@@ -66,9 +67,23 @@ A rule is handed what is known at a close and nothing else. A strategy of backtr
 as soon as they are loaded. `backtest` therefore runs one of your own again, by an engine that holds no later bar: bars
 are loaded when their time comes, indicators are computed bar by bar, and in `next_open` every line of today's bar but
 its open is NaN. Where an order or the account is not the same to the last bit, the strategy is refused with the first
-such order, its date and what was read. Rules and strategies of your own are run once more on bars and forecasts that
-are others after two thirds, where orders before must stay. An order that only a file or the code itself knows of is the
-same in all these runs.
+such order, its date, what was read and how far ahead; the recipe has the lines of Python that reproduce it. Rules and
+strategies of your own are run again by a fresh copy of their module, on bars and forecasts that are others after two
+thirds and on the first third alone, where earlier orders must stay. An order that only a file or the code itself knows
+of is the same in all these runs. `--allow-lookahead` prints the sheet in red, and all other answers on it are grey.
+
+Of a sweep, the first variant is examined so before any is traded, and the winner in its own run; those between are not.
+
+`check` does this for a strategy's file on three markets of 300 bars, those of the predictors, with the forecasts of an
+EMA, and cuts six times:
+
+| check | requirement |
+|---|---|
+{strategy_checks}
+
+`documented`, `trades`, `memory_saved` and `opens_nothing` give advice; a rule, which reads no lines, is spared the four
+checks on lines and engines. `strategies.indicator.Forecast` in a cerebro of one's own keeps nothing from seeing the
+future: there, run `check` on predictor and strategy.
 
 ## What no check can see
 
@@ -79,9 +94,9 @@ same in all these runs.
   a rule, a net trained earlier on data that reach further. The tear sheet counts trials for that; the checks do not.
 * **A leak that begins** after more bars than the checks have, with a symbol, or on a date. `backtest` tests again on
   the bars and with the parameters of the run, at as many bars as a tenth of its time allows, not at all of them.
-* **Other files.** A predictor that reads the disk or the network can know anything. What is opened while it predicts is
-  named (by Python's audit events); not what was read at import, by a library in C++ such as pyarrow, or by another
-  process.
+* **Other files.** A plugin that reads the disk or the network can know anything. What is opened while its file is
+  imported, it predicts or trades is named (by Python's audit events), prices that it asks of rollcast too; not what an
+  installed plugin read at import before, a library in C++ such as pyarrow, or another process.
 * **Code that recognises its examiner.** A predictor that behaves on the checks' markets, or on bars that were cut or
   changed, and looks ahead on others.
 
@@ -132,6 +147,7 @@ def page(alarms: int) -> str:
         finding=example.finding,
         script=example.script('load("shifted.py")').replace("\nmodel", "\n\nmodel"),
         checks="\n".join(f"| `{f.__name__}` | {f.__doc__.splitlines()[0]} |" for f in (*ALL, *LEARNER_ONLY)),
+        strategy_checks="\n".join(f"| `{f.__name__}` | {f.__doc__.splitlines()[0]} |" for f in STRATEGY_CHECKS),
         caught=caught,
         planted=len(leaks) + 1,
         kinds_caught=kinds,

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import BAR, END, FILE_OPTIONS, OUT, PARAMS, SOURCE, START, one_name, request_of, with_options
+from .options import BAR, END, FILE_OPTIONS, OUT, PARAMS, SOURCE, START, one_name, pairs, request_of, with_options
 from .output import JSON, OPEN, QUIET, open_in_browser, print_json
 
 if TYPE_CHECKING:
     from ...predictors import Learner, Predictor
     from ...predictors.checks.suite import Outcome
     from ...predictors.registry import Registry
+    from ..account.hosts import StrategyClass
+    from ..gate.strategy_checks import StrategyOutcome
+    from ..json_values import Values
 
 
 @click.command(name="list")
@@ -45,23 +48,24 @@ def list_plugins(as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("predictor", metavar="NAME|FILE")
-@PARAMS
+@click.argument("plugin", metavar="NAME|FILE")
+@pairs("-p", "--param", "params", text="A parameter of it.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 for advice too.")
 @JSON
-def check(predictor: str, params: dict[str, str], strict: bool, as_json: bool) -> None:
-    """Check that a predictor fulfils its contract and does not look ahead, one line per check."""
+def check(plugin: str, params: dict[str, str], strict: bool, as_json: bool) -> None:
+    """Check that a predictor or a strategy fulfils its contract and does not look ahead, one line per check."""
     from ...predictors.checks.suite import check_predictor, start_sensitivity
+    from ..gate.strategy_checks import check_strategy
 
-    model, call = _model(predictor, params)
-    outcomes: list[Outcome] = []
-    for outcome in check_predictor(model):
+    model, strategy, call = _plugin(plugin, params)
+    outcomes: list[Outcome | StrategyOutcome] = []
+    for outcome in check_predictor(model) if model else check_strategy(*strategy):
         if not as_json:
             reproduced = any(earlier.leak for earlier in outcomes)
             _print_outcome(outcome, None if reproduced else call)
         outcomes.append(outcome)
     passed = {outcome.check.name for outcome in outcomes if outcome.status == "passed"}
-    sensitivity = start_sensitivity(model) if {"index", "warm_up"} <= passed else None
+    sensitivity = start_sensitivity(model) if model and {"index", "warm_up"} <= passed else None
     failed, advice, blocked = (
         [outcome for outcome in outcomes if outcome.status == status] for status in ("failed", "advice", "blocked")
     )
@@ -75,9 +79,9 @@ def check(predictor: str, params: dict[str, str], strict: bool, as_json: bool) -
         if sensitivity is not None:
             click.echo(f"Starting history later moves the last forecast by {sensitivity:.2%} of a usual one.")
     if failed:
-        raise click.ClickException(f"{predictor} failed {len(failed)} check{'s' * (len(failed) != 1)}")
+        raise click.ClickException(f"{plugin} failed {len(failed)} check{'s' * (len(failed) != 1)}")
     if strict and advice:
-        raise click.ClickException(f"{predictor} passed, with advice on {', '.join(o.check.name for o in advice)}")
+        raise click.ClickException(f"{plugin} passed, with advice on {', '.join(o.check.name for o in advice)}")
 
 
 @click.command()
@@ -95,7 +99,7 @@ def new(kind: str, name: str, package: bool) -> None:
     if package:
         steps, plugin = [f"python -m pip install --no-deps -e {files[0].parent}"], files[0].stem.replace("_", "-")
     if kind == "strategy":
-        steps += [f"python cli.py backtest --predictor sma --strategy {plugin}"]
+        steps += [f"python cli.py check {plugin}", f"python cli.py backtest --predictor sma --strategy {plugin}"]
     else:
         steps += [f"python cli.py check {plugin}", f"python cli.py backtest --predictor {plugin}"]
     click.echo("Try: " + "\n     ".join(steps))
@@ -149,16 +153,28 @@ def _plugins(registry: Registry) -> list[dict[str, object]]:
     return found
 
 
-def _model(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner, str]:
-    """The predictor or learner of this name with these parameters, and the Python call that makes it."""
+def _plugin(name: str, texts: dict[str, str]) -> tuple[Predictor | Learner | None, tuple[StrategyClass, Values], str]:
+    """The predictor or learner of this name with these parameters, or else the strategy and its parameters.
+
+    Last, the Python expression of the one, or of the other's class.
+    """
     from ...predictors.registry import PREDICTORS
+    from ..pipeline.strategies import find_strategy
 
-    cls = PREDICTORS.find(name)
+    try:
+        cls = PREDICTORS.find(name)
+    except LookupError as unknown:
+        try:
+            strategy, registry = find_strategy(name, portfolio=True)
+        except LookupError:
+            raise unknown from None
+        return None, (strategy, registry.coerce(strategy, texts, name)), f"STRATEGIES.find({name!r})"
     values = PREDICTORS.coerce(cls, texts, name)
-    return cls(**values), f"load({', '.join([repr(name), *(f'{key}={value!r}' for key, value in values.items())])})"
+    call = f"load({', '.join([repr(name), *(f'{key}={value!r}' for key, value in values.items())])})"
+    return cls(**values), (cls, {}), call
 
 
-def _print_outcome(outcome: Outcome, call: str | None) -> None:
+def _print_outcome(outcome: Outcome | StrategyOutcome, call: str | None) -> None:
     """Prints a line for the check; of a failure also the finding and, where `call` is given, a script that shows it."""
     if outcome.status == "blocked":
         return
@@ -169,7 +185,7 @@ def _print_outcome(outcome: Outcome, call: str | None) -> None:
             click.echo(f"{'':<9}{line}")
 
 
-def _summary(outcome: Outcome, call: str) -> dict[str, object]:
+def _summary(outcome: Outcome | StrategyOutcome, call: str) -> dict[str, object]:
     """An outcome in JSON's types."""
     leak = None if outcome.leak is None else vars(outcome.leak) | {"date": outcome.leak.date.isoformat()}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import sys
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,7 @@ def load(symbol: str, options: DataOptions | None = None) -> Loaded:
     read, bars that the doctor refuses, or a bar size they cannot make.
     """
     options = options or DataOptions()
+    sys.audit("rollcast.load", symbol)  # a plugin that asks for prices is named, also where they are in memory already
     table = _between(settled(find_table(symbol, options), symbol, options), symbol, options)
     table, repairs = doctor.repair(table) if options.repair else (table, [])
     findings = _diagnose(table, symbol)

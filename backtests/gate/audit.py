@@ -1,8 +1,8 @@
-"""The files and hosts that a predictor opens while it predicts, by Python's audit events.
+"""The files and hosts that a predictor or strategy opens when it is imported, predicts or trades, by Python's events.
 
-What no run again can show: a predictor that reads prices from elsewhere can know the future. Opened are named, not
-judged. Unseen are what was read before, at import; what a library opens in C++ by itself, as pyarrow does its Parquet
-files; and what another process opens.
+What no run again can show: a plugin that reads prices from elsewhere can know the future. Opened are named, not
+judged. Unseen are what an installed plugin read when it was imported before; what a library opens in C++ by itself, as
+pyarrow does its Parquet files; and what another process opens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ MACHINE = ("/proc", "/sys", "/dev", "/etc", "/usr/share", "/usr/lib")
 class Opened:
     """What was opened, each once, in the order of opening.
 
-    files: absolute paths of files opened for reading, the code and the data of Python and its libraries apart.
+    files: absolute paths of files opened for reading, the code and the data of Python and its libraries apart; and
+        prices that were asked of rollcast.
     hosts: addresses connected to.
     """
 
@@ -53,7 +54,11 @@ class Opened:
         if not data:
             return ""
         more = f" and {len(data) - 3} more" if len(data) > 3 else ""
-        return f"It opened {', '.join(data[:3])}{more} while it predicted, whose contents no run again can examine."
+        return f"Plugins opened {', '.join(data[:3])}{more}, whose contents no run again can examine."
+
+    def joined(self, later: Opened) -> Opened:
+        """With what was opened later, each once."""
+        return Opened(*(list(dict.fromkeys(a + b)) for a, b in ((self.files, later.files), (self.hosts, later.hosts))))
 
 
 _open: list[Opened] = []  # the records being kept
@@ -86,6 +91,8 @@ def _hook(event: str, args: tuple[object, ...]) -> None:
         reads = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) != os.O_WRONLY
         if reads and isinstance(path, str | bytes):
             _note_file(path)
+    elif event == "rollcast.load":
+        _note(f"the prices of {args[0]}")
     elif event == "sqlite3.connect":
         name = args[0]
         if isinstance(name, str | bytes | os.PathLike) and name not in (":memory:", b":memory:", "", b""):
@@ -102,6 +109,10 @@ def _note_file(path: str | bytes) -> None:
     of_python = file.startswith(_of_python()) or os.path.dirname(file).endswith(INSTALLED)
     if of_python or file.endswith(CODE) or "site-packages" in file:
         return
+    _note(file)
+
+
+def _note(file: str) -> None:
     for opened in _open:
         opened.files += [] if file in opened.files else [file]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from ...predictors import Predictor
@@ -15,7 +17,8 @@ from ..account.panel_scores import contribution, panel_scores
 from ..account.scores import account_scores, cash_returns, forecast_scores, return_scores, trading_scores
 from ..account.trades import TRADE_COLUMNS, trades_from
 from ..data.bars import bars_per_year
-from ..gate.strategy import RULE, StrategyLooksAhead, StrategyVerdict, examine_strategy
+from ..gate.audit import watching
+from ..gate.strategy import StrategyLooksAhead, examine_strategy
 from ..json_values import Parameters, Values
 from ..market.market import Market
 from ..market.panel import Panel
@@ -71,8 +74,10 @@ def trade(
     account, parameters = account or Account(), dict(parameters or {})
     market, first = forecasts.market, forecasts.first
     check_strategy(strategy, parameters, portfolio=market.portfolio)
-    traded, positions = simulate_market(market, forecasts.table, strategy, parameters, account)
-    examined = _examine(forecasts, strategy, parameters, account, traded)
+    with watching() as opened:
+        traded, positions = simulate_market(market, forecasts.table, strategy, parameters, account)
+    forecasts = replace(forecasts, opened=forecasts.opened.joined(opened))
+    examined = examine_strategy(strategy, parameters, market, forecasts.table, account, traded)
     if examined.leak and not allow_lookahead:
         raise StrategyLooksAhead(examined.leak)
     holding = _hold(forecasts, account)
@@ -132,20 +137,6 @@ def _panel_metrics(forecasts: Forecasts, traded: Simulation | PanelSimulation, a
     market, table = forecasts.market, forecasts.table.loc[forecasts.first :]
     parts = contribution(market.panel, traded, account.cash)
     return {"panel": panel_scores(market.model_panel, table, yearly) | {"contribution": parts}}
-
-
-def _examine(
-    forecasts: Forecasts,
-    strategy: Strategy,
-    parameters: Parameters,
-    account: Account,
-    traded: Simulation | PanelSimulation,
-) -> StrategyVerdict:
-    """Whether the strategy looks ahead. Many names are traded by rules alone."""
-    if isinstance(traded, PanelSimulation):
-        return StrategyVerdict(None, RULE)
-    bars, forecast = forecasts.market.bars, forecasts.table.iloc[:, 0]
-    return examine_strategy(strategy, parameters, bars, forecast, account, traded)
 
 
 def _hold(forecasts: Forecasts, account: Account) -> Simulation | PanelSimulation:

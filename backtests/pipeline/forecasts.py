@@ -38,7 +38,7 @@ class Forecasts:
     verdict:  what the look-ahead gate concluded, of all names probed; `probed` lists them.
     training: how the windows were trained, means over the names; None for a predictor that is never trained.
     seconds:  what predicting took.
-    opened:   the files and hosts that were opened meanwhile.
+    opened:   the files and hosts that were opened meanwhile, and when a plugin was imported from its file.
     """
 
     predictor: Predictor | Pooled

@@ -17,6 +17,7 @@ from ..account.hosts import StrategyClass
 from ..data.load import from_bars, load
 from ..data.options import DataOptions
 from ..data.table import Loaded
+from ..gate.audit import watching
 from ..json_values import Record, Values
 from ..market.market import Market
 from ..market.panel import Panel
@@ -121,13 +122,19 @@ class Request(DataOptions):
 
     def predict(self, market: Market, progress: Progress | None = None) -> Forecasts:
         """The first half of `run`: forecasts that passed the gate."""
+        with watching() as imported:
+            model = self.model()
         allowed = self.allow_lookahead
-        return predict(market, self.model(), pooled=self.pooled, allow_lookahead=allowed, progress=progress)
+        forecasts = predict(market, model, pooled=self.pooled, allow_lookahead=allowed, progress=progress)
+        return replace(forecasts, opened=imported.joined(forecasts.opened))
 
     def trade(self, forecasts: Forecasts) -> Result:
         """The second half of `run`; the recipe says where the data came from."""
         counted = forecasts.since(None if self.since is None else pd.Timestamp(self.since))
-        result = trade(counted, *self.rule(), self.account, allow_lookahead=self.allow_lookahead)
+        with watching() as imported:
+            strategy, parameters = self.rule()
+        counted = replace(counted, opened=counted.opened.joined(imported))
+        result = trade(counted, strategy, parameters, self.account, allow_lookahead=self.allow_lookahead)
         return result.with_recipe(command=self.command(), request=asdict(self), data=forecasts.market.as_dict())
 
     def command(self) -> str:

@@ -12,10 +12,14 @@ import numpy as np
 import pandas as pd
 
 from ...predictors.executor import Work, execute
+from ...strategies.sizing import Ruined
 from ..account import supports
+from ..account.engine import simulate
 from ..data.bars import bars_per_year
 from ..data.table import Loaded
+from ..gate.strategy import StrategyLooksAhead, examine_strategy
 from ..ledger.book import Book
+from ..market.market import Market
 from .factory import Factory
 from .forecasts import Forecaster
 from .guided import BATCH, propose
@@ -60,7 +64,7 @@ class Worklist:
         key: of the sweep, for sweep.json; an earlier process's sweep.json is used where there is one.
 
         Raises ValueError for a point that is refused, a sweep with too many returns, and a range without a bar to trade
-        on; ImportError where tpe lacks Optuna.
+        on, a strategy of one's own that looks ahead; ImportError where tpe lacks Optuna.
         """
         sweep = self.sweep
         points = sweep.corners() if sweep.method == "tpe" else sweep.points()
@@ -78,6 +82,7 @@ class Worklist:
         if sweep.method == "tpe":
             propose(sweep, {}, 1)  # raises where Optuna is not installed
         self.since = self._first_date(points)
+        self._examine(points[0])
         state = {"key": key, "since": self.since, "quick": self.forecaster.quick, "sweep": asdict(sweep)}
         self.store.write("sweep.json", state)
 
@@ -94,6 +99,24 @@ class Worklist:
         if first > self.bars.index[-2]:
             raise ValueError(f"there is no bar to trade on after {first:%Y-%m-%d}; use a longer date range")
         return self.bars.index[self.bars.index.searchsorted(first)]
+
+    def _examine(self, point: Point) -> None:
+        """Refuses a strategy of one's own that looks ahead as this point has it; the winner is examined in its run.
+
+        Raises StrategyLooksAhead.
+        """
+        strategy, base = self.factory.strategy, self.sweep.base
+        if supports(strategy) or base.allow_lookahead:
+            return
+        market, values = Market.of(self.data, base.symbol), self.factory.parameters(point)
+        forecast = self.forecaster.series(point)
+        table = forecast.where(forecast.index >= self.since).to_frame(base.symbol)
+        try:
+            traded = simulate(self.bars, table[base.symbol], strategy, values, base.account)
+        except Ruined:
+            return
+        if leak := examine_strategy(strategy, values, market, table, base.account, traded).leak:
+            raise StrategyLooksAhead(leak)
 
     def finish(self) -> tuple[pd.DataFrame, np.ndarray, list[Point]]:
         """Trades all points that are not in the store; returns all rows, returns (n, points) and points, in order.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -14,6 +12,7 @@ import pandas as pd
 from ..bars import random_walk
 from ..base import Learner, Predictor
 from ..walk_forward import WalkForward
+from .fresh import fresh_class
 from .lookahead import Leak, Predict, noise_floor, tolerance
 from .perturbations import RECURRING, eventful_market, provoking_market
 
@@ -151,19 +150,7 @@ class Subject:
         """
         model = self.learner or self.model
         values = {f.name: getattr(model, f.name) for f in fields(model) if f.init}  # type: ignore[arg-type]
-        try:
-            spec = sys.modules[type(model).__module__].__spec__
-            assert spec is not None
-            assert spec.origin is not None
-            # The second module is not entered into sys.modules, so that nothing else imports it.
-            fresh_spec = importlib.util.spec_from_file_location(spec.name, spec.origin)
-            assert fresh_spec is not None
-            assert fresh_spec.loader is not None
-            module = importlib.util.module_from_spec(fresh_spec)
-            fresh_spec.loader.exec_module(module)
-            return self.walk_forward(EVERY, getattr(module, type(model).__name__)(**values))
-        except Exception:
-            return self.walk_forward(EVERY, replace(model))  # type: ignore[type-var]
+        return self.walk_forward(EVERY, fresh_class(type(model))(**values))
 
     def predict(self, bars: pd.DataFrame) -> pd.Series:
         """The forecast; all NaN on fewer bars than a first training slice."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ import pytest
 
 from rollcast import Predictor, WalkForward, load, run
 from rollcast.backtests.gate.audit import watching
+from rollcast.backtests.pipeline.request import Request
 from rollcast.predictors.bars import log_returns, random_walk
 from rollcast.strategies.long_flat import LongFlat
 
@@ -31,7 +32,7 @@ def test_files_are_listed_once_and_only_inside_the_block(tmp_path):
     prices.read_text()
     assert opened.files == [str(prices), str(weights)]
     assert opened.weights == [str(weights)]
-    assert opened.sentence == f"It opened {prices} while it predicted, whose contents no run again can examine."
+    assert opened.sentence == f"Plugins opened {prices}, whose contents no run again can examine."
     assert opened.record["opened"]["weights"] == [str(weights)]
 
 
@@ -89,3 +90,38 @@ def test_the_recipe_names_what_a_predictor_opened(tmp_path):
     recipe = run(BARS, Reads(str(tmp_path / "later.csv")), LongFlat).recipe
     assert recipe["look_ahead"]["opened"]["files"] == [str(tmp_path / "later.csv")]
     assert "opened" not in run(BARS, load("sma", window=5), LongFlat).recipe["look_ahead"]
+
+
+PLUGIN = """
+from dataclasses import dataclass
+from pathlib import Path
+from rollcast import NameRule, Predictor, load_bars
+
+LATER = load_bars("SPY")["close"].shift(-1)
+TEXT = Path({prices!r}).read_text()
+
+
+@dataclass(frozen=True)
+class Merged(Predictor):
+    def predict(self, bars):
+        return bars["close"].pct_change().astype(float)
+
+
+@dataclass
+class Told(NameRule):
+    def decide(self, state):
+        open({orders!r}).close()
+        return 1.0
+"""
+
+
+def test_what_a_plugin_reads_when_it_is_imported_or_trades_is_named(tmp_path):
+    prices, orders, plugin = tmp_path / "prices.csv", tmp_path / "orders.csv", tmp_path / "plugin.py"
+    for file in (prices, orders):
+        file.write_text("1")
+    plugin.write_text(PLUGIN.format(prices=str(prices), orders=str(orders)))
+    request = Request(predictor=f"{plugin}:Merged", strategy="long_flat", start="2019", end="2019")
+    opened = request.run().recipe["look_ahead"]["opened"]
+    assert opened["files"] == ["the prices of SPY", str(prices)]
+    told = replace(request, predictor="sma", strategy=f"{plugin}:Told").run().recipe["look_ahead"]["opened"]
+    assert told["files"] == ["the prices of SPY", str(prices), str(orders)]

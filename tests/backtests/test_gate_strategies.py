@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import backtrader as bt
 import numpy as np
 import pandas as pd
@@ -11,6 +13,7 @@ import rollcast
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.gate.strategy import StrategyLooksAhead
 from rollcast.backtests.gate.verdict import LookAheadError
+from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.recipe import leaks
 from rollcast.predictors.bars import random_walk
 from rollcast.strategies.base import ForecastStrategy
@@ -228,7 +231,7 @@ def test_an_honest_strategy_trades_the_same_on_bars_that_come_one_by_one(strateg
     assert look_ahead["passed"]
     assert look_ahead["strategy"]["finding"] == (
         "every order is the same where no later bar is there to be read; up to bar 173 of 260 also where later ones "
-        "are changed"
+        "are changed; up to bar 86 of 260 also where later ones are cut off"
     )
 
 
@@ -311,10 +314,42 @@ class Strict(bt.Strategy):
 
 def test_a_run_that_shows_nothing_is_not_said_to_show_something():
     finding = traded(Strict).recipe["look_ahead"]["strategy"]["finding"]
-    assert finding.endswith("; on bars changed after 173 it raised RuntimeError, which shows nothing")
+    assert finding.split("; ")[1] == ("on bars changed after 173 it raised RuntimeError, which shows nothing")
 
 
 @pytest.mark.parametrize("n", [3, 4, 5, 12])
 def test_a_handful_of_bars_is_examined_too(n):
     simulated = rollcast.run(BARS.iloc[:n], rollcast.SMA(2), AtTheOpen)
     assert simulated.recipe["look_ahead"]["strategy"]["passed"]
+
+
+@dataclass
+class Recalls(rollcast.Rule):
+    """Weighs names by what an earlier run saw of their next close."""
+
+    met = {}  # noqa: RUF012
+
+    def decide(self, state):
+        Recalls.met[state.date] = state.closes.copy()
+        later = [date for date in Recalls.met if date > state.date]
+        growth = Recalls.met[min(later)] / state.closes if later else np.ones(len(state.closes))
+        return np.where(growth > 1, 0.3, 0.0)
+
+
+def test_a_rule_for_many_that_keeps_what_it_saw_is_refused():
+    panel = Panel("two", {"one": BARS, "two": random_walk(260, 6)})
+    with pytest.raises(StrategyLooksAhead, match="Recalls trades on what it kept of an earlier run"):
+        rollcast.run(panel, rollcast.EMA(10), Recalls)
+    Recalls.met.clear()
+
+
+def test_a_rule_for_many_that_is_honest_passes():
+    panel = Panel("two", {"one": BARS, "two": random_walk(200, 6).iloc[20:]})
+    strategy = rollcast.run(panel, rollcast.EMA(10), Even).recipe["look_ahead"]["strategy"]
+    assert strategy["finding"].startswith("a rule, which is handed only what is known; up to bar 173 of 260")
+
+
+@dataclass
+class Even(rollcast.Rule):
+    def decide(self, state):
+        return np.where(state.forecasts > 0, 0.4, 0.0)

@@ -136,6 +136,19 @@ def test_a_predictor_that_looks_ahead_stops_the_whole_sweep(tmp_path):
     assert Ledger(tmp_path / "runs" / NAME).runs().empty
 
 
+def test_a_strategy_of_ones_own_that_looks_ahead_stops_the_whole_sweep_before_a_point_is_traded(tmp_path):
+    file = tmp_path / "peek.py"
+    file.write_text(
+        "import backtrader as bt\n\n\nclass Peek(bt.Strategy):\n    params = (('size', 10),)\n\n    def next(self):\n"
+        "        later = self.data.close.get(ago=1)\n"
+        "        self.order_target_size(target=self.p.size if later and later[0] > self.data.close[0] else 0)\n"
+    )
+    request = Request(predictor="sma", strategy=str(file), start="2019", end="2019")
+    with pytest.raises(ValueError, match=r"the strategy looks ahead: Peek trades on bars after its own, reading close"):
+        run_sweep(sweep_of(request, [], ["size=10|20"]), tmp_path / "out")
+    assert not list((tmp_path / "out").glob("**/*.parquet"))
+
+
 def test_a_damaged_part_is_named_and_removed_to_be_run_again(tmp_path, caplog):
     store = Store(tmp_path)
     store.add(pd.DataFrame({"key": ["a", "b"]}), np.ones((5, 2)))
