@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from rollcast.backtests.explain import write_explanation
+from rollcast.backtests.explain.nets import write_explanation
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.recurrent.learners import LSTM
 

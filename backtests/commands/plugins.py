@@ -108,7 +108,7 @@ def explain(name: str, train: int, out: Path, **options: object) -> None:
     reason = "it shows one net, fitted on the bars of one name"
     request = one_name(request_of(options | {"predictor": name}), "explain", reason)
     from ... import RunFolder
-    from ..explain import recurrent, write_explanation
+    from ..explain.nets import recurrent, write_explanation
     from ..workspace.workspace import label
 
     learner = recurrent(request.model(), name)

@@ -17,8 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ..predictors import Learner, Predictor, WalkForward
-from ..predictors.recurrent.learner import Recurrent
+from ...predictors import Learner, Predictor, WalkForward
+from ...predictors.recurrent.learner import Recurrent
 
 SHOWN = 250  # bars in a figure: a trading year; more would be a smear
 WIDTH = 5.6  # inches: at 390 pixels the labels are still nine pixels high
@@ -92,7 +92,7 @@ def recurrent(predictor: Predictor | Learner, name: str) -> Recurrent:
 
 def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, train: int, *, title: str) -> None:
     """Fits the learner on the last `train` bars; writes tables, figures and `explain.html` into an existing folder."""
-    from ..predictors.recurrent.activations import activations_of
+    from ...predictors.recurrent.activations import activations_of
 
     bars = WalkForward(learner, train, every=1).windows(bars)[-1].training
     result = activations_of(learner, bars)
