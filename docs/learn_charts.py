@@ -8,6 +8,7 @@ import pandas as pd
 from docs.drawing import WIDTH, Panel, panel_of
 from rollcast import EMA, OLS, RNN, SMA, LocalLevel, LocalLinearTrend, OLSFeatures, Predictor, WalkForward
 from rollcast.backtests.explain.kalman import filtered
+from rollcast.backtests.explain.linear_sections import coefficients
 from rollcast.backtests.explain.weights import weights_on_returns
 from rollcast.backtests.sheet.scales import number_ticks, padded_range, tick_format
 from rollcast.backtests.sheet.svg import Plot, dated_plot
@@ -76,17 +77,12 @@ def least_squares(bars: pd.DataFrame) -> list[Panel]:
     fitted.iloc[-50:] = np.exp(log_price.iloc[-50:].mean() + slope * time)
     lines = {"close": bars["close"].iloc[-120:], "least-squares line of the last 50 log prices": fitted.iloc[-120:]}
     models: dict[str, Predictor] = {"ols, window=50": OLS(50), "sma, window=50": SMA(50)}
-    learner = OLSFeatures()
-    dates, coefficients = [], []
-    for window in WalkForward(learner, every=63).windows(bars):
-        dates.append(window.date)
-        coefficients.append(1e4 * learner.fit(window.training).coefficients_[1:])
-    table = np.array(coefficients).reshape(len(dates), learner.lags, len(learner.features))[:, -1]  # of the last bar
+    table = 1e4 * coefficients(WalkForward(OLSFeatures(), every=63), bars).xs(0, axis=1, level="lag")
     y = padded_range(table, zero=True)
-    plot = dated_plot(pd.DatetimeIndex(dates), y, tick_format(*y), WIDTH, 210)
-    for column, colour in zip(table.T, COLOURS, strict=True):
-        plot.curve(column, colour)
-    legend = tuple(zip(learner.features, COLOURS, strict=True))
+    plot = dated_plot(table.index, y, tick_format(*y), WIDTH, 210)
+    for name, colour in zip(table, COLOURS, strict=True):
+        plot.curve(table[name], colour)
+    legend = tuple(zip(table, COLOURS, strict=True))
     title = "Coefficients on the last bar's features, by refit, bp per standard deviation"
     return [
         dated_lines(lines, "The slope of price on time", ("ink", "accent"), 170),
