@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 
 from rollcast import LSTM, Window, load_bars
-from rollcast.backtests.explain import BLUE, RED, STYLE, WIDTH, gates_figure, lags_figure, svg
+from rollcast.backtests.explain.nets import BLUE, RED, STYLE, WIDTH, gates_figure, lags_figure, svg
 from rollcast.predictors.recurrent import activations, forward_pass, reference
 
 FOLDER = Path(__file__).parent / "figures"

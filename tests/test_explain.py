@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,9 +13,10 @@ import pytest
 from click.testing import CliRunner
 
 from cli import main
-from rollcast.backtests.explain import write_explanation
+from rollcast.backtests.explain.sections import write_explanation
 from rollcast.predictors.bars import random_walk
 from rollcast.predictors.recurrent.learners import LSTM
+from rollcast.predictors.walk_forward import WalkForward
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["-p", "hidden=4", "-p", "seeds=2", "-p", "lookback=8", "--train", "200"]
@@ -46,7 +48,8 @@ def test_explain_prints_the_path_of_its_page_and_nothing_else(explained):
 def test_explain_leaves_its_tables_and_figures(explained):
     _, folder = explained
     figures = {"gates.svg", "lags.svg", "updates.svg", "attention.svg"}
-    tables = {"gates.parquet", "gradients.parquet", "updates.parquet", "attention.parquet"}
+    names = ("gates", "gradients", "updates", "attention", "attribution", "importance", "unit")
+    tables = {f"{name}.parquet" for name in names}
     assert {path.name for path in folder.iterdir()} == figures | tables | {"explain.html", "SHA256SUMS"}
     gates, attention = (pd.read_parquet(folder / f"{name}.parquet") for name in ("gates", "attention"))
     assert len(gates) == len(attention) == 200 - 8
@@ -55,11 +58,11 @@ def test_explain_leaves_its_tables_and_figures(explained):
 
 
 def test_the_page_holds_every_figure_says_how_to_read_it_and_loads_nothing(explained):
-    page = (explained[1] / "explain.html").read_text(encoding="utf-8")
+    page = unescape((explained[1] / "explain.html").read_text(encoding="utf-8"))
     assert "default-src 'none'" in page
-    assert page.count("<img ") == page.count('src="data:image/svg+xml;base64,') == page.count("</figure>") == 4
-    assert len(re.findall(r"<h2>[^<]+</h2><p>[^<]+</p><img alt", page)) == 4
-    assert not re.search(r"https?:|<script|<link|@import|url\(", page)
+    assert page.count("<img ") == page.count('src="data:image/svg+xml;base64,') == 4
+    assert page.count("</figure>") == page.count("<figcaption>") == 5
+    assert not re.search(r"https?:|<script src|<link|@import|url\(", page)
     assert "seed=3" in page
 
 
@@ -67,21 +70,23 @@ def test_the_same_call_writes_the_same_page_and_names_are_text(tmp_path):
     name, pages, tags = "<script>alert(1)</script> & {x}", [], []
     for run in ("a", "b"):
         (tmp_path / run).mkdir()
-        write_explanation(tmp_path / run, LSTM(lookback=5, hidden=3, seeds=1), random_walk(90), 60, title=name)
+        model = WalkForward(LSTM(lookback=5, hidden=3, seeds=1), train=60)
+        write_explanation(tmp_path / run, model, random_walk(90), title=name)
         pages.append((tmp_path / run / "explain.html").read_text(encoding="utf-8"))
     assert pages[0] == pages[1]
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, _: tags.append(tag)
     parser.feed(pages[0])
-    assert "script" not in tags
+    assert tags.count("script") == 1
+    assert "alert(1)</script>" not in pages[0]
     assert '<h1 dir="auto">Inside &lt;script&gt;alert(1)&lt;/script&gt; &amp; {x}</h1>' in pages[0]
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["sma"], 1, "Error: sma is not a recurrent net"),
-        (["ols-features"], 1, "Error: ols-features is not a recurrent net"),
+        (["sma", "--train", "500"], 1, "sma is never refitted, so --train does not apply to it"),
+        (["sma", "-p", "window=5000"], 1, "has no forecast after 1000 bars"),
         (["lsmt"], 1, "Did you mean 'lstm'?"),
         (["lstm", "--symbol", "SPX"], 1, "unknown symbol 'SPX'"),
         (["lstm", "-p", "hiden=3"], 1, "hidden"),

@@ -109,26 +109,26 @@ def new(kind: str, name: str, package: bool) -> None:
 @click.argument("name")
 @click.option("--symbol", default="SPY", show_default=True, help="A file, or a symbol from `data list`.")
 @with_options(SOURCE, BAR, *FILE_OPTIONS, START, END)
-@click.option("--train", type=int, default=1000, show_default=True, help="The number of last bars to fit the net on.")
+@click.option("--train", type=int, help="The number of last bars to fit a learner on.  [default: 1000]")
 @PARAMS
 @click.option("--seed", type=int, help="Of the first net.")
 @JSON
 @QUIET
 @OPEN
 @OUT
-def explain(name: str, train: int, as_json: bool, quiet: bool, open_page: bool, out: Path, **options: object) -> None:
-    """Fit a recurrent net on the last bars; draw its gates, states and gradients."""
-    reason = "it shows one net, fitted on the bars of one name"
+def explain(name: str, as_json: bool, quiet: bool, open_page: bool, out: Path, **options: object) -> None:
+    """Show what a predictor makes of the past: weights, filter, coefficients, or what happens in a net."""
+    reason = "it shows one model, on the bars of one name"
     request = one_name(request_of(options | {"predictor": name}), "explain", reason)
     from ... import RunFolder
-    from ..explain import recurrent, write_explanation
+    from ..explain.sections import write_explanation
     from ..workspace.workspace import label
 
-    learner = recurrent(request.model(), name)
+    model = request.model()
     bars = request.load().model_bars
     with RunFolder(out, f"explain-{label(request)}") as folder:
         stem = Path(name.partition(":")[0]).stem
-        write_explanation(folder.path, learner, bars, train, title=f"{stem} on {request.symbol}")
+        write_explanation(folder.path, model, bars, title=f"{stem} on {request.symbol}")
         page = folder.finish() / "explain.html"
     if as_json:
         print_json({"folder": str(page.parent), "page": str(page)})

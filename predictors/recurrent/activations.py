@@ -100,6 +100,26 @@ def updates_of(learner: Recurrent, bars: pd.DataFrame) -> pd.DataFrame:
     return updates.assign(clipped=updates["norm"] > learner.clip)
 
 
+def unit_of(learner: Recurrent, bars: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """A row for every bar of the lookback that ends with these bars, and the number of the unit.
+
+    It is the unit, of the first net's last layer, whose cell state is largest at the end. Columns: `f`, `i`, `o`,
+    `candidate`, `c`, `h`, `c_before` and `h_before` of the bar before, `kept` f∗C, `news` i∗C̃, `squashed` tanh C.
+
+    Raises TypeError for a net without a cell state.
+    """
+    if learner.plan().cell != "lstm":
+        raise TypeError(f"{type(learner).__name__} has no cell state")
+    net = net_of(learner.plan(), learner.weights_[0])
+    steps = forward(net, inputs_of(learner, bars)[-1:]).steps[0]
+    table = {name: torch.cat([step[name] for step in steps]).numpy() for name in steps[0]}  # (T, H) each
+    unit = int(np.abs(table["c"][-1]).argmax())
+    v = pd.DataFrame({name: values[:, unit] for name, values in table.items()}, bars.index[-learner.lookback :])
+    v = v.rename(columns={"forget": "f", "input": "i", "output": "o"})
+    v["c_before"], v["h_before"] = v["c"].shift(fill_value=0.0), v["h"].shift(fill_value=0.0)
+    return v.assign(kept=v["f"] * v["c_before"], news=v["i"] * v["candidate"], squashed=np.tanh(v["c"])), unit
+
+
 def inputs_of(learner: Recurrent, bars: pd.DataFrame) -> torch.Tensor:
     """The inputs of a fitted learner: every lookback after the first bar, scaled as in the fit, (N, T, F)."""
     mean, std = learner.scale_[:-1].T

@@ -42,7 +42,7 @@ def net_of(plan: Plan, weights: np.ndarray) -> reference.Net:
 def forward(net: reference.Net, x: torch.Tensor) -> ForwardPass:
     """The forward pass of the net on x (N, T, F)."""
     plan = net.plan
-    *lower, top = [_directions(layer, plan.directions) for layer in net.recurrent]
+    *lower, top = [directions(layer, plan.directions) for layer in net.recurrent]
     for weights in lower:
         x = cells.layer(plan.cell, weights, x)
     # The second direction reads the lookback backwards: its last step is at the first bar.
@@ -73,7 +73,7 @@ def lag_gradients(net: reference.Net, x: torch.Tensor) -> dict[str, np.ndarray]:
     return norms
 
 
-def _directions(layer: nn.Module, directions: int) -> list[cells.Weights]:
+def directions(layer: nn.Module, directions: int) -> list[cells.Weights]:
     """The weights of each direction of one of torch's layers."""
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     endings = ("", "_reverse")[:directions]

@@ -241,7 +241,7 @@ REFUSED = {
     ),
     "explain": (
         ["explain", "lstm", "--symbol", "AAPL,IBM"],
-        "explain takes one name, and AAPL,IBM is a portfolio: it shows one net, fitted on the bars of one name",
+        "explain takes one name, and AAPL,IBM is a portfolio: it shows one model, on the bars of one name",
     ),
 }
 

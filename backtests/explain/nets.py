@@ -1,13 +1,9 @@
-"""Draws the gates, states and gradients of a recurrent net, and writes tables, figures and one self-contained page."""
+"""Draws the gates, states and gradients of a recurrent net."""
 
 from __future__ import annotations
 
-import base64
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from html import escape
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -17,8 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from ..predictors import Learner, Predictor, WalkForward
-from ..predictors.recurrent.learner import Recurrent
+from ...predictors.recurrent.activations import Activations
 
 SHOWN = 250  # bars in a figure: a trading year; more would be a smear
 WIDTH = 5.6  # inches: at 390 pixels the labels are still nine pixels high
@@ -46,62 +41,11 @@ READING = {
     "attention": "How much each bar of the lookback counts in the forecast; a row that is all one colour is a plain "
     "mean, and 1/lookback is the weight it gives.",
 }
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body{{margin:0;background:#fff;color:#222;font:15px/1.5 Arial,Helvetica,sans-serif}}
-main{{max-width:1140px;margin:auto;padding:20px 14px}}
-h1{{font-size:24px;line-height:1.25;margin:0 0 8px}}
-h2{{font-size:16px;margin:0 0 4px}}
-h1,p{{overflow-wrap:anywhere}}
-p{{margin:0 0 12px}}
-.facts{{color:#666}}
-.figures{{columns:2 440px;column-gap:36px;margin-top:24px}}
-figure{{margin:0 0 28px;break-inside:avoid}}
-img{{display:block;width:100%;max-width:560px;height:auto}}
-</style>
-</head>
-<body>
-<main>
-<h1 dir="auto">{title}</h1>
-{facts}
-<div class="figures">
-{figures}
-</div>
-</main>
-</body>
-</html>
-"""
 
 
-def recurrent(predictor: Predictor | Learner, name: str) -> Recurrent:
-    """The recurrent net that a predictor refits. Raises TypeError for a predictor without one."""
-    learner = predictor.learner if isinstance(predictor, WalkForward) else predictor
-    if not isinstance(learner, Recurrent):
-        raise TypeError(
-            f"{name} is not a recurrent net, so it has no gates to look at; explain takes lstm, gru, rnn, …"
-        )
-    return learner
-
-
-def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, train: int, *, title: str) -> None:
-    """Fits the learner on the last `train` bars; writes tables, figures and `explain.html` into an existing folder."""
-    from ..predictors.recurrent.activations import activations_of
-
-    bars = WalkForward(learner, train, every=1).windows(bars)[-1].training
-    result = activations_of(learner, bars)
-    tables = {
-        "gates": result.gates,
-        "gradients": result.gradients,
-        "updates": result.updates,
-        "attention": result.attention,
-    }
+def drawn(result: Activations) -> dict[str, str]:
+    """The figures of a fitted net as SVG, by name."""
+    learner = result.learner
     with matplotlib.rc_context(STYLE):
         figures = {
             "gates": gates_figure(result.gates),
@@ -110,21 +54,7 @@ def write_explanation(folder: Path, learner: Recurrent, bars: pd.DataFrame, trai
         }
         if result.attention is not None:
             figures["attention"] = attention_figure(result.attention)
-        drawn = {part: svg(figure) for part, figure in figures.items()}
-    for part, table in tables.items():
-        if table is not None:
-            table.to_parquet(folder / f"{part}.parquet")
-    for part, text in drawn.items():
-        (folder / f"{part}.svg").write_text(text, encoding="utf-8", newline="\n")
-    facts = (
-        f"Fitted on {len(bars):,} bars, {bars.index[0]:%Y-%m-%d} to {bars.index[-1]:%Y-%m-%d}: the last window, all of "
-        "which the net has seen. What fits here need not forecast anything; for that, backtest it.",
-        ", ".join(f"{field.name}={_shown(getattr(learner, field.name))}" for field in fields(learner)),
-        f"Gradients clipped: {result.updates['clipped'].sum()} of {len(result.updates)} updates "
-        f"({result.clipping_rate:.0%}).",
-    )
-    page = _page(f"Inside {title}", facts, drawn)
-    (folder / "explain.html").write_text(page, encoding="utf-8", newline="\n")
+        return {part: svg(figure) for part, figure in figures.items()}
 
 
 def gates_figure(gates: pd.DataFrame) -> Figure:
@@ -227,24 +157,3 @@ def _dates(ax: Axes, index: pd.DatetimeIndex) -> None:
     labels = ax.get_xticklabels()
     labels[0].set_horizontalalignment("left")
     labels[-1].set_horizontalalignment("right")
-
-
-def _page(title: str, facts: tuple[str, ...], drawn: Mapping[str, str]) -> str:
-    titles = {
-        "gates": f"Gates and states, the last {SHOWN} bars",
-        "lags": "The vanishing gradient",
-        "updates": "The exploding gradient",
-        "attention": "Attention",
-    }
-    figures = "\n".join(
-        f"<figure><h2>{escape(titles[name])}</h2><p>{escape(READING[name])}</p>"
-        f'<img alt="{escape(titles[name])}" src="data:image/svg+xml;base64,{base64.b64encode(text.encode()).decode()}">'
-        "</figure>"
-        for name, text in drawn.items()
-    )
-    lines = "\n".join(f'<p class="facts" dir="auto">{escape(fact)}</p>' for fact in facts)
-    return PAGE.format(title=escape(title), facts=lines, figures=figures)
-
-
-def _shown(value: object) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,1 @@
+"""What a predictor does with the past: the page that `explain` writes."""
