@@ -77,7 +77,7 @@ def difference(
     counts = drawn_counts(len(returns), found["block"], draws, rng)
     means = np.concatenate([some @ columns / len(returns) for some in counts]).T
     growths = [np.expm1(np.minimum(mean * bars_per_year, 700)) for mean in means[::3]]
-    ratios = [_sharpe_of(*means[k : k + 2], len(returns), bars_per_year) for k in (1, 4)]
+    ratios = [_sharpe_of(means[k], means[k + 1], len(returns), bars_per_year) for k in (1, 4)]
     for name, (ours, theirs) in (("cagr", growths), ("sharpe", ratios)):
         sample = ours - theirs
         sample = sample[~np.isnan(sample)]
