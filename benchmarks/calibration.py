@@ -233,7 +233,8 @@ def batch(name: str, number: int) -> list[dict[str, object]]:
     rows = []
     for one, (said, headline) in zip(cases, answers(cases, rule), strict=True):
         row = {"family": name, "seed": one.seed, "predictor": one.predictor, "rule": rule}
-        rows.append(row | {"cost_bps": one.account.commission_bps, **{k: said[k] for k in LINES}, "headline": headline})
+        row |= {"cost_bps": one.account.commission_bps, **{k: said[k] for k in LINES}}
+        rows.append(row | {"headline": headline if headline in ("more", "all_passed") else "less"})
     return rows
 
 

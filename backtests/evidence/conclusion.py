@@ -69,7 +69,7 @@ def _unjudged(metrics: Record) -> str:
 def _passive(metrics: Record) -> str:
     """What happened where the account was the market's; no sentence where it was not."""
     ours, beta = metrics["strategy"], number(metrics["excess"]["beta"])
-    if ours["trades"] <= 1 and ours["orders"] <= 2 and beta > 0:
+    if ours["orders"] == 1 and beta > 0:
         return HELD
     if number(ours["time_in_market"]) >= INSIDE and beta >= FULL:
         return INVESTED

@@ -114,7 +114,7 @@ def _nothing_to_time(metrics: Record) -> str:
     ours = metrics["strategy"]
     if not ours["orders"]:
         return "It never traded."
-    if number(ours["time_in_market"]) > 0 and ours["trades"] <= 1:
+    if ours["orders"] == 1:
         return "It bought once and held: there is no timing to judge."
     return "There are too few bars, or too few trades, to tell."
 

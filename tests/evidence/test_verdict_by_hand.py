@@ -219,7 +219,7 @@ SENTENCES = [
     ),
     (
         "timing",
-        {"excess": {"t": None}, "strategy": {"trades": 1}},
+        {"excess": {"t": None}, "strategy": {"orders": 1}},
         "It bought once and held: there is no timing to judge.",
     ),
     (
