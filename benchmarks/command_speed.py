@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+os.environ["ROLLCAST_LEDGER"] = "off"  # no trials of its user's
 BARE = """
 import pandas as pd, quantstats
 equity = pd.read_parquet(run)

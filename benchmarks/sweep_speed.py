@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["ROLLCAST_LEDGER"] = "off"  # no trial of its user's
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np

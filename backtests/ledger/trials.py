@@ -46,7 +46,10 @@ class Counted:
         return [self.own, *others.to_dict("records")]
 
     def as_dict(self) -> Values:
-        """What metrics.json keeps of it: the run and at most 199 others, and the notes."""
+        """What metrics.json keeps of it: the run and at most 199 others, and the notes.
+
+        Of the run itself neither time nor place, so that the same run writes the same bytes again.
+        """
         names = ("predictor", "strategy")
         return {
             "listed": [
@@ -54,8 +57,8 @@ class Counted:
                     "name": " · ".join(row[name] for name in names),
                     "parameters": " · ".join(filter(None, (row[f"{name}_parameters"] for name in names))),
                     "symbol": row["symbol"],
-                    "created": row["created"],
-                    "workspace": "/".join(Path(row["workspace"] or "").parts[-2:]),
+                    "created": "" if row is self.own else row["created"],
+                    "workspace": "" if row is self.own else "/".join(Path(row["workspace"]).parts[-2:]),
                     "sharpe": number(row["sharpe"]),
                 }
                 for row in self.listed(LISTED)

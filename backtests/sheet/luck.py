@@ -43,7 +43,7 @@ def _trials(evidence: Metrics, result: Result) -> Context | None:
     if not trials:
         return None
     rows = [
-        (one["created"][:16].replace("T", " "), one["name"], one["parameters"], one["symbol"], one["workspace"],
+        (one["created"][:10] or "this run", one["name"], one["parameters"], one["symbol"], one["workspace"],
          number(one["sharpe"]))
         for one in trials["listed"]
     ]  # fmt: skip

@@ -271,7 +271,8 @@ def test_the_trials_are_listed_the_runs_own_first_with_what_tells_them_apart(led
     listed = count(honest, [ledger]).as_dict()["listed"]
     assert [one["name"] for one in listed][:1] == ["SMA · LongFlat"]
     assert listed[0]["parameters"].startswith("window=10 · ")
-    assert listed[0]["workspace"] == "/".join(Path(ledger.workspace).parts[-2:])
+    assert listed[1]["workspace"] == "/".join(Path(ledger.workspace).parts[-2:])
+    assert (listed[0]["created"], listed[0]["workspace"]) == ("", ""), "so that the same run writes the same bytes"
     sharpe = [one["sharpe"] for one in listed[1:]]
     assert sharpe == sorted(sharpe, reverse=True)
     assert len(listed) == 4
