@@ -55,6 +55,10 @@ LINES = {
     "quiet = true": ["--quiet"],
     'column = {close = "Last"}': ["--column", "close=Last"],
     'time-zone = "America/New_York"': ["--time-zone", "America/New_York"],
+    'only = "AAPL"': ["--only", "AAPL"],
+    'fractions = "32nds"': ["--fractions", "32nds"],
+    'stamps = "start"': ["--stamps", "start"],
+    'prices = "adjusted"': ["--prices", "adjusted"],
 }
 
 

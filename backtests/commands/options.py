@@ -108,6 +108,9 @@ FILE_OPTIONS = (
     click.option("--date-format", metavar="FORM", help="Of the dates in a file, as strptime takes it: %d/%m/%Y."),
     click.option("--decimal", type=click.Choice([".", ","]), help="The decimal mark of a file."),
     click.option("--time-zone", "zone", metavar="ZONE", help="The exchange's, for a file with times in UTC."),
+    click.option("--only", metavar="SYMBOL", help="The symbol, of a file with several."),
+    click.option("--fractions", type=click.Choice(["8ths", "32nds"]), help="Of prices such as 455'4 or 112'045."),
+    click.option("--stamps", type=click.Choice(["start", "close"]), help="What a file's times are of its bars."),
     click.option(
         "--prices",
         type=click.Choice(["as-traded", "split-adjusted", "adjusted"]),

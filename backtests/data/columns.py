@@ -12,7 +12,7 @@ from ...predictors.registry import suggest
 NAMES: dict[str, tuple[str, ...]] = {
     "date": (
         "date", "datetime", "timestamp", "day", "opentime", "tradedate", "tradingday", "gmttime", "localtime", "unix",
-        "unixtimestamp", "dateutc", "dateet", "dt", "time", "datum", "fecha",
+        "unixtimestamp", "dateutc", "dateet", "dt", "tsevent", "time", "datum", "fecha",
     ),
     "open": ("open", "o", "openprice", "openingprice", "opening", "pxopen"),
     "high": ("high", "h", "highprice", "max", "pxhigh"),
@@ -28,10 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 # bare letters, which are tickers too (C, V, L): taken for these columns only where all four prices are so named
 LETTERS = ("o", "h", "l", "c", "v")
-SYMBOLS = (
-    "symbol", "ticker", "tickers", "code", "instrument", "contract", "secid", "isin", "pair", "asset", "stock",
-    "company", "name",
-)  # fmt: skip
+CCXT = ["timestamp", "open", "high", "low", "close", "volume"]
 KLINES = ("date", "open", "high", "low", "close", "volume", "close time")
 ROLES = tuple(NAMES)
 
@@ -42,7 +39,7 @@ class Layout:
 
     places: role → position, from 0; `time` beside `date` where the time of day has a column of its own.
     header: the number of rows before the first row of data.
-    stamps: "open" where the exporter is known to date a bar by its start, else "close".
+    stamps: "start" where the name of the column says that it dates a bar by its start, else "close".
     statements: what was recognised, one sentence each.
     form: whose file it is, where the header says so.
     """
@@ -54,10 +51,11 @@ class Layout:
     form: str | None = None
 
 
-def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> Layout:
+def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str], only: str | None = None) -> Layout:
     """The layout of these rows.
 
     columns: role → name or position of a column that the caller chose, which override what is recognised.
+    only: the symbol wanted of a file with several, whose closes may be a column of its name.
 
     Raises ValueError where the date or the close cannot be identified, and for a chosen role or column that is none.
     """
@@ -66,16 +64,19 @@ def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> La
         role = sorted(unknown)[0]
         raise ValueError(f"--column {role}=…: there is no column {role!r}. {suggest(role, [*ROLES, 'time'])}")
     if len(rows) > 2 and rows[0][0].lower() == "price" and rows[1][0].lower() == "ticker":
-        return _two_levels(rows)
+        return _two_levels(rows, only)
     for skipped, row in enumerate(rows[:12]):
         if not _is_data(row) and all(_find(name, row) is not None for name in columns.values()):
             places, statements = _by_name(row, columns)
             if "date" in places and ({"close", "adj_close"} & set(places)):
                 if skipped:
                     statements = [f"{skipped} lines before the header skipped", *statements]
-                started = any(name.startswith("<") for name in row) or "open" in row[places["date"]].lower()
-                stamps = "open" if started else "close"
-                return Layout(places, skipped + 1, stamps, statements, form_of(row))
+                stamps = "start" if "open" in row[places["date"]].lower() else "close"
+                return Layout(
+                    places, skipped + 1, stamps, statements, form_of(row, [*rows[skipped + 1 : skipped + 2], ()][0])
+                )
+    if only is not None and "close" not in columns and any(_find(only, row) is not None for row in rows[:12]):
+        return find_layout(rows, {**columns, "close": only})
     if _is_data(rows[0]):
         return _without_header(rows[0], columns)
     names = _likely_header(rows[:12])
@@ -87,9 +88,18 @@ def find_layout(rows: Sequence[Sequence[str]], columns: Mapping[str, str]) -> La
     )
 
 
-def form_of(header: Sequence[str]) -> str | None:
-    """Whose files have such a header; None where it could be anybody's."""
-    return "yfinance" if {"Dividends", "Stock Splits"} <= set(header) else None
+def form_of(header: Sequence[str], first: Sequence[str] = ()) -> str | None:
+    """Whose files have such a header and first row; None where it could be anybody's."""
+    names, reduced = set(header), {reduced_name(name) for name in header}
+    if {"Dividends", "Stock Splits"} <= names or {"Datetime", "Open", "High", "Low", "Close", "Volume"} <= names:
+        return "yfinance"
+    if any(name.startswith("<") for name in header):
+        return "MetaTrader"
+    if "ts_event" in names:
+        return "Databento"
+    if {"opentime", "closetime"} <= reduced:
+        return "Binance"
+    return "ccxt" if list(header) == CCXT and re.fullmatch(r"\d{13}", "".join(first[:1])) else None
 
 
 def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[str, int], list[str]]:
@@ -98,7 +108,7 @@ def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[st
     columns: role → name or position that the caller chose, which override. Raises ValueError for two columns of one
     name, and for a chosen column that is not there.
     """
-    reduced = [_reduced(name) for name in header]
+    reduced = [reduced_name(name) for name in header]
     places: dict[str, int] = {}
     statements = []
     letters = set(LETTERS[:4]) <= set(reduced)
@@ -126,36 +136,19 @@ def _by_name(header: Sequence[str], columns: Mapping[str, str]) -> tuple[dict[st
     return places, statements
 
 
-def _reduced(name: str) -> str:
+def reduced_name(name: str) -> str:
     """A column's name as `NAMES` has it: without a number before it, in lower case, letters and digits alone."""
     return re.sub(r"^\d+(?=[a-z])|[^a-z0-9]", "", re.sub(r"^\s*\d+\.\s*", "", name.lower()))
 
 
 def known_names(header: Sequence[str]) -> int:
     """How many of the names are those of a known column."""
-    return sum(any(_reduced(name) in names for names in NAMES.values()) for name in header)
-
-
-def symbol_places(header: Sequence[str]) -> list[int]:
-    """The positions of columns that say which symbol a row is of."""
-    return [place for place, name in enumerate(header) if _reduced(name) in SYMBOLS]
-
-
-def refuse_symbols(columns: Mapping[str, Sequence[str]]) -> None:
-    """Raises ValueError where a column that says which symbol a row is of, name → cells, has several."""
-    for name, cells in columns.items():
-        symbols = list(dict.fromkeys(cells))
-        if len(symbols) > 1:
-            more = ", …" if len(symbols) > 5 else ""
-            raise ValueError(
-                f"the column {name!r} has {len(symbols):,} values ({', '.join(symbols[:5])}{more}), and a series is of "
-                "one symbol; save each in a file of its own"
-            )
+    return sum(any(reduced_name(name) in names for names in NAMES.values()) for name in header)
 
 
 def with_tick_volume(layout: Layout, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Layout:
     """The layout with MetaTrader's number of ticks for the volume, where that is zero in every row."""
-    ticks = [place for place, name in enumerate(header) if _reduced(name) in ("tickvol", "tickvolume")]
+    ticks = [place for place, name in enumerate(header) if reduced_name(name) in ("tickvol", "tickvolume")]
     volume = layout.places.get("volume")
     if not ticks or volume is None or volume in ticks or any(row[volume].strip("0.") for row in rows):
         return layout
@@ -188,20 +181,22 @@ def _find(name: str, header: Sequence[str]) -> int | None:
     return int(name) if name.isdigit() and int(name) < len(header) else None
 
 
-def _two_levels(rows: Sequence[Sequence[str]]) -> Layout:
+def _two_levels(rows: Sequence[Sequence[str]], only: str | None) -> Layout:
     """The layout of yfinance's CSV: a row of columns, a row of tickers, and a row that names the index.
 
-    Raises ValueError for several tickers, and without a close.
+    only: the ticker wanted of several.   Raises ValueError for several of which none was chosen, and without a close.
     """
     tickers = sorted({ticker for ticker in rows[1][1:] if ticker})
-    if len(tickers) != 1:
-        raise ValueError(f"the file holds {len(tickers)} symbols ({', '.join(tickers[:5])}); save one symbol a file")
+    if len(tickers) != 1 and only not in tickers:
+        choice = f"; say which with --only {tickers[0]}" if tickers else ""
+        raise ValueError(f"the file holds {len(tickers)} symbols ({', '.join(tickers[:5])}){choice}")
+    ticker = only if only in tickers else tickers[0]
+    names = [name if mine == ticker else "" for name, mine in zip(rows[0], rows[1], strict=False)]
     header = 3 if rows[2][0].lower() in ("date", "datetime") else 2
-    places, _ = _by_name(["Date", *rows[0][1:]], {})
+    places, _ = _by_name(["Date", *names[1:]], {})
     if "close" not in places and "adj_close" not in places:
         raise ValueError(f"no column is the close; the columns are {', '.join(map(repr, rows[0][1:]))}")
-    stamps = "open" if rows[2][0].lower() == "datetime" else "close"
-    return Layout(places, header, stamps, [f"yfinance's two-row header, ticker {tickers[0]}"], "yfinance")
+    return Layout(places, header, "close", [f"yfinance's two-row header, ticker {ticker}"], "yfinance")
 
 
 def _without_header(row: Sequence[str], columns: Mapping[str, str]) -> Layout:
@@ -217,11 +212,15 @@ def _without_header(row: Sequence[str], columns: Mapping[str, str]) -> Layout:
             raise ValueError("the file has no header; say at least --column date=0 and --column close=PLACE")
         return Layout(places, 0, "close", ["no header; columns as asked"])
     if len(row) in (11, 12) and re.fullmatch(r"\d{13}|\d{16}", row[0]) and re.fullmatch(r"\d{13}|\d{16}", row[6]):
-        return Layout({role: place for place, role in enumerate(KLINES)}, 0, "open", ["no header; Binance's klines"])
+        return Layout(
+            {role: place for place, role in enumerate(KLINES)}, 0, "start", ["no header; Binance's klines"], "Binance"
+        )
     prices = ("open", "high", "low", "close", "volume")
     if len(row) == 7 and ":" in row[1]:
         places = {role: place for place, role in enumerate(("date", "time", *prices))}
-        return Layout(places, 0, "open", ["no header; MetaTrader's columns date, time, open, high, low, close, volume"])
+        return Layout(
+            places, 0, "start", ["no header; MetaTrader's columns date, time, open, high, low, close, volume"]
+        )
     if len(row) in (5, 6):
         named = ("date", *prices)[: len(row)]
         return Layout(

@@ -20,7 +20,7 @@ from .resample import resample
 from .sessions import nights, spliced
 from .table import Loaded, Table
 
-ENDINGS = (".csv", ".txt", ".tsv", ".gz", ".zip", ".parquet", ".pq", ".xlsx", ".xls", ".ods")
+ENDINGS = (".csv", ".txt", ".tsv", ".gz", ".zip", ".parquet", ".pq", ".feather", ".json", ".xlsx", ".xls", ".ods")
 
 
 def load(symbol: str, options: DataOptions | None = None) -> Loaded:

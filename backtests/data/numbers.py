@@ -16,7 +16,12 @@ SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 _DECORATION = re.compile(r"[\s\u00a0\u202f\u2009\u2019'$€£¥₿]|USDT?|EUR|GBP|CHF|JPY")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _EITHER = re.compile(r"\d{1,3}([.,])\d{3}")
-_FRACTION = re.compile(r"\d{1,3}'([0-2]\d|3[01])[0-9+]?")  # 32nds, and eighths of them
+# a whole number and eighths, or 32nds with the part of one after them
+_FRACTION = re.compile(r"(\d+)['-](?:([0-7])|([0-2]\d|3[01])([0-9+]?))")
+# the last digit of 32nds: decimals of one cut off (2 is a quarter), or eighths of one (2 is a quarter, 4 a half)
+_CUT = {"": 0.0, "0": 0.0, "2": 0.25, "5": 0.5, "+": 0.5, "7": 0.75}
+_EIGHTHS = {"": 0.0, "+": 0.5, **{str(n): n / 8 for n in range(8)}}
+FRACTIONS = ("8ths", "32nds")
 
 
 def decimal_mark(columns: Mapping[str, Sequence[str]], delimiter: str, lines: Sequence[int]) -> tuple[str, str | None]:
@@ -69,10 +74,38 @@ def refuse_fractions(prices: Sequence[Sequence[str]], lines: Sequence[int]) -> N
     """Raises ValueError for a price such as 112'045, which is 112,045 or 112 and 4.5/32, where no price decides."""
     quoted = [text for column in prices for text in column if "'" in text]
     if quoted and all(_FRACTION.fullmatch(text.strip()) for text in quoted):
+        form = "8ths" if all(_FRACTION.fullmatch(text.strip())[2] for text in quoted) else "32nds"  # type: ignore[index]
         raise ValueError(
             f"{quoted[0]!r}, row {_row(quoted[0], prices, lines)}, has an apostrophe between thousands or before "
-            "32nds; write prices as decimals"
+            f"{form}; say --fractions {form}, or --decimal . for thousands"
         )
+
+
+def from_fractions(prices: Mapping[str, Sequence[str]], form: str, lines: Sequence[int]) -> dict[str, list[str]]:
+    """Prices in 8ths (455'4) or 32nds (112'045, 112-04+) as decimals, by role.
+
+    Raises ValueError, with the row, for a price that is none, and where the last digit of 32nds has two readings.
+    """
+    last = {match[4] for column in prices.values() for text in column if (match := _FRACTION.fullmatch(text))}
+    parts = _CUT if (last - {None}) <= set(_CUT) else _EIGHTHS
+    if parts is _EIGHTHS and not (last - {None}) <= {"", "0", "+", "2", "4", "6"}:
+        raise ValueError(f"the last digits {', '.join(sorted(filter(None, last)))} of 32nds are no quarters of one")
+    decimals: dict[str, list[str]] = {}
+    for role, column in prices.items():
+        decimals[role] = []
+        for place, text in enumerate(column):
+            match = _FRACTION.fullmatch(text)
+            if text and (match is None or (match[2] is None) == (form == "8ths")):
+                raise ValueError(f"row {lines[place]}: {role} {text!r} is not a price in {form}")
+            decimals[role].append("" if match is None else repr(_value(match, parts)))
+    return decimals
+
+
+def _value(match: re.Match[str], parts: Mapping[str, float]) -> float:
+    """The value of a price in 8ths, or in 32nds with these parts of one."""
+    if match[2] is not None:
+        return int(match[1]) + int(match[2]) / 8
+    return int(match[1]) + (int(match[3]) + parts[match[4]]) / 32
 
 
 def _row(text: str, columns: Iterable[Sequence[str]], lines: Sequence[int]) -> int:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from ...predictors.registry import suggest
+from .numbers import FRACTIONS
 from .recorded import STATES, State
 from .resample import width_of
 
@@ -16,7 +17,9 @@ Adjust = Literal["full", "asof", "none"]
 ADJUSTMENTS = get_args(Adjust)
 SOURCES = ("file", "store", "bundled", "yahoo")
 DECIMALS = (".", ",")
-OF_FILES = ("columns", "date_format", "decimal", "zone", "prices")  # the options that say how a file is read
+STAMPS = ("start", "close")
+# the options that say how a file is read
+OF_FILES = ("columns", "only", "date_format", "decimal", "fractions", "zone", "stamps", "prices")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +32,10 @@ class DataOptions:
     columns: role → name or position of a column of a file, where its header does not say which is which.
     date_format: the strptime format of a file's dates.
     decimal: the decimal mark of a file, "." or ",".
+    only: the symbol, of a file with several.
+    fractions: "8ths" or "32nds", for prices such as 455'4 and 112'045.
     zone: the exchange's time zone, for a file with times in UTC.
+    stamps: "start" or "close", what the times of a file are of its bars; None for what its form says, else the close.
     prices: what the prices of a file are, "as-traded", "split-adjusted" or "adjusted" for dividends too; None for what
         the dividends and splits beside them show, as `recorded` says.
     repair: corrects the rows that would otherwise be refused, and reports each correction.
@@ -50,7 +56,10 @@ class DataOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     date_format: str | None = None
     decimal: str | None = None
+    only: str | None = None
+    fractions: str | None = None
     zone: str | None = None
+    stamps: str | None = None
     prices: State | None = None
     repair: bool = False
     snapshot: str | None = None
@@ -67,6 +76,9 @@ class DataOptions:
             raise ValueError(f"--decimal is . or , and not {self.decimal!r}")
         if self.prices not in (None, *STATES):
             raise ValueError(f"--prices is one of {', '.join(STATES)}, and not {self.prices!r}")
+        for name, known in (("stamps", STAMPS), ("fractions", FRACTIONS)):
+            if getattr(self, name) not in (None, *known):
+                raise ValueError(f"--{name} is one of {', '.join(known)}, and not {getattr(self, name)!r}")
         if self.bar is not None:
             width_of(self.bar)
         first, last = self.first, self.last

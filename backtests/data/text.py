@@ -10,6 +10,8 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from .json_rows import rows_of_json
+
 MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 DELIMITERS = (",", ";", "\t", "|")
 EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -22,12 +24,14 @@ class Cells:
     rows: every row that is not blank, its cells stripped of spaces.
     lines: the line of the file on which each row ends, counted from 1.
     delimiter: between cells.   statements: what was detected and is not the usual case.
+    form: whose file it is, where its form says so.
     """
 
     rows: list[list[str]]
     lines: list[int]
     delimiter: str
     statements: list[str]
+    form: str | None = None
 
 
 def read_cells(path: Path) -> Cells:
@@ -39,6 +43,14 @@ def read_cells(path: Path) -> Cells:
     if not text.strip():
         raise ValueError(f"{path.name}: the file is empty")
     statements = [] if encoding == "utf-8" else [f"read as {encoding}"]
+    if text.lstrip()[0] in "[{":
+        try:
+            found = rows_of_json(text)
+        except ValueError as error:
+            raise ValueError(f"{path.name}: {error}") from None
+        if found is not None:
+            rows, form = found
+            return Cells(rows, list(range(len(rows))), "", statements, form)
     body = text.lstrip("\n\r")
     has_separator_line = body[:4].lower() == "sep=" and len(body) > 4
     delimiter = body[4] if has_separator_line else _delimiter(text)
