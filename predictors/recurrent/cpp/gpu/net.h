@@ -48,7 +48,7 @@ class Net {
     w = ROLLCAST_SHARED_WEIGHTS ? shared : space.weights;
     shared += ROLLCAST_SHARED_WEIGHTS ? weight_floats : 0;
     inputs = shared, dz = inputs + 2 * input_floats, head.w = dz + S * column_row;
-    head.b = head.w + O * H, first = (int*)(head.w + head_floats), scratch = (double*)(first + S);
+    head.b = head.w + O * H, first = (int*)(head.w + head_floats), scratch = (double*)dz;
     for (int i = threadIdx.x; i < 2 * input_floats; i += threads) inputs[i] = i % input_row == H + F;  // the biases' one
   }
 
@@ -64,7 +64,6 @@ class Net {
     const float* from = space.p + torch().count();
     for (int i = threadIdx.x; i < O * H; i += threads) head.w[i] = i % H < units ? from[i / H * units + i % H] : 0.0f;
     for (int o = threadIdx.x; o < O; o += threads) head.b[o] = from[O * units + o];
-    __syncthreads();
   }
 
   // Clears the threads' parts of the gradient.
@@ -72,9 +71,9 @@ class Net {
     for (int i = 0; i < thread_sums; i++) space.sums[i * threads + threadIdx.x] = 0;
   }
 
-  // Runs a tile's n samples from their rows first[s] on; what is behind n repeats the last. The loss of a target has
-  // `weight`; with none, nothing is left for a pass back. Returns the losses of sample threadIdx.x, and in `out` its last
-  // outputs. In a function of its own, like the pass back, so that each has all registers.
+  // Runs a tile's n samples from their rows first[s] on, once all threads have written what it reads; what is behind n
+  // repeats the last. The loss of a target has `weight`; with none, nothing is left for a pass back. Returns the losses of
+  // sample threadIdx.x, and in `out` its last outputs. In a function of its own, like the pass back: each has all registers.
   NOINLINE double forward(int n, int steps, bool losses, float weight, const Dropout& dropout, float (&out)[O]) const {
     const Net net = *this;
     return net.run_forward(n, steps, losses, weight, dropout, out);
@@ -110,7 +109,6 @@ class Net {
       to[O * units + o] = 0;
       for (int s = 0; s < S; s++) to[O * units + o] += by_sample[o * S + s];
     }
-    __syncthreads();
   }
 
   const Plan plan;
@@ -118,13 +116,12 @@ class Net {
   const Place place;
   const int burn;
   int* first;       // (S) the rows at which a tile's samples begin
-  double* scratch;  // (threads)
+  double* scratch;  // (threads), where dz is during the passes
 
  private:
   INLINE double run_forward(int n, int steps, bool losses, float weight, const Dropout& dropout, float (&out)[O]) const {
     float h[SP][U] = {}, c[SP][U] = {}, d_bias[O] = {};
     double total = 0;
-    __syncthreads();
     store_states(h, in(0));
     load_inputs(0, in(0));
     __syncthreads();
@@ -151,17 +148,17 @@ class Net {
   }
 
   INLINE void run_backward(int steps, const Dropout& dropout) const {
-    float dh[SP][U] = {}, dc[SP][U] = {}, h[SP][U], c[SP][U], dw[KP][U][C] = {}, d_head[U][O] = {};
-    recall(steps - 1, h, c);
+    float dh[SP][U] = {}, dc[SP][U] = {}, c[SP][U], dw[KP][U][C] = {}, d_head[U][O] = {};
+    recall_cells(steps - 1, c);
     for (int t = steps - 1; t >= 0; t--) {  // what step `steps - 1` has read is there still, the others are read again
       __syncthreads();
-      step_back(t, in(t), h, c, dh, dc, d_head, dropout);
+      step_back(t, in(t), c, dh, dc, d_head, dropout);
       __syncthreads();
       add_weight_gradient(place, in(t), dz, dw);
       if (!t) break;
       add_state_gradient(place, dz, w, dh);
-      recall(t - 1, h, c);
-      store_states(h, in(t - 1));
+      recall_states(t - 1, in(t - 1));
+      recall_cells(t - 1, c);
       load_inputs(t - 1, in(t - 1));
     }
 #pragma unroll
@@ -220,15 +217,17 @@ class Net {
     to[0] = h;
     if (Cell::remembers) to[SP * U * threads] = c;
   }
-  INLINE void recall(int t, float (&h)[SP][U], float (&c)[SP][U]) const {
+  INLINE void recall_states(int t, float* to) const {
 #pragma unroll
     for (int j = 0; j < SP; j++)
 #pragma unroll
-      for (int u = 0; u < U; u++) {
-        const float* from = kept(t, j, u);
-        h[j][u] = from[0];
-        c[j][u] = Cell::remembers ? from[SP * U * threads] : 0.0f;
-      }
+      for (int u = 0; u < U; u++) to[place.sample(j) * input_row + place.unit(u)] = *kept(t, j, u);
+  }
+  INLINE void recall_cells(int t, float (&c)[SP][U]) const {
+#pragma unroll
+    for (int j = 0; j < SP; j++)
+#pragma unroll
+      for (int u = 0; u < U; u++) c[j][u] = Cell::remembers ? kept(t, j, u)[SP * U * threads] : 0.0f;
   }
 
   // What dropout makes of the head's input from a unit at step t of the sample that begins at this row.
@@ -268,8 +267,7 @@ class Net {
 
   // From the states before step t and the derivatives by those after it: dz, and the derivatives by those before it but
   // for what flows through dz.
-  INLINE void step_back(int t, const float* read, const float (&h)[SP][U], const float (&c)[SP][U], float (&dh)[SP][U],
-                        float (&dc)[SP][U], float (&d_head)[U][O], const Dropout& dropout) const {
+  INLINE void step_back(int t, const float* read, const float (&c)[SP][U], float (&dh)[SP][U], float (&dc)[SP][U], float (&d_head)[U][O], const Dropout& dropout) const {
     float z[SP][U][C];
     preactivations(place, read, w, z);
 #pragma unroll
@@ -278,10 +276,11 @@ class Net {
 #pragma unroll
       for (int u = 0; u < U; u++) {
         float gates[Q], extra, after = c[j][u], dq[Q], dx = 0, columns[C] = {};
-        const float state = activate(z[j][u], h[j][u], after, gates, extra);
+        const float before = read[s * input_row + place.unit(u)];
+        const float state = activate(z[j][u], before, after, gates, extra);
         if (t >= burn) dh[j][u] += head_back(t, s, u, state, d_head[u], dropout);
         Derivatives<float> d{dh[j][u], dc[j][u]};
-        Cell::backward(gates, h[j][u], c[j][u], extra, d, dq, dx);
+        Cell::backward(gates, before, c[j][u], extra, d, dq, dx);
         dc[j][u] = d.c;
         dh[j][u] = Cell::carries ? d.h : 0.0f;
 #pragma unroll

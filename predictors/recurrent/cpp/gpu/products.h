@@ -83,9 +83,11 @@ INLINE void add_state_gradient(const Place& place, const float* dz, const float*
   }
 }
 
+constexpr int samples_at_a_time = KP > 6 ? 1 : 2;  // more would spill registers
+
 // dw += inᵀ · dz; the rows of h have R columns, the others C.
 INLINE void add_weight_gradient(const Place& place, const float* in, const float* dz, float (&dw)[KP][U][C]) {
-#pragma unroll 2
+#pragma unroll samples_at_a_time
   for (int s = 0; s < S; s++) {
     float d[U][C];
 #pragma unroll

@@ -40,7 +40,7 @@ constexpr int input_row = K + 4, column_row = H * C + 4;
 // Floats of shared memory. Where it is too small for the weights they lie in global memory, and in the L1 cache.
 constexpr int weight_floats = K * column_row, head_floats = O * H + 4, input_floats = S * input_row;
 constexpr int shared_floats =
-    (ROLLCAST_SHARED_WEIGHTS ? weight_floats : 0) + 2 * input_floats + S * column_row + head_floats + S + 2 * threads + 4;
+    (ROLLCAST_SHARED_WEIGHTS ? weight_floats : 0) + 2 * input_floats + S * column_row + head_floats + S + 4;
 
 // This thread's place: which pair of units, and which group of samples or of the gradient's rows. Eight pairs and four
 // groups are a warp, where H allows it, so that a product reads few different addresses at a time.

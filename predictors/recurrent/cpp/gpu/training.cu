@@ -13,6 +13,33 @@ class Training {
   INLINE Training(const Plan& plan, const Workspace& space, float* shared, const volatile int* stop)
       : net(plan, space, shared), plan(plan), space(space), stop(stop) {}
 
+  // The loss of the full batch at the job's first weights, and its gradient in torch's order.
+  INLINE void gradient(Job& job, double* loss, float* out) {
+    begin(job);
+    for (int i = threadIdx.x; i < samples.count; i += threads) space.order[i] = i;
+    net.load_weights();
+    const double total = differentiate(0, samples.count, Dropout{});
+    for (int i = threadIdx.x; i < net.parameters(); i += threads) out[i] = space.g[i];
+    if (!threadIdx.x) *loss = total / ((double)samples.count * samples.stride);
+  }
+
+  // Trains jobs until none is left; `next` is the position of the next one.
+  NOINLINE void work(Job* jobs, int count, int* next, int* handed_out, int32_t* status) {
+    for (;;) {
+      __syncthreads();
+      if (!threadIdx.x) *handed_out = atomicAdd(next, 1);
+      __syncthreads();
+      int job = *handed_out;
+      if (job >= count) return;
+      if (jobs[job].continues) continue;  // whoever has the head of a chain takes the whole chain
+      do {
+        run(jobs[job], status + job);
+        if (stopped) return;
+      } while (++job < count && jobs[job].continues);
+    }
+  }
+
+ private:
   NOINLINE void run(Job& job, int32_t* status) {
     begin(job);
     bool diverged = !train(job);
@@ -24,20 +51,8 @@ class Training {
     if (!threadIdx.x) *(volatile int32_t*)status = diverged ? status_diverged : status_done;
   }
 
-  // The loss of the full batch at the job's first weights, and its gradient in torch's order.
-  INLINE void gradient(Job& job, double* loss, float* out) {
-    begin(job);
-    for (int i = threadIdx.x; i < samples.count; i += threads) space.order[i] = i;
-    __syncthreads();
-    net.load_weights();
-    const double total = differentiate(0, samples.count, Dropout{});
-    for (int i = threadIdx.x; i < net.parameters(); i += threads) out[i] = space.g[i];
-    if (!threadIdx.x) *loss = total / ((double)samples.count * samples.stride);
-  }
-
   bool stopped = false;
 
- private:
   NOINLINE void begin(const Job& job) {
     samples = Samples::of(plan, job);
     if (job.epochs) read(job, job.first, samples.targets);
@@ -51,7 +66,6 @@ class Training {
       if (!job.continues) space.p[i] = job.resume ? job.weights[i] : first_weight(drawn, i, bound);
     }
     power1 = power2 = 1;
-    __syncthreads();
   }
 
   // n bars from `from` on, in standard deviations from the mean.
@@ -251,17 +265,6 @@ rollcast_train(rollcast::Plan plan, rollcast::Job* jobs, int count, int* next, c
   float* shared = (float*)shared_memory;
   int* handed_out = (int*)(shared + rollcast::shared_floats - 4);
   rollcast::Training training(plan, space, shared, stop);
-  for (;;) {
-    __syncthreads();
-    if (!threadIdx.x) *handed_out = atomicAdd(next, 1);
-    __syncthreads();
-    int job = *handed_out;
-    if (job >= count) return;
-    if (jobs[job].continues) continue;  // whoever has the head of a chain takes the whole chain
-    do {
-      training.run(jobs[job], status + job);
-      if (training.stopped) return;
-    } while (++job < count && jobs[job].continues);
-  }
+  training.work(jobs, count, next, handed_out, status);
 }
 #endif
