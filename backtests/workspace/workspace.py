@@ -37,10 +37,11 @@ def backtest(
     """
     request.model()
     request.check_rule()
+    market = request.market()
     with RunFolder(out, label(request)) as folder:
         ledger = ledger_of(out)
         ledger.runs(limit=1)  # an unreadable ledger is reported before hours of training
-        result = request.run(progress=progress)
+        result = request.run(market, progress)
         # Recorded first: it is a trial even where writing its sheet fails.
         ledger.record(Row.of(result), folder.final)
         if examine:
