@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-DRAFT = ".unfinished-"  # how every draft's name begins
+from .owner import draft_name
+
 LETTERS = 12  # random ones in the name of a file's draft
 
 
@@ -27,7 +28,7 @@ def whole_file(path: Path, *, lasting: bool = True) -> Iterator[Path]:
     Raises OSError where the place cannot be written to, or the block wrote no draft.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{DRAFT}{uuid.uuid4().hex[:LETTERS]}-{path.name}")
+    draft = path.with_name(draft_name(f"{uuid.uuid4().hex[:LETTERS]}-{path.name}"))
     try:
         yield draft
         if lasting:
@@ -45,15 +46,6 @@ def write_whole(path: Path, content: bytes, *, lasting: bool = True) -> None:
     """Writes a file in one step; arguments and errors as `whole_file` has them."""
     with whole_file(path, lasting=lasting) as draft:
         draft.write_bytes(content)
-
-
-def remove_drafts(folder: Path, name: str = "*") -> None:
-    """Removes the drafts that killed processes left of the files called `name`, in a folder and below it.
-
-    Only for a caller that holds a lock on these files: otherwise a draft may be one that another process is writing.
-    """
-    for draft in folder.rglob(f"{DRAFT}{'?' * LETTERS}-{name}"):
-        draft.unlink(missing_ok=True)
 
 
 def _flush_names(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from contextlib import suppress
@@ -9,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from .atomic import DRAFT
 from .digests import MANIFEST, seal
+from .owner import DRAFT, draft_name
 
 
 class RunFolder:
@@ -30,10 +31,11 @@ class RunFolder:
         """Creates the draft. Raises OSError where its parent cannot be written to."""
         parent, stem = self._parent, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self._label}"
         try:
+            self._made = [one for one in (parent, *parent.parents) if not one.exists()]
             parent.mkdir(parents=True, exist_ok=True)
             for attempt in range(1, 1000):
                 name = stem if attempt == 1 else f"{stem}-{attempt}"
-                self.path, self.final = parent / f"{DRAFT}{name}", parent / name
+                self.path, self.final = parent / draft_name(name), parent / name
                 if self._reserve():
                     return self
         except OSError as error:
@@ -45,7 +47,9 @@ class RunFolder:
         path = str(self.path)
         try:
             os.mkdir(path)  # one call of C: an interrupt is raised after it, when the folder is there
-            if not self.final.exists():
+            # Of two processes that reserve a name at the same moment, both see the other and take the next one.
+            others = self._parent.glob(f"{DRAFT}*-{glob.escape(self.final.name)}")
+            if not self.final.exists() and all(other == self.path for other in others):
                 return True
         except FileExistsError:
             return False
@@ -53,7 +57,7 @@ class RunFolder:
             with suppress(OSError):
                 os.rmdir(path)
             raise
-        os.rmdir(path)  # finished since the draft's name was free
+        os.rmdir(path)
         return False
 
     def finish(self) -> Path:
@@ -69,3 +73,6 @@ class RunFolder:
         # The draft is gone where an interrupt comes between the renaming and the assignment of its new name.
         if self.path != self.final and self.path.exists():
             shutil.rmtree(self.path)
+            for folder in self._made:  # above it, for it; those that hold something meanwhile stay
+                with suppress(OSError):
+                    folder.rmdir()

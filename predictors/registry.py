@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from .. import former_names
 from .base import Learner, Predictor
+from .isolation import described, isolated, remember
 
 # Addresses of classes that are imported on demand: the list of names imports nothing, and the recurrent learners'
 # fields no torch.
@@ -106,9 +107,14 @@ class Registry:
             raise LookupError(f"{self.kind} {name!r} is claimed by {sources}; rename or uninstall one")
         ((source, entry),) = entries[name].items()
         try:
-            cls = entry.load()
-        except (Exception, SystemExit) as error:
+            with isolated():
+                cls = entry.load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(f"{name} ({source}) {_failure(error)}") from error
+        if name not in self.built_in:
+            remember(getattr(sys.modules.get(entry.module), "__file__", None))
         if not (inspect.isclass(cls) and issubclass(cls, self.bases)):
             raise TypeError(f"{name} ({source}) must be a subclass of {self._base_names}; got {cls!r}")
         return cls
@@ -159,9 +165,13 @@ class Registry:
         module = importlib.util.module_from_spec(spec)
         # dataclass() and typing look the module up while its body is executed.
         sys.modules[module_name] = module
+        remember(module.__file__)
         try:
-            spec.loader.exec_module(module)
-        except (Exception, SystemExit) as error:
+            with isolated():
+                spec.loader.exec_module(module)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             raise PluginError(f"{path} {_failure(error)}") from error
         classes = {
             key: value
@@ -191,7 +201,7 @@ def _installed(group: str, *changes: tuple[str, int]) -> metadata.EntryPoints:
 
 
 def _failure(error: BaseException) -> str:
-    return f"could not be imported: {type(error).__name__}: {error}{former_names.hint(error)}"
+    return f"could not be imported: {type(error).__name__}: {described(error)}{former_names.hint(error)}"
 
 
 PREDICTORS = Registry("predictor", "rollcast.predictors", BUILT_IN, (Predictor, Learner), dataclass_parameters)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ...predictors.bars import check_bars
+from ...predictors.isolation import isolated
 from ...strategies.actions import actions_of
 from ...strategies.broker import Broker
 from ...strategies.feed import ActionFeed, ForecastFeed, date_numbers
@@ -132,7 +133,8 @@ def simulate(
     cerebro.addstrategy(host, **arguments)
     cerebro.addanalyzer(_History, _name="history")
     cerebro.addanalyzer(Orders, _name="orders")
-    (run,) = cerebro.run()
+    with isolated():
+        (run,) = cerebro.run()
     history = pd.DataFrame(run.analyzers.history.rows, columns=["equity", "cash", "units"], index=bars.index)
     refuse_ruin(history["equity"])
     orders = run.analyzers.orders.table(bars.index)[ORDER_COLUMNS]

@@ -9,6 +9,7 @@ import backtrader as bt
 import numpy as np
 import pandas as pd
 
+from ...predictors.isolation import isolated
 from ...strategies.portfolio.calendar import on_calendar
 from ...strategies.portfolio.feed import NameActionFeed, NameFeed
 from ..json_values import Parameters
@@ -62,7 +63,8 @@ def simulate_panel(
     cerebro.addstrategy(host, **arguments)
     cerebro.addanalyzer(_History, _name="history")
     cerebro.addanalyzer(Orders, _name="orders")
-    (run,) = cerebro.run()
+    with isolated():
+        (run,) = cerebro.run()
     return PanelSimulation(
         _history(run.analyzers.history, panel.calendar),
         pd.DataFrame(run.analyzers.history.units, columns=panel.symbols, index=panel.calendar),

@@ -90,9 +90,9 @@ def engine(name: str, out: Path | None = None) -> Iterator[None]:
             stack.enter_context(executed_by(JournalledExecutor(workers, journal)))
         try:
             yield
-        except (OSError, MemoryError):
+        except (OSError, MemoryError, KeyboardInterrupt, GeneratorExit):
             raise
-        except Exception:
+        except BaseException:
             if journal:
                 journal.clear()
             raise

@@ -22,6 +22,7 @@ import pandas as pd
 
 from ...predictors import training_log
 from ...predictors.executor import Results, Units, Work
+from ...predictors.isolation import described, with_notes
 from ...predictors.training_log import TrainingLog
 from ..installation import source_files, version_of
 
@@ -41,7 +42,7 @@ class ChunkResult:
     results: list[tuple[int, object]]
     log: TrainingLog | None = None
     seconds: float = 0.0
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 # Called with the work, the positions of the units that need not be run, and whether training is logged. Yields the
@@ -71,7 +72,7 @@ def run_payload(expected: Mapping[str, str], payload: bytes, logged: bool, *fram
         check_environment(expected)
         function, units = _Unpickler(payload, frames).load()
         return run_chunk(function, units, logged)
-    except Exception as error:
+    except BaseException as error:
         # A traceback cannot be pickled; the notes of an exception can.
         error.add_note(f"in a worker on {platform.node()}:\n{traceback.format_exc()}")
         return ChunkResult([], error=_picklable(error))
@@ -127,14 +128,14 @@ class _Unpickler(pickle.Unpickler):
         return self.frames[number]
 
 
-def _picklable(error: Exception) -> Exception:
+def _picklable(error: BaseException) -> BaseException:
     """The exception, or a ValueError with its class and message where it cannot be pickled."""
     from ray import cloudpickle
 
     try:
         copy = cloudpickle.loads(cloudpickle.dumps(error))
-        if str(copy) == str(error):
+        if str(copy) == str(error) and isinstance(error, Exception):
             return error
     except Exception:
         pass  # its class cannot be pickled; the message below still says what it was
-    return ValueError(f"{type(error).__name__}: {error}")
+    return with_notes(ValueError(f"{type(error).__name__}: {described(error)}"), error)

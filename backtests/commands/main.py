@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
+import sys
+import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -27,6 +32,14 @@ COMMANDS = {
 }
 
 
+EXPECTED = (ValueError, TypeError, LookupError, OSError, ArithmeticError, ImportError)  # one line says it all
+MOST = 20_000  # letters of a plugin's traceback
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the command ends as after Ctrl-C, with status 143."""
+
+
 class Commands(click.Group):
     """The commands in `COMMANDS`, each imported only when it is called.
 
@@ -47,15 +60,60 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Runs a command. Raises click.ClickException, with its line alone, for an expected error."""
         try:
-            return super().invoke(ctx)
-        except (ValueError, TypeError, LookupError, OSError, ArithmeticError, ImportError) as error:
-            # KeyError and IndexError are bugs, ours or a plugin's, and say nothing without their traceback; a closed
-            # pipe is click's to end quietly.
-            if ctx.params.get("debug") or isinstance(error, KeyError | IndexError | BrokenPipeError):
+            with _terminated_like_interrupted():
+                return super().invoke(ctx)
+        except Terminated:
+            click.echo("Terminated!", err=True)
+            raise SystemExit(143) from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            shown = _shown(error, bool(ctx.params.get("debug")))
+            if shown is error:
                 raise
-            if type(error).__name__ == "PluginError":
-                traceback.print_exception(error.__cause__)
-            raise click.ClickException(str(error)) from error
+            raise shown from error
+
+
+def _shown(error: BaseException, debug: bool) -> BaseException:
+    """An error as it is to reach the terminal: itself, or its one line, over the traceback of a plugin if it is its."""
+    # Imported by whatever loads a plugin; where nothing has, the error is no plugin's.
+    isolation = sys.modules.get("rollcast.predictors.isolation")
+    fault = isolation.fault_of(error) if isolation and not debug else None
+    if isolation and fault:
+        ours, trace = fault
+        text = "".join(traceback.format_exception(type(ours), ours, trace))
+        click.echo(text if len(text) <= MOST else f"{text[:MOST]}…", err=True)
+        end = "ended the process by sys.exit" if isinstance(ours, SystemExit) else type(ours).__name__
+        line = f"{isolation.file_of(trace)}: {end}: {isolation.described(ours)}"
+        return click.ClickException(line if ours is error else isolation.described(error))
+    # KeyError and IndexError are bugs of ours, and say nothing without their traceback; a closed pipe is click's to
+    # end quietly.
+    if debug or not isinstance(error, EXPECTED) or isinstance(error, KeyError | IndexError | BrokenPipeError):
+        return error
+    if type(error).__name__ == "PluginError":
+        traceback.print_exception(error.__cause__)
+    for note in getattr(error, "__notes__", ()):
+        click.echo(note, err=True)
+    return click.ClickException(str(error))
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Inside the block, SIGTERM raises Terminated, once, so that whatever cleans up after Ctrl-C does."""
+
+    def terminate(number: int, frame: object) -> None:
+        """Raises Terminated; a second signal does not interrupt what cleans up after the first."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 # https://no-color.org: set, and not empty, no command colours what it prints.

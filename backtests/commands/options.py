@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from ..owner import clear_dead
 from .config_option import CONFIG, UNUSED_TRUST
 
 if TYPE_CHECKING:
@@ -65,6 +67,24 @@ def _given(ctx: click.Context, option: click.Parameter, value: str | None) -> st
     return value
 
 
+class Workspace(click.Path):
+    """The folder of a workspace; an empty text, which would be the working directory, is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The folder as a Path. Raises click.BadParameter for an empty text."""
+        if value == "":
+            self.fail("expected a folder, got an empty text", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _workspace(ctx: click.Context, option: click.Parameter, value: Path) -> Path:
+    """Clears what killed commands have left in the workspace and among temporary files."""
+    if not ctx.resilient_parsing:
+        clear_dead(value)
+        clear_dead(Path(tempfile.gettempdir()), depth=0)
+    return value
+
+
 PREDICTOR = click.option(
     *("--predictor", "-P"),
     metavar="NAME|FILE",
@@ -74,7 +94,8 @@ PREDICTOR = click.option(
 PARAMS = pairs("-p", "--param", "params", text="A parameter of the predictor.")
 OUT = click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Workspace(path_type=Path, file_okay=False),
+    callback=_workspace,
     default=Path("runs"),
     show_default=True,
     help="The workspace: where runs are written to and counted.",

@@ -33,7 +33,9 @@ ONE_NAME = "surrogates are drawn for each name by itself, and those of several w
     show_default=True,
     help="How surrogates are drawn: docs/placebo.md.",
 )
-@click.option("--market-seed", type=int, default=0, show_default=True, help="Of the surrogate markets.")
+@click.option(
+    "--market-seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the surrogate markets."
+)
 @click.option("--until", type=float, metavar="P", help="Stop once no score can reach a p-value this low.")
 @run_options
 @JSON

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -21,7 +21,8 @@ import pandas as pd
 
 from ...predictors.bars import COLUMNS
 from ...predictors.registry import suggest
-from ..atomic import remove_drafts, whole_file
+from ..atomic import whole_file
+from ..owner import clear_dead
 from .table import Table
 
 HOME = "ROLLCAST_DATA"  # an environment variable that moves the store
@@ -93,7 +94,7 @@ def path_of(symbol: str) -> Path:
 
 def stored_symbols() -> list[str]:
     """The symbols the store holds, sorted."""
-    return sorted(unquote(path.name.removesuffix(ENDING)) for path in folder().glob("*" + ENDING))
+    return sorted(unquote(path.name.removesuffix(ENDING)) for path in folder().glob("[!.]*" + ENDING))
 
 
 def read(symbol: str) -> Stored:
@@ -189,10 +190,24 @@ def locked(symbol: str, wait: float = 60.0) -> Iterator[None]:
     except Timeout:
         raise ValueError(f"another process is fetching {symbol}, and was after {wait:.0f} s; try again later") from None
     try:
-        remove_drafts(path.parent, path.name)
+        clear_dead(path.parent, depth=0)
+        _clear_locks(path.parent, lock.lock_file)
         yield
     finally:
+        if lock.is_locked:  # removed while it is held: whoever waits for it notices, and makes another
+            Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def _clear_locks(place: Path, own: str) -> None:
+    """Removes the lock files of processes that have ended, which nobody holds; not our own."""
+    from filelock import FileLock, Timeout
+
+    for path in place.glob(f".*{ENDING}.lock"):
+        if str(path) == own:
+            continue
+        with suppress(Timeout, OSError), FileLock(path, timeout=0):
+            path.unlink(missing_ok=True)
 
 
 def checksum(rows: pd.DataFrame) -> str:

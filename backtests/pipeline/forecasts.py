@@ -14,6 +14,7 @@ import pandas as pd
 
 from ...predictors import Predictor, WalkForward, training_log
 from ...predictors.bars import check_bars
+from ...predictors.isolation import isolated
 from ...predictors.pooled import Pooled
 from ...predictors.training_log import Training
 from ..gate.audit import Opened, watching
@@ -111,10 +112,11 @@ def predict(
     for name, bars in frames.items():
         check_bars(bars, name)
     start = time.perf_counter()
-    with training_log.recording() as log, watching() as opened:
+    with isolated(), training_log.recording() as log, watching() as opened:
         series = _series(predictor, market, frames, progress)
     seconds = time.perf_counter() - start
-    verdict, probed = _examine(predictor, frames, series)
+    with isolated():
+        verdict, probed = _examine(predictor, frames, series)
     if verdict.leak and not allow_lookahead:
         raise LookAheadError(verdict.leak)
     table = pd.DataFrame(np.nan, index=market.bars.index, columns=market.columns)

@@ -96,6 +96,8 @@ def placebo(
     """
     if markets < 1:
         raise ValueError(f"markets must be at least 1; got {markets}")
+    if seed < 0:
+        raise ValueError(f"the seed of the markets must be at least 0; got {seed}")
     hits = None if until is None else enough(until, markets)
     # Drawing cannot stop before `hits` markets.
     step = min(pipeline.at_once, at_once or hits or markets)

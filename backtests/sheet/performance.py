@@ -22,6 +22,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ...predictors.validation import at_least
+from ..owner import draft_name
 from .figures import STYLE, apply_theme
 from .quantstats_fixes import fixes
 from .tables import Group, Row, correct, group, label, parse_rows
@@ -134,7 +135,7 @@ def performance(
 
 def _parts(quantstats: ModuleType, returns: pd.Series, benchmark: pd.Series, **options: object) -> dict[str, str]:
     """The parts of quantstats' report by the names of its template."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=draft_name("sheet-")) as folder:
         template, draft = Path(folder, "template.html"), Path(folder, "draft.html")
         template.write_text(_MARK.join(f"{{{{{part}}}}}" for part in _PARTS), encoding="utf-8")
         quantstats.reports.html(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import DRAFT, write_whole
+from ..atomic import write_whole
 from ..digests import body_of, say, signed
+from ..owner import DRAFT
 
 LIMIT = 1 << 30  # bytes; beyond it the least recently used entries are removed
 

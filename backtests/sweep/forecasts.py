@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...predictors import Predictor, WalkForward
+from ...predictors.isolation import isolated
 from ..data.bars import digest
 from ..pipeline.cache_key import code_of, key_of
 from ..pipeline.forecasts import check_forecast, predict
@@ -109,7 +110,8 @@ class Forecaster:
             verdict = forecasts.verdict
             return CachedForecast(forecasts.series.to_numpy(float), verdict.probes, verdict.noise, forecasts.seconds)
         start = time.perf_counter()
-        series = predictor.predict(self.bars)
+        with isolated():
+            series = predictor.predict(self.bars)
         check_forecast(series, self.bars)
         return CachedForecast(series.to_numpy(float), seconds=time.perf_counter() - start)
 
@@ -117,9 +119,10 @@ class Forecaster:
         predictor = self.factory.predictor(point)
         if isinstance(predictor, WalkForward):
             return False
-        predictor.predict(self.bars)  # the first call may import modules and fill caches
-        start = time.perf_counter()
-        predictor.predict(self.bars)
+        with isolated():
+            predictor.predict(self.bars)  # the first call may import modules and fill caches
+            start = time.perf_counter()
+            predictor.predict(self.bars)
         return time.perf_counter() - start < QUICK
 
 

@@ -20,7 +20,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +30,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..atomic import remove_drafts, write_whole
+from ..atomic import write_whole
 from ..digests import say
 from ..json_values import plain
+from ..owner import clear_dead
 
 RETURNS = "returns"
 DIGEST = "sha256"  # of the other keys of a JSON file
@@ -49,15 +50,28 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Locks the folder for this process inside the block. Raises OSError where another process has locked it."""
+        made = [one for one in self.folder.parents if not one.exists()]
         self.folder.mkdir(parents=True, exist_ok=True)
         # SQLite uses locks of the operating system, which end with the process on every platform.
-        with closing(sqlite3.connect(self.folder / "lock.sqlite", timeout=0, isolation_level=None)) as lock:
+        path = self.folder / "lock.sqlite"
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
             try:
                 lock.execute("BEGIN EXCLUSIVE")
             except sqlite3.OperationalError as error:
                 raise OSError(f"{self.folder} is in use: the same sweep is running ({error})") from error
-            remove_drafts(self.folder)
-            yield
+            if not path.exists():  # removed by the process that had it, with the folder
+                raise OSError(f"{self.folder} was in use until now; run it again")
+            clear_dead(self.folder)
+            try:
+                yield
+            finally:
+                files = list(self.folder.iterdir())
+                if all(one.name.startswith(path.name) for one in files):  # refused before anything was stored
+                    for one in files:
+                        one.unlink()
+                    for one in (self.folder, *made):
+                        with suppress(OSError):  # something else is in it
+                            one.rmdir()
 
     def read(self, name: str) -> dict[str, Any] | None:
         """The content of a JSON file; None where there is none, or a damaged one, which is said."""

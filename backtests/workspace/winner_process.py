@@ -14,10 +14,12 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ...predictors.isolation import described, fault_of, with_notes
 from ..pipeline.request import Request
 
 # Starts a backtest with its tear sheet in a workspace; returns a function that waits for the run's folder.
@@ -110,8 +112,17 @@ def serve() -> None:
 def _reply(request: Request, out: Path) -> Path | Exception:
     try:
         return run_in_this_process(request, out)()
-    except Exception as error:  # the first process raises it
-        return error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the first process raises it
+        if fault_of(error):
+            error.add_note(f"in the process of the winner's run:\n{traceback.format_exc()}")
+        try:
+            if isinstance(error, Exception) and isinstance(pickle.loads(pickle.dumps(error)), type(error)):
+                return error
+        except Exception:
+            pass  # its class cannot be pickled; the message below still says what it was
+        return with_notes(ValueError(f"{type(error).__name__}: {described(error)}"), error)
 
 
 def _read_requests(requests: queue.Queue[tuple[Request, Path] | None]) -> None:

@@ -45,10 +45,11 @@ def backtest(
     """
     request.model()
     request.check_rule()
+    market = request.market()
     with RunFolder(out, label(request)) as folder:
         book = Book.of(out)
         book.check()  # an unreadable ledger is reported before hours of training
-        result = request.run(progress=progress)
+        result = request.run(market, progress)
         # Recorded first: it is a trial even where writing its sheet fails.
         book.record(Row.of(result), folder.final)
         if examine:

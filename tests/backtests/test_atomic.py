@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from rollcast.backtests import atomic
-from rollcast.backtests.atomic import remove_drafts, whole_file, write_whole
+from rollcast.backtests.atomic import whole_file, write_whole
+from rollcast.backtests.owner import clear_dead, draft_name
 from rollcast.backtests.run_folder import RunFolder
 
 ROOT = Path(__file__).parent.parent.parent
@@ -88,25 +89,44 @@ def test_a_file_has_the_rights_of_any_new_file(tmp_path):
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_the_draft_of_a_killed_process_goes_and_others_stay(tmp_path):
-    killed, other = tmp_path / "deep" / "SPY.parquet", tmp_path / "deep" / "A-SPY.parquet"
+def test_the_drafts_of_killed_processes_go_and_those_of_living_ones_stay(tmp_path):
+    killed = tmp_path / "deep" / "SPY.parquet"
     write_whole(killed, b"old")
-    for path in (killed, other):
-        assert subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=ROOT).returncode == 9
+    assert subprocess.run([sys.executable, "-c", KILLED, str(killed)], cwd=ROOT).returncode == 9
     assert killed.read_bytes() == b"old"
-    assert len(names(killed.parent)) == 3
-    remove_drafts(tmp_path, killed.name)
-    draft, whole = names(killed.parent)
-    assert draft.endswith("-A-SPY.parquet")
-    assert whole == "SPY.parquet"
-    remove_drafts(tmp_path)
+    assert len(names(killed.parent)) == 2
+    with RunFolder(tmp_path, "ema-SPY") as folder, whole_file(killed) as draft:
+        draft.write_bytes(b"new")
+        clear_dead(tmp_path)
+        assert folder.path.is_dir()
+        assert names(killed.parent) == sorted([draft.name, "SPY.parquet"])
+    assert names(tmp_path) == ["deep"]
     assert names(killed.parent) == ["SPY.parquet"]
 
 
-def test_the_folder_of_an_unfinished_run_is_no_draft_of_a_file(tmp_path):
-    with RunFolder(tmp_path, "ema-SPY") as folder:
-        remove_drafts(tmp_path)
-        assert folder.path.is_dir()
+def test_the_draft_of_a_process_that_cannot_be_asked_goes_when_it_is_old(tmp_path):
+    before_0_2, elsewhere = tmp_path / ".unfinished-20260102T120000Z-x", tmp_path / ".unfinished-00000000.1.99-y"
+    for path in (before_0_2, elsewhere):
+        path.mkdir()
+    clear_dead(tmp_path)
+    assert len(names(tmp_path)) == 2
+    for path in (before_0_2, elsewhere):
+        os.utime(path, (0, 0))
+    clear_dead(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_process_id_that_is_used_again_is_another_owner(tmp_path):
+    theirs = draft_name("x").replace(f".{os.getpid()}.", f".{os.getppid()}.")
+    (tmp_path / theirs).mkdir()
+    clear_dead(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_folder_made_for_a_run_that_fails_goes_with_it(tmp_path):
+    with pytest.raises(ValueError, match="no"), RunFolder(tmp_path / "new" / "runs", "x"):
+        raise ValueError("no")
+    assert names(tmp_path) == []
 
 
 def test_a_finished_folder_is_the_only_thing_there_and_everyone_may_read_it(tmp_path):

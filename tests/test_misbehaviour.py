@@ -1,0 +1,130 @@
+"""Plugins that misbehave: their own traceback over one line and status 1; nothing is changed for the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.command import cli
+
+PLUGIN = """
+import os, sys, warnings
+from dataclasses import dataclass
+import numpy as np
+import pandas as pd
+import click
+from rollcast import Predictor
+
+class Odd(BaseException):
+    pass
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("never")
+
+class Local(Exception):
+    def __init__(self, one, two):
+        super().__init__(lambda: one)
+
+@dataclass(frozen=True)
+class Mine(Predictor):
+    "The last return."
+    def predict(self, bars):
+        {body}
+        return np.log(bars["close"]).diff()
+"""
+RULE = """
+from rollcast import NameRule
+
+class Rule(NameRule):
+    "Fails."
+    def decide(self, state):
+        {body}
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("sys.exit(0)", "ended the process by sys.exit: 0"),
+        ("sys.exit('good bye')", "ended the process by sys.exit: good bye"),
+        ("raise ValueError('odd bars')", "ValueError: odd bars"),
+        ("raise OSError(28, 'full')", "OSError: [Errno 28] full"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("{}['x']", "KeyError: 'x'"),
+        ("raise Odd('base')", "Odd: base"),
+        ("raise Mute", "Mute: its message cannot be shown, for RuntimeError was raised by it"),
+        ("raise Local(1, 2)", "Local: "),
+        ("raise click.exceptions.Exit(0)", "Exit: "),
+        ("raise click.Abort", "Abort: "),
+        ("raise ValueError('long ' * 10**6)", "ValueError: long long"),
+        ("raise RuntimeError('two\\nlines')", "RuntimeError: two lines"),
+    ],
+)
+def test_an_error_of_a_predictor_shows_its_own_traceback_over_one_line(body, line, tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(PLUGIN.replace("{body}", body))
+    done = cli("backtest", "-P", str(plugin), "--start", "2020", "--out", str(tmp_path / "runs"))
+    assert done.returncode == 1
+    *above, last = done.stderr.splitlines()
+    assert last.startswith(f"Error: {plugin}: {line}")
+    assert len(last) < 700
+    assert len(done.stderr) < 30_000
+    assert above[0] == "Traceback (most recent call last):"
+    assert f'File "{plugin}"' in above[1], "its own frames, and not ours"
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "__pycache__") == ["mine.py"]
+
+
+@pytest.mark.parametrize("body", ["1 / 0", "raise SystemExit", "raise OSError('disk')"])
+def test_an_error_of_a_strategy_shows_its_own_traceback_over_one_line(body, tmp_path):
+    plugin = tmp_path / "rule.py"
+    plugin.write_text(RULE.replace("{body}", body))
+    done = cli("backtest", "-P", "sma", "-S", str(plugin), "--start", "2020", "--out", str(tmp_path / "runs"))
+    assert done.returncode == 1
+    *above, last = done.stderr.splitlines()
+    assert last.startswith(f"Error: {plugin}: ")
+    assert any(f'File "{plugin}"' in one for one in above)
+
+
+def test_a_parameter_that_a_plugin_refuses_is_one_line(tmp_path):
+    plugin = tmp_path / "mine.py"
+    text = PLUGIN.replace("{body}", "pass").replace('"The last return."', '"The last return."\n    size: int = 3')
+    plugin.write_text(text + "    def __post_init__(self):\n        raise ValueError('size must be at least 2')\n")
+    done = cli("backtest", "-P", str(plugin), "--out", str(tmp_path / "runs"))
+    assert (done.returncode, done.stderr) == (1, "Error: size must be at least 2\n")
+
+
+CHANGES = {
+    "directory": "os.chdir('/')",
+    "numpy": "np.seterr(all='raise')",
+    "pandas": "pd.set_option('display.max_rows', 1)",
+    "warnings": "warnings.simplefilter('error')",
+    "output": "print('x' * 10**6)",
+    # Once, and never in a copy: were the copies not ended, each forecast would double them.
+    "fork": "os.environ.get('FORKED') or os.environ.update(FORKED='1') or os.fork()",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_a_predictor_changes_is_put_back(change, tmp_path):
+    plugin, plain = tmp_path / "mine.py", tmp_path / "plain"
+    plugin.write_text(PLUGIN.replace("{body}", CHANGES[change]))
+    before = os.getcwd(), np.geterr(), pd.get_option("display.max_rows"), list(warnings.filters)
+    done = cli("backtest", "-P", str(plugin), "--start", "2020", "--out", "runs", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "x" * 1000 not in done.stdout
+    assert (os.getcwd(), np.geterr(), pd.get_option("display.max_rows"), list(warnings.filters)) == before
+    assert len(runs(tmp_path / "runs")) == 1, "one ledger, in the workspace, of one run"
+    plugin.write_text(PLUGIN.replace("{body}", "pass"))
+    assert cli("backtest", "-P", str(plugin), "--start", "2020", "--out", str(plain)).returncode == 0
+    assert runs(tmp_path / "runs")[0] == runs(plain)[0]
+
+
+def runs(out: Path) -> list[dict]:
+    return [json.loads(path.read_text())["strategy"] for path in sorted(out.glob("*/metrics.json"))]
