@@ -46,7 +46,7 @@ def decimal_mark(columns: Mapping[str, Sequence[str]], delimiter: str, lines: Se
         rows = {mark: _row(text, columns.values(), lines) for mark, text in votes.items()}
         raise ValueError(
             f"the decimal mark is a point in {votes['.']!r}, row {rows['.']}, and a comma in {votes[',']!r}, row "
-            f"{rows[',']}; say which with --decimal"
+            f"{rows[',']}; say which with --decimal . or --decimal ,"
         )
     if "," in votes:
         return ",", f"decimal comma, as in {votes[',']!r}"
