@@ -2,8 +2,9 @@
 
     python -m benchmarks.look_ahead [--leaks 300] [--checked 20] [--markets 200] [--bars 250] [--seed 0]
 
-The leaks (`benchmarks.planted`) run on SPY's last 1,000 bars, strategies on 500. Those count that a re-run can show there. `check` takes
-seconds for each, so that it is asked about a few of them only. Honest plugins are examined on seeded synthetic markets.
+The leaks (`benchmarks.planted`) run on SPY's last 1,000 bars, strategies on 500. Those count that a re-run can show
+there. `check` takes seconds for each, so that it is asked about a few of them only. Honest plugins are examined on
+seeded synthetic markets.
 """
 
 from __future__ import annotations
