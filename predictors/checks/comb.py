@@ -1,8 +1,9 @@
 """A comb of changed bars: one forecast of a series probes the bar before every tooth.
 
-Notation: T bars; L the memory, how many bars after a changed bar its forecasts still differ; a tooth, a changed bar.
-With teeth L + 2 bars apart, the forecast at the bar before a tooth reads no tooth unless it looks ahead; as many
-shifted combs probe every bar. What a comb shows counts only once it is seen with the teeth after that bar alone,
+Notation: T bars; L the memory, how many bars after a changed bar its forecasts still differ; a tooth, W changed bars,
+each by an amount of its own, so that a sum of returns or a return among them is another too. With teeth that begin
+L + W + 1 bars apart, the forecast at the bar before a tooth reads no tooth unless it looks ahead; as many shifted combs
+probe every bar. What a comb shows counts only once it is seen with the teeth after that bar alone,
 so that a memory longer than was measured accuses nobody.
 """
 
@@ -18,6 +19,7 @@ from .lookahead import Leak, Predict, absolute_difference, size_of
 
 CALLS = 400  # of combs; a memory that needs more leaves bars unprobed
 BOTH_SIGNS = 128  # up to so many, every bar is moved up and down
+WIDEST = 64  # bars of a tooth, where the memory leaves as many combs
 CONFIRMED = 12  # bars whose forecast differed, looked at one by one
 RELATIVE = 1e-7  # of a forecast, below which it is the same
 COMBED = "changed one by one"
@@ -65,12 +67,15 @@ class _Comb:
             limit = np.maximum(limit, RELATIVE * size_of(self.reference))
             memory = self._memory(limit / 8)
         # A memory of all bars leaves one tooth a call, spread evenly: as many cuts.
-        probed, step = np.zeros(n, bool), min(memory + 2, n - 1)
+        width = int(np.clip(most - memory - 1, 1, min(WIDEST, n // 4)))
+        probed, step = np.zeros(n, bool), min(memory + width + 1, n - 1)
         signs = (1.0, -1.0) if 2 * step <= min(most, BOTH_SIGNS) else (1.0,)
         for shift in np.unique(np.linspace(0, step - 1, min(step, most)).astype(int)):
             for sign in signs:
-                teeth = np.arange(1 + shift, n, step)
-                before = teeth[np.isfinite(self.reference[teeth - 1])] - 1
+                starts = np.arange(1 + shift, n, step)
+                teeth = (starts[:, None] + np.arange(width)).ravel()
+                teeth = teeth[teeth < n]
+                before = starts[np.isfinite(self.reference[starts - 1])] - 1
                 moved = self._moved(teeth, sign)
                 beyond = before[moved[before] > limit[before]]
                 for at in beyond[np.argsort(-moved[beyond])][:CONFIRMED]:
@@ -87,7 +92,9 @@ class _Comb:
         finite = change[np.isfinite(change) & np.isfinite(self.reference)]
         last_place = float(np.quantile(finite, 0.99)) if len(finite) else 0.0
         size = np.nan_to_num(np.abs(self.reference))
-        return np.maximum(RELATIVE * size, max(64 * last_place, 8 * self.noise, 1e-300))
+        # A Fourier transform spreads the rounding of its largest values over all bars.
+        spread = np.finfo(float).eps * size_of(self.reference)
+        return np.maximum(RELATIVE * size, max(64 * last_place, 64 * spread, 8 * self.noise, 1e-300))
 
     def _memory(self, limit: np.ndarray) -> int:
         """How many bars after a changed bar its forecasts still differ; the longest of three places and both signs."""
@@ -107,7 +114,8 @@ class _Comb:
         if size <= limit[at]:
             return None
         columns = [c for c in COLUMNS if self._moved(after, sign, [c])[at] > limit[at]]
-        ahead = 1 if self._moved(after[:1], sign)[at] > limit[at] else int(after[-1]) - at
+        near = (k for k in range(1, WIDEST + 1) if self._moved(after[:k], sign)[at] > limit[at])
+        ahead = int(after[next(near, len(after)) - 1]) - at
         return Leak(self.bars.index[at], at + 1, ahead, tuple(columns) or COLUMNS, size, self.noise, COMBED)
 
     def _moved(self, teeth: np.ndarray, sign: float, columns: list[str] | None = None) -> np.ndarray:
