@@ -32,7 +32,7 @@ folder, sources, cell, seeds, *flags = sys.argv[1:]
 learner = LSTM(lookback=4, hidden=8, epochs=3, seeds=1, lr=0.001, warm=2, loss_on="last")
 _, jobs = learner.jobs(WalkForward(learner, 100, 40).windows(random_walk(230))[:3])
 plan = replace(learner.plan(), cell=cell)
-small = {"batch": 40, "dropout": 0.2, "validation": 0.2, "patience": 1, "weight_decay": 0.1}
+small = {"batch": 40, "dropout": 0.2, "validation": 0.2, "patience": 1, "clip": 0.05}
 for changes in (small, {"stride": 4}):
     changed = replace(plan, **changes)
     expected = dict(kernel.train(changed, jobs, 1, "portable"))
@@ -53,8 +53,6 @@ SANITIZERS = {
     "threads": ("libtsan.so", ["-fsanitize=thread", "-DEMULATE_THREADS"]),
 }
 SHUFFLED = "1,2,3"
-# What the host reads once a job has ended is written before; only a GPU could show that barrier missing.
-UNSEEN = ("__threadfence_system();\n    ",)
 FAULTS = {
     "a swapped gate": (
         "cells.h",
@@ -170,14 +168,13 @@ FAULTS = {
 
 
 def barriers():
-    """Every barrier of the kernel, by its file and the text before it, which says where it is."""
+    """Every barrier of the passes and of the sums, by file and line; between updates there are more than are needed."""
     found = {}
-    for file in ("gpu/net.h", "gpu/training.cu", "gpu/block.h"):
+    for file in ("gpu/net.h", "gpu/block.h"):
         text = (CPP / file).read_text(encoding="utf-8")
         for match in re.finditer(r"__syncthreads\(\);", text):
-            if not text[: match.start()].endswith(UNSEEN):
-                line = text[: match.start()].count("\n") + 1
-                found[f"{file}:{line}"] = (file, match.start(), match.end())
+            line = text[: match.start()].count("\n") + 1
+            found[f"{file}:{line}"] = (file, match.start(), match.end())
     return found
 
 
