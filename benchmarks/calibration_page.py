@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from rollcast.backtests.evidence.skill import wilson
-from rollcast.backtests.explain import BLUE, RED, STYLE, WIDTH, svg
+from rollcast.backtests.explain.nets import BLUE, RED, STYLE, WIDTH, svg
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGE, FIGURES = DOCS / "calibration.md", DOCS / "figures"

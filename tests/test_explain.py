@@ -104,13 +104,14 @@ def test_bad_input_is_one_plain_line_and_leaves_nothing(arguments, code, message
     assert not [path for path in tmp_path.rglob("*") if path.is_file() or path.name.startswith(".unfinished")]
 
 
-def shown_figures() -> set[str]:
-    page = (ROOT / "docs" / "recurrent-nets.md").read_text(encoding="utf-8")
-    return set(re.findall(r"\(figures/(.+?\.svg)\)", page))
+def shown_figures(page: str = "recurrent-nets.md") -> set[str]:
+    return set(re.findall(r"\(figures/(.+?\.svg)\)", (ROOT / "docs" / page).read_text(encoding="utf-8")))
 
 
-def test_the_page_of_the_docs_shows_the_figures_there_are():
-    assert shown_figures() == {path.name for path in (ROOT / "docs" / "figures").iterdir()}
+def test_the_pages_of_the_docs_show_the_figures_there_are():
+    assert shown_figures() | shown_figures("calibration.md") == {
+        path.name for path in (ROOT / "docs" / "figures").iterdir()
+    }
 
 
 @pytest.mark.slow

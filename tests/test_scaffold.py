@@ -68,8 +68,10 @@ def test_a_new_predictor_passes_check_and_backtests_at_once(kind, tmp_path):
 def test_a_new_strategy_backtests_at_once(tmp_path):
     done = cli("new", "strategy", "MyRule", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (command,) = [line.replace("Try:", "").split()[2:] for line in done.stdout.splitlines()[1:]]
-    backtest = cli(*command, *FAST, "-s", "threshold_bps=1", cwd=tmp_path)
+    check, backtest = [line.replace("Try:", "").split()[2:] for line in done.stdout.splitlines()[1:]]
+    checked = cli(*check, cwd=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    backtest = cli(*backtest, *FAST, "-s", "threshold_bps=1", cwd=tmp_path)
     assert backtest.returncode == 0, backtest.stderr
     assert "Tear sheet: runs/" in backtest.stdout
 

@@ -120,7 +120,7 @@ def _words(command: click.Command) -> dict[str, click.Parameter]:
 def _kind(option: click.Parameter) -> Kind:
     """The kind of value that a file must have for a parameter."""
     if option.multiple or option.nargs == -1:
-        return "table" if "=" in (option.metavar or "") else "list"
+        return "table" if isinstance(option, click.Option) and "=" in (option.metavar or "") else "list"
     if isinstance(option, click.Option) and option.is_flag:
         return "flag"
     numbers: dict[type, Kind] = {type(click.INT): "whole number", type(click.FLOAT): "number"}

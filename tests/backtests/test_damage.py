@@ -85,7 +85,7 @@ def test_report_and_verify_refuse_a_run_with_a_changed_file_in_one_line(command,
 def test_a_file_that_is_gone_or_was_put_there_or_is_a_link_is_named(copy, tmp_path):
     orders = (copy / "orders.csv").read_bytes()
     (copy / "orders.csv").unlink()
-    with pytest.raises(ValueError, match=r"orders\.csv is gone, and SHA256SUMS has it"):
+    with pytest.raises(FileNotFoundError, match=r"orders\.csv is gone, and SHA256SUMS has it"):
         Result.load(copy)
     (tmp_path / "elsewhere.csv").write_bytes(orders)
     (copy / "orders.csv").symlink_to(tmp_path / "elsewhere.csv")
