@@ -16,7 +16,7 @@ except RuntimeError as error:
 CAPABILITIES = [(8, 0), (8, 6), (8, 9), (9, 0), (12, 0)]
 # Cell and units. A multiprocessor has 65,536 registers; a block has four threads for every unit.
 NETS = [("Lstm", 16), ("Lstm", 32), ("Gru", 32), ("Rnn", 32), ("Gru", 64), ("Lstm", 64)]
-FEW_SPILLS = 32  # bytes: in functions that call the passes, and in the passes of the largest LSTM
+FEW_SPILLS = 40  # bytes, in the functions that call the passes once an update or seldomer
 
 
 def macros(cell, hidden):
@@ -33,7 +33,7 @@ def test_the_passes_spill_no_registers(cell, hidden, capability):
     spills = re.findall(r"Function properties for (\S+)\s.*?(\d+) bytes spill stores, (\d+) bytes spill loads", log)
     passes = [(int(stores), int(loads)) for name, stores, loads in spills if "forward" in name or "backward" in name]
     assert len(passes) == 2
-    assert passes == [(0, 0), (0, 0)] or (cell, hidden) == ("Lstm", 64)
+    assert passes == [(0, 0), (0, 0)]
     assert all(int(stores) <= FEW_SPILLS and int(loads) <= FEW_SPILLS for _, stores, loads in spills)
     registers = max(int(count) for count in re.findall(r"Used (\d+) registers", log))
     assert registers * 4 * hidden * max(1, 256 // (4 * hidden)) <= 65_536
