@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # How long `make fuzz` searches.
 SECONDS ?= 60
 
-.PHONY: install backtest test test-quick test-slow test-timed fuzz coverage lint types format clean
+.PHONY: install backtest test test-quick test-slow test-timed fuzz coverage pictures lint types format clean
 
 install: .venv/installed
 
@@ -36,6 +36,10 @@ fuzz: .venv/installed-dev
 # The share of branches that the tests of `make test` run in their own process; pyproject.toml has the floor.
 coverage: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not timed" --cov --cov-report=term:skip-covered
+
+# The pictures of README.md, from a real run; the screenshots need chromium.
+pictures: .venv/installed-dev
+	$(BIN)/python -m docs.make_pictures
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

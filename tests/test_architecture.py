@@ -56,7 +56,7 @@ LAYERS = (
     {"sheet"},
     {"explain"},
     {"workspace"},
-    {"config", "scaffold"},
+    {"config", "doctor", "scaffold"},
     {"commands"},
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import rollcast
 from rollcast.backtests.data.bars import FILES
 from rollcast.predictors import BUILT_IN
 from tests.command import cli
@@ -62,19 +63,41 @@ def test_the_plugin_in_the_readme_is_the_example():
 
 def test_the_make_targets_of_the_readme_and_of_ci_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    wanted = re.findall(r"^make ([a-z-]+)", README + (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
-    assert set(wanted) == {
-        "backtest",
-        "test",
-        "test-quick",
-        "test-slow",
-        "test-timed",
-        "fuzz",
-        "lint",
-        "format",
-        "clean",
-    }
+    texts = README + (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    wanted = re.findall(r"(?:^|`)make ([a-z-]+)", texts, re.MULTILINE)
+    assert set(wanted) == {"install", "backtest", "test", "test-slow", "test-timed", "fuzz", "lint"}
     assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in wanted)
+
+
+def test_every_make_target_is_explained():
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)[1].split()
+    texts = README + (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [target for target in targets if not re.search(rf"make {target}\b", texts)] == ["types"]  # a part of lint
+
+
+def test_every_link_and_picture_of_the_readme_is_there():
+    targets = re.findall(r"\]\(([^)#]+)", README) + re.findall(r'src(?:set)?="([^"]+)"', README)
+    assert [t for t in targets if not t.startswith("https://") and not (ROOT / t).exists()] == []
+
+
+def test_the_pictures_of_the_sheet_are_small():
+    sizes = [(ROOT / "docs" / "figures" / f"sheet-{scheme}.png").stat().st_size for scheme in ("light", "dark")]
+    assert 20_000 < sum(sizes) < 150_000
+
+
+@pytest.mark.slow
+def test_the_terminal_of_the_readme_shows_what_its_command_prints(tmp_path):
+    from docs import make_pictures
+
+    shown = (ROOT / "docs" / "figures" / "terminal.svg").read_text(encoding="utf-8")
+    drawn = make_pictures.terminal(make_pictures.run(tmp_path))
+    stamp = r"runs/\w+-sma-SPY"  # when it was run
+    assert f".venv/bin/{make_pictures.COMMAND}" in README
+    assert re.sub(stamp, "", drawn) == re.sub(stamp, "", shown)
+
+
+def test_the_citation_is_of_this_version():
+    assert f"\nversion: {rollcast.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
 
 
 def test_the_make_targets_of_contributing_exist():

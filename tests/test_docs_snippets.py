@@ -155,6 +155,7 @@ def test_the_table_of_checks_is_the_checks():
         "ledger.md",
         "placebo.md",
         "portfolios.md",
+        "run-folder.md",
         "scaling.md",
         "sweeps.md",
         "metrics.md",

@@ -28,6 +28,7 @@ COMMANDS = {
     "check": "rollcast.backtests.commands.plugins:check",
     "new": "rollcast.backtests.commands.plugins:new",
     "explain": "rollcast.backtests.commands.plugins:explain",
+    "doctor": "rollcast.backtests.commands.doctor:doctor",
     "data": "rollcast.backtests.commands.data:data",
 }
 

@@ -89,7 +89,10 @@ def kernel_refusal() -> str | None:
 
 def torch_refusal() -> str | None:
     """Why torch cannot use a GPU here; None where it can."""
-    import torch
+    try:
+        import torch
+    except (ImportError, OSError) as error:  # OSError: one of torch's libraries cannot be loaded
+        return f"torch cannot be imported ({error})"
 
     if torch.cuda.is_available():
         return None

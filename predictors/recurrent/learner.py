@@ -13,7 +13,7 @@ from .. import training_log
 from ..base import Learner
 from ..training_log import TrainingLog
 from ..window import Window
-from . import pooled, trainer
+from . import gpu_choice, pooled, trainer
 from .ensemble import EnsembleForecast
 from .jobs import Job, Trained
 from .settings import RecurrentSettings
@@ -130,12 +130,15 @@ class Recurrent(RecurrentSettings, Learner):
         nets: Mapping[int, Trained],
     ) -> None:
         """Records losses and states in the order of the jobs, whatever the order in which they ended."""
-        # In the function, because it imports torch, which a learner does not need.
-        from .states import block_states
-
         for position in sorted(nets):
             record: dict[str, object] = {"date": jobs[position].date, "net": order[position][1]}
             log.windows.append(record | nets[position].loss_summary())
+        try:
+            # In the function, because it imports torch, which a learner does not need.
+            from .states import block_states
+        except (ImportError, OSError) as error:  # OSError: one of torch's libraries cannot be loaded
+            gpu_choice.say(f"recurrent nets: gates and states are not recorded: torch cannot be imported ({error})")
+            return
         weights = {position: trained.weights for position, trained in nets.items()}
         log.states += block_states(self.plan(), windows, [k for k, _ in order], jobs, weights)
 
