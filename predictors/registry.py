@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from .. import former_names
 from .base import Learner, Predictor
-from .isolation import described, isolated, remember
+from .isolation import described, guard, isolated, remember
 
 # Addresses of classes that are imported on demand: the list of names imports nothing, and the recurrent learners'
 # fields no torch.
@@ -113,10 +113,11 @@ class Registry:
             raise
         except BaseException as error:
             raise PluginError(f"{name} ({source}) {_failure(error)}") from error
-        if name not in self.built_in:
-            remember(getattr(sys.modules.get(entry.module), "__file__", None))
         if not (inspect.isclass(cls) and issubclass(cls, self.bases)):
             raise TypeError(f"{name} ({source}) must be a subclass of {self._base_names}; got {cls!r}")
+        if name not in self.built_in:
+            remember(getattr(sys.modules.get(entry.module), "__file__", None))
+            guard(cls)
         return cls
 
     def coerce(self, cls: type, texts: Mapping[str, str], owner: str) -> dict[str, Any]:
@@ -173,6 +174,9 @@ class Registry:
             raise
         except BaseException as error:
             raise PluginError(f"{path} {_failure(error)}") from error
+        for value in vars(module).values():
+            if inspect.isclass(value) and value.__module__ == module_name:
+                guard(value)
         classes = {
             key: value
             for key, value in vars(module).items()

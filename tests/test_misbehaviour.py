@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.command import cli
+from tests.command import ROOT, cli
 
 PLUGIN = """
 import os, sys, warnings
@@ -106,8 +108,6 @@ CHANGES = {
     "pandas": "pd.set_option('display.max_rows', 1)",
     "warnings": "warnings.simplefilter('error')",
     "output": "print('x' * 10**6)",
-    # Once, and never in a copy: were the copies not ended, each forecast would double them.
-    "fork": "os.environ.get('FORKED') or os.environ.update(FORKED='1') or os.fork()",
 }
 
 
@@ -124,6 +124,30 @@ def test_what_a_predictor_changes_is_put_back(change, tmp_path):
     plugin.write_text(PLUGIN.replace("{body}", "pass"))
     assert cli("backtest", "-P", str(plugin), "--start", "2020", "--out", str(plain)).returncode == 0
     assert runs(tmp_path / "runs")[0] == runs(plain)[0]
+
+
+# Bounded: a copy that is called ends at once, and the process waits for each copy, so that two are alive at most.
+# Only the first thirty calls or so fork, for that takes long.
+FORK = """os.write(os.open(CALLS, os.O_CREAT | os.O_APPEND | os.O_WRONLY), b'%d ' % os.getpid())
+        os.environ.setdefault('FIRST', str(os.getpid())) == str(os.getpid()) or os._exit(1)
+        copy = os.path.getsize(CALLS) < 200 and os.fork()
+        copy and os.waitpid(copy, 0)"""
+FORKS = {"predict": (PLUGIN, ["-P"]), "decide": (f"import os\n{RULE}", ["-P", "sma", "-S"])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", FORKS)
+def test_a_copy_of_the_process_ends_with_the_call_that_forked_it(call, tmp_path):
+    text, options = FORKS[call]
+    plugin, calls = tmp_path / "mine.py", tmp_path / "calls"
+    plugin.write_text(text.replace("{body}", FORK.replace("CALLS", repr(str(calls)))))
+    command = [sys.executable, str(ROOT / "cli.py"), "backtest", *options, str(plugin), "--start", "2021"]
+    done = subprocess.run([*command, "--out", "runs"], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    processes = calls.read_text().split()
+    assert len(processes) > 10
+    assert len(set(processes)) == 1, "none but the first process called the plugin"
+    assert len(runs(tmp_path / "runs")) == 1
 
 
 def runs(out: Path) -> list[dict]:

@@ -119,7 +119,7 @@ class _Tasks:
     logged: bool
     gpu: bool
     pending: dict[ray.ObjectRef, tuple[int, list[int]]] = field(default_factory=dict)
-    errors: dict[int, Exception] = field(default_factory=dict)
+    errors: dict[int, BaseException] = field(default_factory=dict)
     submitted: int = 0
 
     def __post_init__(self) -> None:

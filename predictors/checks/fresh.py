@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import sys
 
+from ..isolation import guard
+
 _executing: set[str] = (
     set()
 )  # modules that a second execution is in, so that one which runs a backtest asks for no third
@@ -28,6 +30,7 @@ def fresh_class(cls: type) -> type:
         finally:
             _executing.discard(spec.name)
         fresh: type = getattr(module, cls.__qualname__)
+        guard(fresh)
     except Exception:
         return cls
     return fresh
