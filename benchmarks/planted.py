@@ -49,7 +49,7 @@ def _calm(b: pd.DataFrame) -> Series:
 PLACES: dict[str, Callable[[pd.DataFrame], Series]] = {
     "everywhere": lambda b: Series(True, b.index),
     "month ends": lambda b: Series(b.index.month, b.index).diff(-1).fillna(0) != 0,
-    "Fridays": lambda b: Series(b.index.dayofweek == 4, b.index),
+    "Fridays": lambda b: Series(b.index.day_of_week == 4, b.index),
     "the 13th": lambda b: Series(b.index.day == 13, b.index),
     "one bar in 97": lambda b: Series(np.arange(len(b)) % 97 == 50, b.index),
     "after falls": lambda b: returns(b) < -0.015,

@@ -82,7 +82,7 @@ def test_of_a_hundred_killed_commands_nothing_is_lost_and_nothing_left(tmp_path)
     for attempt in range(100):
         process = started(*COMMANDS[attempt % len(COMMANDS)], out=out, temporary=temporary)
         try:
-            process.wait(number.uniform(0.3, 6.0))
+            process.wait(number.uniform(0.2, 3.0))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

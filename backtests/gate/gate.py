@@ -17,7 +17,7 @@ import pandas as pd
 from ...predictors import Predictor, WalkForward
 from ...predictors.bars import COLUMNS
 from ...predictors.checks.comb import comb
-from ...predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
+from ...predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_unguarded_leak, size_of, tolerance
 from ...predictors.checks.perturbations import truncated
 from .probing import PERTURBED, WORK, fresh_copy, notable_bars, work_of
 from .verdict import Unrepeatable, Verdict
@@ -41,7 +41,8 @@ def examine(predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series) -> Ve
     calls = int(np.clip(WORK / work, FEWEST, MOST))
     count = int(np.clip(calls / len(PERTURBED) / 4, FEWEST, CUTS))
     cuts = _probed_cuts(bars, reference, count)
-    leak = _cut_leak(predictor, bars, cuts) or _memory_leak(predictor, bars, reference, noise, cuts)
+    leak = find_unguarded_leak(predictor.predict, bars, cuts, PERTURBED)
+    leak = leak or _memory_leak(predictor, bars, reference, noise, cuts)
     probes, known = len(cuts) * len(PERTURBED), int(np.isfinite(reference[:-1]).sum())
     if leak:
         return Verdict(probes, leak, noise / size, len(cuts), known)
@@ -82,19 +83,6 @@ def _refused(predictor: Predictor, bars: pd.DataFrame) -> bool:
     return False
 
 
-def _cut_leak(predictor: Predictor, bars: pd.DataFrame, cuts: list[int]) -> Leak | None:
-    """The leak that cuts show. No forecast at all on bars deemed too few is none, where no later value changes one."""
-
-    def forecasts(cut: int) -> bool:
-        return bool(predictor.predict(truncated(bars, cut)).notna().any())
-
-    leak = find_leak(predictor.predict, bars, cuts, PERTURBED)
-    if leak is None or np.isfinite(leak.size) or forecasts(leak.cut):
-        return leak
-    values = find_leak(predictor.predict, bars, cuts, PERTURBED[1:])
-    return values or find_leak(predictor.predict, bars, [cut for cut in cuts if forecasts(cut)], PERTURBED)
-
-
 def _memory_leak(
     predictor: Predictor, bars: pd.DataFrame, reference: np.ndarray, noise: float, cuts: list[int]
 ) -> Leak | None:
@@ -105,7 +93,7 @@ def _memory_leak(
             again = fresh_copy(predictor).predict(truncated(bars, cut)).to_numpy(float)
         except ValueError:  # too few bars for it
             continue
-        if np.isnan(again).all():  # too few likewise, as `_cut_leak` has found
+        if np.isnan(again).all():  # too few likewise, as `find_unguarded_leak` has found
             continue
         moved = absolute_difference(again, reference[:cut])
         if (beyond := moved > limit).any():

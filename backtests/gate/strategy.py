@@ -40,13 +40,8 @@ class StrategyVerdict:
     finding: str
 
     def as_dict(self) -> Values:
-        """What a recipe keeps; of a leak also the lines of Python that reproduce it."""
-        kept = {"passed": self.leak is None, "finding": self.finding}
-        return (
-            kept
-            if self.leak is None
-            else kept | {"reproduce": self.leak.script(self.leak.name, given=", parameters, account")}
-        )
+        """What a recipe keeps."""
+        return {"passed": self.leak is None, "finding": self.finding}
 
 
 class StrategyLooksAhead(LookAheadError):

@@ -54,13 +54,12 @@ class StrategyLeak:
             f"there to be read, and {self.honest} where they are not{again}"
         )
 
-    def script(self, strategy: str, bars: str = "bars", forecast: str = "forecast", given: str = "") -> str:
+    def script(self, strategy: str, bars: str, forecast: str, given: str) -> str:
         """The lines of Python that reproduce it for one name, of these expressions.
 
         given: the further arguments of `simulate`, after a comma.
         """
-        market = [bars.partition("(")[0]] if "(" in bars else []
-        named = {CHANGED: ["changed"], CUT: ["truncated"]}.get(self.shown, []) + market
+        named = [*{CHANGED: ["changed"], CUT: ["truncated"]}.get(self.shown, []), bars.partition("(")[0]]
         other = {
             CHANGED: f"(changed(bars, {self.cut}, list(bars)), forecast.where(forecast.index < bars.index[{self.cut}], "
             "-forecast), LATER)",
@@ -71,7 +70,7 @@ class StrategyLeak:
             (
                 f"from rollcast import {', '.join(name for name in NAMES if name in forecast + strategy + given)}",
                 "from rollcast.backtests.account.engine import simulate",
-                *([f"from rollcast.predictors.checks.perturbations import {', '.join(named)}"] if named else []),
+                f"from rollcast.predictors.checks.perturbations import {', '.join(named)}",
                 "from rollcast.strategies.stream import LATER",
                 f"strategy, bars = {strategy}, {bars}",
                 f"forecast = {forecast}",

@@ -64,7 +64,8 @@ class Verdict:
     probes: how many forecasts were made on perturbed bars.   leak: the look-ahead found, or None.
     noise:  by how much re-running alone changes a forecast, relative to the size of the forecasts.
     bars:   how many forecasts were probed, of `of`; both 0 where that was not counted.
-    hidden: the size of a look-ahead that would not have shown, relative to the size of the forecasts.
+    hidden: the change below which a dependence on later values would not have shown, at the median bar, relative to
+        the size of the forecasts. On the number of bars alone, it is `SHORTENED`.
     """
 
     probes: int
@@ -77,7 +78,8 @@ class Verdict:
     def __str__(self) -> str:
         if self.leak:
             return str(self.leak)
-        hidden = f"; running it again moves a forecast by {self.noise:.0%}, which would hide a smaller look-ahead"
+        noise = f"; running it again moves a forecast by {self.noise:.0%}, which would hide a smaller look-ahead"
         share = "at every bar" if self.bars == self.of else f"at {self.bars:,} of {self.of:,} bars"
-        probed = f", probed {share}, but for one below {max(self.hidden, 1e-15):.0e} of a forecast" if self.of else ""
-        return f"none found on these bars with these parameters{probed}{hidden * (self.noise >= NEGLIGIBLE)}"
+        hidden = f"a look-ahead below {max(self.hidden, 1e-15):.0e} of the forecasts' size would not have shown"
+        probed = f", probed {share}; {hidden}" if self.of else ""
+        return f"none found on these bars with these parameters{probed}{noise * (self.noise >= NEGLIGIBLE)}"

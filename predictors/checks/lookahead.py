@@ -84,6 +84,27 @@ def find_leak(
     return Leak(bars.index[at], cut, probe.bars_ahead(at), columns, size, probe.noise, name)
 
 
+def find_unguarded_leak(
+    predict: Predict, bars: pd.DataFrame, cuts: Iterable[int], perturbations: Iterable[str] = PERTURBATIONS
+) -> Leak | None:
+    """As `find_leak`, but no forecast at all on bars that a predictor deems too few is no leak.
+
+    That is its right, as raising a ValueError is, where no value of a later bar changes any forecast.
+    """
+    cuts, perturbations = list(cuts), list(perturbations)
+
+    def forecasts(cut: int) -> bool:
+        return bool(predict(truncated(bars, cut)).notna().any())
+
+    leak = find_leak(predict, bars, cuts, perturbations)
+    if leak is None or np.isfinite(leak.size) or forecasts(leak.cut):
+        return leak
+    values = find_leak(predict, bars, cuts, ("given other prices", "given other volume"))
+    if values:
+        return values if values.perturbation in perturbations else leak
+    return find_leak(predict, bars, [cut for cut in cuts if forecasts(cut)], perturbations)
+
+
 def absolute_difference(forecast: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """|forecast - reference| at every bar; infinite where only one of them is finite, 0 where neither is."""
     mismatch = np.isfinite(forecast) != np.isfinite(reference)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .lookahead import Leak, find_leak
-from .perturbations import truncated
-from .subject import LATER, CheckFailed, Probe, Subject
+from .lookahead import find_unguarded_leak
+from .subject import CheckFailed, Probe, Subject
 
 
 def prefix(subject: Subject) -> None:
@@ -57,29 +54,9 @@ def _require_no_leak(subject: Subject, *perturbations: str) -> None:
 
 
 def _refuse_leak(probe: Probe, *perturbations: str) -> None:
-    leak = find_leak(probe.predict, probe.market, probe.cuts, perturbations)
-    if leak and _guarded(probe, leak):
-        longer = [cut for cut in probe.cuts if _forecasts(probe, cut)]
-        if longer or len(probe.market) <= LATER:  # a guard may be longer than the short markets
-            leak = find_leak(probe.predict, probe.market, longer, perturbations)
+    leak = find_unguarded_leak(probe.predict, probe.market, probe.cuts, perturbations)
     if leak:
         raise CheckFailed(str(leak), leak, probe)
-
-
-def _guarded(probe: Probe, leak: Leak) -> bool:
-    """Whether it is the change of a predictor that has no forecast at all on bars which it deems too few.
-
-    That is its right, as raising a ValueError is, where no value of a later bar changes any forecast.
-    """
-    if np.isfinite(leak.size) or _forecasts(probe, leak.cut):
-        return False
-    short = [cut for cut in probe.cuts if not _forecasts(probe, cut)]
-    return find_leak(probe.predict, probe.market, short, ("given other prices", "given other volume")) is None
-
-
-def _forecasts(probe: Probe, cut: int) -> bool:
-    """Whether there is any forecast on the first `cut` bars."""
-    return bool(probe.predict(truncated(probe.market, cut)).notna().any())
 
 
 LOOK_AHEAD = (prefix, changed_future, shuffled_future, erased_future, provoked)
