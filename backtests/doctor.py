@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -62,7 +63,7 @@ def examine(out: Path) -> Iterator[Finding]:
         "versions": _versions,
         "kernel": _kernel,
         "torch": _torch,
-        **{name: lambda extra=name: _optional(extra) for name in OPTIONAL},
+        **{name: partial(_optional, name) for name in OPTIONAL},
         "workspace": lambda: _writable("workspace", out, "name another folder with --out"),
         "store": _store,
         "index": _index,
