@@ -92,7 +92,9 @@ def screenshot(tab: Tab, page: Path, *, dark: bool) -> Image.Image:
     """The first screen of a page in 96 colours, the rare ones of the answers among them."""
     tab.open(page, 1200, 760, dark=dark)
     shot = base64.b64decode(tab.call("Page.captureScreenshot")["data"])
-    return Image.open(io.BytesIO(shot)).convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    return (
+        Image.open(io.BytesIO(shot)).convert("RGB").quantize(96, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
 
 
 def write(folder: Path) -> None:
