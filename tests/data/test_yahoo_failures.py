@@ -130,7 +130,7 @@ def test_processes_that_fetch_one_symbol_at_once_leave_it_whole(yahoo, home):
 
 
 def test_a_ticker_is_quoted_in_the_address(yahoo):
-    with pytest.raises(YahooError, match=r"'AAPL\?x=1/\.\.'"):
+    with pytest.raises(YahooError, match=r"'AAPL\?X=1/\.\.'"):
         get(yahoo, "AAPL?x=1/..", pause=0.002)
     ticker, query = yahoo.queries[-1]
     assert (ticker.upper(), "x" in query) == ("AAPL%3FX=1%2F..", False)
