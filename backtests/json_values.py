@@ -1,9 +1,10 @@
-"""Values as JSON has them."""
+"""Values as JSON has them, and tables as spreadsheets have."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,7 @@ Values: TypeAlias = dict[str, Any]
 Record: TypeAlias = Mapping[str, Any]
 Parameters: TypeAlias = Mapping[str, Any]
 
+_FORMULA, _QUOTED = re.compile(r"(?='*[=+\-@\t\r])"), re.compile(r"'(?='*[=+\-@\t\r])")
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -54,3 +56,21 @@ def write_json(path: Path, values: Record) -> None:
 def json_text(values: Record) -> str:
     """The values as indented JSON."""
     return json.dumps(plain(values), indent=2, allow_nan=False) + "\n"
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a `'` before each text that a spreadsheet would take for a formula; `with_texts` undoes it."""
+    return _each_text(table, _FORMULA, "'")
+
+
+def with_texts(table: pd.DataFrame) -> pd.DataFrame:
+    """The table that `without_formulas` made this one of."""
+    return _each_text(table, _QUOTED, "")
+
+
+def _each_text(table: pd.DataFrame, start: re.Pattern[str], put: str) -> pd.DataFrame:
+    def change(cell: object) -> object:
+        return put + cell[match.end() :] if isinstance(cell, str) and (match := start.match(cell)) else cell
+
+    texts = table.select_dtypes(["object", "string"])
+    return table.assign(**{name: text.map(change) for name, text in texts.items()}) if len(table) else table

@@ -255,9 +255,16 @@ def parse(text: str, kind: object, what: str) -> Any:
             raise ValueError(f"{what} must be true or false; got {text!r}")
         return text.lower() in ("true", "yes", "1")
     if kind is int or kind is float:
-        try:
-            return int(text) if kind is int else float(text)
-        except ValueError:
-            noun = "a whole number" if kind is int else "a number"
-            raise ValueError(f"{what} must be {noun}; got {text!r}") from None
+        return _number(text, kind, what)
     return text
+
+
+def _number(text: str, kind: type, what: str) -> int | float:
+    try:
+        value: int | float = kind(text)
+    except ValueError:
+        noun = "a whole number" if kind is int else "a number"
+        raise ValueError(f"{what} must be {noun}; got {text!r}") from None
+    if kind is int and abs(value) >= 2**63:
+        raise ValueError(f"{what} must be a whole number of 64 bits; got {text!r}")
+    return value

@@ -21,6 +21,7 @@ from ...strategies.stream import at_the_open, stream
 from ..json_values import Parameters
 from .hosts import Strategy, host_one
 
+MOST_CASH = 1e15
 PAYMENT_COLUMNS = ["date", "dividend", "units", "split", "fraction"]
 ORDER_COLUMNS = ["date", "side", "units", "price", "value", "commission", "slippage", "status"]
 
@@ -53,6 +54,8 @@ class Account:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.cash) and self.cash > 0):
             raise ValueError(f"cash must be above 0; got {self.cash:g}")
+        if self.cash > MOST_CASH:
+            raise ValueError(f"cash must be at most {MOST_CASH:g}, beyond which cents are lost; got {self.cash:g}")
         if not (math.isfinite(self.leverage) and self.leverage >= 1):
             raise ValueError(f"leverage must be at least 1; got {self.leverage:g}")
         for name, value in asdict(self).items():

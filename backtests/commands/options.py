@@ -208,12 +208,14 @@ def request_of(options: dict[str, Any]) -> Request:
 
     Raises click.UsageError for options that contradict one another, LookupError or ValueError as `Request` does.
     """
-    if options["start"] and options["end"] and options["start"] > options["end"]:
-        raise click.UsageError(f"--start {options['start']} is after --end {options['end']}")
     from ..account.engine import Account
+    from ..data.options import period
     from ..pipeline.request import Request
     from ..pipeline.universe import universe_of
 
+    start, end = options["start"], options["end"]
+    if start and end and period(start).start_time > period(end).end_time:
+        raise click.UsageError(f"--start {start} is after --end {end}")
     options = options | {"symbol": universe_of(_symbol(options))}
     names = {field.name for field in fields(Account)} & set(options)
     account = Account(**{name: options[name] for name in names})

@@ -89,7 +89,8 @@ def folder() -> Path:
 
 def path_of(symbol: str) -> Path:
     """The path of a symbol's file, which need not exist."""
-    return folder() / (quote(symbol, safe="^=") + ENDING)
+    name = quote(symbol, safe="^=") + ENDING
+    return folder() / (f"%2E{name[1:]}" if name.startswith(".") else name)  # hidden files are drafts and locks
 
 
 def stored_symbols() -> list[str]:

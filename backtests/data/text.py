@@ -9,11 +9,14 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from .json_rows import rows_of_json
 
 MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"), (b"\xef\xbb\xbf", "utf-8-sig"))
 DELIMITERS = (",", ";", "\t", "|")
+# Minute bars as text shrink to a fifth or a tenth; a bomb to a thousandth.
+MOST_RATIO, FREE, MOST_BYTES = 100, 10**7, 4 * 10**9
 EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
@@ -74,7 +77,8 @@ def _unpack(path: Path) -> bytes:
     content = path.read_bytes()
     try:
         if content[:2] == b"\x1f\x8b":
-            return gzip.decompress(content)
+            with gzip.GzipFile(fileobj=io.BytesIO(content)) as unpacked:
+                return _bounded(unpacked, len(content), path)
         if content[:4] == EXCEL[0]:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 files = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
@@ -83,11 +87,27 @@ def _unpack(path: Path) -> bytes:
                 if len(files) != 1:
                     names = ", ".join(files[:5]) or "no file"
                     raise ValueError(f"{path.name} holds {names}; a zip of prices holds one file")
-                return archive.read(files[0])
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+                packed = archive.getinfo(files[0])
+                if packed.flag_bits & 1:
+                    raise ValueError(f"{path.name} is a zip with a password; unpack it first")
+                with archive.open(packed) as unpacked:
+                    return _bounded(unpacked, len(content), path)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(f"{path.name} cannot be unpacked: {error}") from None
     if content[:4] == EXCEL[1]:
         raise ValueError(f"{path.name} is an Excel workbook; save the sheet as CSV")
+    return content
+
+
+def _bounded(unpacked: IO[bytes] | gzip.GzipFile, packed: int, path: Path) -> bytes:
+    """What is unpacked of so many packed bytes. Raises ValueError for more than MOST_RATIO times them, above FREE."""
+    most = min(max(packed * MOST_RATIO, FREE), MOST_BYTES)
+    content = unpacked.read(most + 1)
+    if len(content) > most:
+        raise ValueError(
+            f"{path.name} unpacks to more than {most / 1e6:,.0f} MB; at most {MOST_RATIO} times its size, or "
+            f"{FREE / 1e6:,.0f} MB, and never more than {MOST_BYTES / 1e9:,.0f} GB: unpack it first if it is sound"
+        )
     return content
 
 

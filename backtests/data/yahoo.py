@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Protocol
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -114,7 +115,7 @@ def _history(
 
     with _loud(yfinance):
         yfinance.data.YfData.cache_get.cache_clear()  # it would answer a retry with the failure it remembers
-        asset = yfinance.Ticker(ticker, session=line.bound((connect or new_session)()))
+        asset = yfinance.Ticker(quote(ticker, safe="^="), session=line.bound((connect or new_session)()))
         span = {"period": "max"} if since is None else {"start": since.strftime("%Y-%m-%d")}
         frame = asset.history(
             **span, interval=interval, auto_adjust=False, actions=True, keepna=True, timeout=line.timeout

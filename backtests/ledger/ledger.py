@@ -20,7 +20,7 @@ import pandas as pd
 from ...predictors import BUILT_IN as PREDICTORS
 from ...predictors.registry import suggest
 from ...strategies import BUILT_IN as STRATEGIES
-from ..json_values import Values, plain
+from ..json_values import Values, plain, without_formulas
 from .database import Database
 from .schema import COLUMNS, FIRST, insert, insert_market, seal, sha256
 from .series import unpack
@@ -197,7 +197,7 @@ class Ledger:
         columns = f"id, {', '.join(SHOWN)}, recipe"
         runs = _typed(self._database.read(f"SELECT {columns} FROM runs JOIN details ON run = id ORDER BY id"))
         if file.suffix == ".csv":
-            runs.to_csv(file, index=False)
+            without_formulas(runs).to_csv(file, index=False)
         elif file.suffix == ".parquet":
             runs.to_parquet(file, index=False)
         elif file.suffix == ".json":

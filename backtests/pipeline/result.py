@@ -14,7 +14,7 @@ import pandas as pd
 from ...predictors.training_log import Training
 from ..data.table import Loaded
 from ..digests import MANIFEST, check, say, seal
-from ..json_values import Record, write_json
+from ..json_values import Record, with_texts, without_formulas, write_json
 from ..market.market import Market
 from .forecasts import mean_forecast
 
@@ -89,7 +89,7 @@ class Result:
         tables = self._tables()
         for name, table in tables.items():
             if name.endswith(".csv"):
-                table.to_csv(folder / name, index=False)
+                without_formulas(table).to_csv(folder / name, index=False)
             else:
                 table.to_parquet(folder / name)
         texts = {"metrics.json": self.metrics, "recipe.json": self.recipe}
@@ -179,7 +179,7 @@ def read_file(path: Path, dates: list[str] | None = None) -> Any:
         if path.suffix == ".json":
             return json.loads(path.read_text(encoding="utf-8"))
         if path.suffix == ".csv":
-            return pd.read_csv(path, parse_dates=dates, **_EXACT)
+            return with_texts(pd.read_csv(path, parse_dates=dates, **_EXACT))
         return pd.read_parquet(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path.parent} is not a whole run: there is no {path.name} in it") from None

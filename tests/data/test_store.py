@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -16,6 +18,8 @@ from rollcast.backtests.data.bundled import bundled
 from rollcast.backtests.data.load import load
 from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.store import append, checksum, locked, path_of, read, remove, stored_symbols, stored_table
+from rollcast.backtests.owner import DRAFT
+from tests.command import ROOT
 
 ROWS = bundled()["SPY"].drop(columns="adj_close").assign(split=0.0).astype(float)[store.STORED]
 ABOUT = {"source": "Yahoo", "symbol": "SPY", "exchange": "XNYS"}
@@ -131,12 +135,13 @@ def test_what_interrupts_a_write_leaves_the_old_file(home, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         keep()
     assert path_of("SPY").read_bytes() == content
-    assert not list(home.glob(f"{atomic.DRAFT}*"))
+    assert not list(home.glob(f"{DRAFT}*"))
 
 
 def test_the_draft_of_a_download_that_was_killed_is_removed_by_the_next(home):
     keep(ROWS[:100])
-    draft = home / f"{atomic.DRAFT}{'0' * 12}-SPY.parquet"
+    code = "from rollcast.backtests.owner import draft_name; print(draft_name('0-SPY.parquet'))"
+    draft = home / subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip()
     draft.write_bytes(b"half")
     keep()
     assert not draft.exists()

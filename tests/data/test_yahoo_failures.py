@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from rollcast.backtests.atomic import DRAFT
 from rollcast.backtests.data import store
 from rollcast.backtests.data.fetch import fetch
 from rollcast.backtests.data.load import load
 from rollcast.backtests.data.yahoo_rows import YahooError
+from rollcast.backtests.owner import DRAFT
 from tests.data.loopback import Yahoo, connector, serve
 from tests.data.market import AAPL, get
 
@@ -127,3 +127,10 @@ def test_processes_that_fetch_one_symbol_at_once_leave_it_whole(yahoo, home):
     assert len(held.rows) == len(AAPL)
     assert [path.name for path in home.glob("*.parquet")] == ["AAPL.parquet"]
     assert not list(home.glob(f"{DRAFT}*"))
+
+
+def test_a_ticker_is_quoted_in_the_address(yahoo):
+    with pytest.raises(YahooError, match=r"'AAPL\?X=1/\.\.'"):
+        get(yahoo, "AAPL?x=1/..", pause=0.002)
+    ticker, query = yahoo.queries[-1]
+    assert (ticker.upper(), "x" in query) == ("AAPL%3FX=1%2F..", False)
