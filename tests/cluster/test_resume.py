@@ -202,7 +202,7 @@ def until(holds: object, seconds: float = 600) -> Iterator[None]:
 
 def finished_windows(out: Path) -> set[str]:
     """The dates of the windows that are kept in a workspace."""
-    chunks = [journal._read(path) for path in out.glob("unfinished/*/*.zip")]
+    chunks = [journal._read(path, path.parent.name) for path in out.glob("unfinished/*/*.zip")]
     splits = [int(name.split()[2]) for chunk in chunks if chunk is not None for name in chunk[0]]
     return set(load_bars("SPY", "2010").index[np.array(splits, int) - 1].strftime("%Y-%m-%d"))
 

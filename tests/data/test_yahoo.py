@@ -18,6 +18,7 @@ from rollcast.backtests.data.fetch import canonical, split_symbol
 from rollcast.backtests.data.load import load
 from rollcast.backtests.data.options import DataOptions
 from rollcast.backtests.data.yahoo_rows import YahooError
+from rollcast.backtests.digests import seal
 from rollcast.backtests.pipeline.request import Request
 from rollcast.backtests.pipeline.result import Result
 from tests.data.loopback import connector, serve
@@ -92,6 +93,7 @@ def test_a_portfolio_of_stored_symbols_as_of_then_is_run_verified_and_reported(y
     seen = pd.read_parquet(runs["asof"] / "panel_model_bars.parquet")
     seen.iloc[5, 0] += 0.01
     seen.to_parquet(runs["asof"] / "panel_model_bars.parquet")
+    seal(runs["asof"], ["panel_model_bars.parquet"])
     spoilt = CliRunner().invoke(main, ["verify", str(runs["asof"])])
     assert "panel_model_bars.parquet is not what this run was made on: AAPL is not the recipe's" in spoilt.output
     made = json.loads(said("predict", "AAPL,SPY", *words[:6], *words[8:], "--adjust", "asof", "--json"))["forecasts"]
