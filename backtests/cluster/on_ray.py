@@ -53,6 +53,7 @@ def cluster() -> Iterator[Workers]:
             socket.create_connection((host, int(port)), 5).close()
         except OSError as error:
             raise ConnectionError(f"no Ray cluster could be joined at {address}: {error}") from error
+    mask = os.umask(0o077) if local else None  # the cluster's sockets, logs and token are the user's own
     try:
         ray.init(
             address,
@@ -67,6 +68,9 @@ def cluster() -> Iterator[Workers]:
             f"no Ray cluster could be joined at {address}: {first}. Is it running, and does this process have its "
             "RAY_AUTH_MODE and RAY_AUTH_TOKEN?"
         ) from error
+    finally:
+        if mask is not None:
+            os.umask(mask)
     try:
         yield ray_workers
     finally:

@@ -281,3 +281,18 @@ def test_without_a_cluster_one_is_started_and_ends_with_the_run(tmp_path):
     done = run(command(tmp_path, "--predictor", "ols-features", "--engine", "ray"), environment)
     assert done.returncode == 0, done.stderr
     assert "Tear sheet: " in done.stdout
+
+
+@pytest.mark.slow
+def test_the_files_of_the_own_cluster_are_the_users_alone():
+    code = """
+import os, ray
+from pathlib import Path
+from rollcast.backtests.cluster import on_ray
+before = os.umask(0o022)
+with on_ray.cluster():
+    folder = Path(ray._private.worker._global_node.get_session_dir_path())
+    print({oct(path.stat().st_mode & 0o077) for path in folder.glob("*") if path.is_file()}, oct(os.umask(0o022)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
+    assert done.stdout.splitlines()[-1] == "{'0o0'} 0o22"
