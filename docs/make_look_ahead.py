@@ -133,6 +133,14 @@ Predictors without look-ahead that pass every check: {names}.
 was not made with. On SPY's last 1,000 bars (500 for strategies) it caught **224 of 225** predictors, and **71 of 71**
 strategies; four more of these made no order there. Missed: the number of bars, from bar 700 on, at a ten-thousandth of
 the size of the forecasts, which is taken for rounding (above).
+
+`--leaks 0 --checked 0 --markets 14` examined 22 predictors without look-ahead that are never trained, and 8 strategies,
+on 14 of the seeded synthetic markets, 250 bars each: **0** false alarms in 420 examinations.
+
+Two plugins that meant to be honest failed, and rightly. A GARCH-in-mean model, made anew from the bars of every
+forecast, took its first variance (the backcast) from returns after the first forecasts; it must be kept from `fit`. A
+logistic regression raised an exception where all returns are equal, since its labels are then of one class;
+`examples/classifier.py` forecasts there from the share of rises.
 """
 
 

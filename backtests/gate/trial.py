@@ -78,8 +78,8 @@ class Trial:
         return replace(self, strategy=strategy)
 
     def difference(self, other: Traded | Exception, source: str, cut: int | None = None) -> StrategyLeak | None:
-        """The first difference up to the close of bar `cut`, which no later bar decides."""
-        name, last = class_of(self.strategy).__name__, self.dates[(cut or len(self.dates)) - 1]
+        """The first difference up to the close of bar `cut`, which no later bar decides; of all bars without a cut."""
+        name, last = class_of(self.strategy).__name__, self.dates[-1] if cut is None else self._compared(cut)
         assert not isinstance(self.traded, Exception)
         if isinstance(other, Ruined) and other.date > last:
             return None  # it ended after the bars that are compared, and left no table
@@ -100,6 +100,13 @@ class Trial:
         at = int(np.argmax(apart))
         order, honest = (f"an equity of {history[at, 0]:,.2f}" for history in histories)
         return StrategyLeak(name, self.dates[at], order, honest, source)
+
+    def _compared(self, cut: int) -> pd.Timestamp:
+        """The last date that is compared: after it, a name without a bar up to the cut is sold as one that ends."""
+        date = self.dates[cut]
+        going_on = [one.bars.index for one in self.market.loaded.values() if one.bars.index[0] < date]
+        before = [index[index.searchsorted(date) - 1] for index in going_on if index[-1] >= date]
+        return min([self.dates[cut - 1], *before])
 
     def explained(self, leak: StrategyLeak) -> StrategyLeak:
         """The leak with how far ahead its order looks, and which lines it reads there."""

@@ -349,6 +349,15 @@ def test_a_rule_for_many_that_is_honest_passes():
     assert strategy["finding"].startswith("a rule, which is handed only what is known; up to bar 173 of 260")
 
 
+class Equal(rollcast.EqualWeight):
+    pass
+
+
+def test_a_name_without_a_bar_where_bars_are_cut_off_is_not_taken_for_one_that_ends():
+    panel = Panel("two", {"one": BARS, "two": random_walk(260, 6).drop(BARS.index[260 // 3 - 1])})
+    assert rollcast.run(panel, rollcast.EMA(10), Equal).recipe["look_ahead"]["passed"]
+
+
 @dataclass
 class Even(rollcast.Rule):
     def decide(self, state):

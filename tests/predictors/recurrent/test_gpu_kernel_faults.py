@@ -159,11 +159,6 @@ FAULTS = {
         "if (!job.continues) space.p[i]",
         "space.p[i]",
     ),
-    "shared memory is too small": (
-        "gpu/shape.h",
-        "S * column_row + head_floats + S + 4;",
-        "S * column_row + S + 4;",
-    ),
 }
 
 
