@@ -180,7 +180,10 @@ def test_an_apostrophe_that_only_parts_thousands_is_read(texts):
 
 def test_cells_that_contradict_each_other_are_named_with_the_first_rows_they_stand_on():
     columns = {"open": ["1", "2,5", "3"], "close": ["2,5", "1.5", "1.5"]}
-    words = r"^the decimal mark is a point in '1\.5', row 7, and a comma in '2,5', row 4; say which with --decimal \. or --decimal ,$"
+    words = (
+        r"^the decimal mark is a point in '1\.5', row 7, and a comma in '2,5', row 4; "
+        r"say which with --decimal \. or --decimal ,$"
+    )
     with pytest.raises(ValueError, match=words):
         decimal_mark(columns, ",", [4, 7, 9])
     with pytest.raises(ValueError, match=words):
