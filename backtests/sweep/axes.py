@@ -127,7 +127,8 @@ def _expanded(text: str, label: str) -> list[str]:
         raise ValueError(f"{label}: {text} never gets from {start} to {stop}")
     count = int((stop - start) / step) + 1
     if count > MOST_VALUES:
-        raise ValueError(f"{label}: {text} has {Decimal(count):.6g} values; at most {MOST_VALUES:,}")
+        shown = f"{count:,}" if count < 10**15 else f"{Decimal(count):.3g}"
+        raise ValueError(f"{label}: {text} has {shown} values; at most {MOST_VALUES:,}")
     return [format((start + k * step).normalize(), "f") for k in range(count)]
 
 
