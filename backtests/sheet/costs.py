@@ -32,30 +32,30 @@ def costs(result: Result) -> Context:
         "charts": [_delay(stress["delay"]), _other_costs(stress["costs"], result)] if stress else [],
         "gross": _gross(result, stress) if stress else [],
         "books": _books(result.metrics.get("account")),
-        "trades": [_trade(trade, result) for trade in trades.itertuples(index=False)],
+        "trades": _trades(trades, result),
         "trade_count": len(result.trades),
     }
 
 
-def _trade(trade: Any, result: Result) -> Context:
-    """A row of the list: the round trip, and where it stands in the price chart.
+def _trades(trades: pd.DataFrame, result: Result) -> list[Context]:
+    """A row of the list for each round trip, with where it stands in the price chart.
 
     gain: profit over what was paid for the units; against, gained: as `excursions`; bar, last: candles of the chart,
     None of a portfolio, whose chart is of no name.
     """
-    portfolio = result.market.portfolio
-    bars = result.market.panel.bars[trade.symbol] if portfolio else result.bars
-    against, gained = excursions(trade, bars)
-    places: Context = {"bar": None, "last": None}
-    if not portfolio:
-        _, candle = candles(pd.DatetimeIndex(bars.index))
-        last = bars.index[-1] if pd.isna(trade.exit_date) else trade.exit_date
-        places = {
-            "bar": int(candle[bars.index.get_loc(trade.entry_date)]),
-            "last": int(candle[bars.index.get_loc(last)]),
-        }
-    gain = trade.pnl / (trade.units * trade.entry_price)
-    return {**trade._asdict(), **places, "gain": gain, "against": against, "gained": gained}
+    portfolio, index = result.market.portfolio, pd.DatetimeIndex(result.bars.index)
+    _, candle = candles(index)
+
+    def row(trade: Any) -> Context:
+        against, gained = excursions(trade, result.market.panel.bars[trade.symbol] if portfolio else result.bars)
+        places: Context = {"bar": None, "last": None}
+        if not portfolio:
+            last = index[-1] if pd.isna(trade.exit_date) else trade.exit_date
+            places = {"bar": int(candle[index.get_loc(trade.entry_date)]), "last": int(candle[index.get_loc(last)])}
+        gain = trade.pnl / (trade.units * trade.entry_price)
+        return {**trade._asdict(), **places, "gain": gain, "against": against, "gained": gained}
+
+    return [row(trade) for trade in trades.itertuples(index=False)]
 
 
 def _books(account: Metrics | None) -> list[Cells]:

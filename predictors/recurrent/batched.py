@@ -18,7 +18,7 @@ import torch
 
 from . import graphs, random_numbers, random_tensors
 from .batched_net import Nets
-from .jobs import CELLS, Job, Plan, Samples, Trained
+from .jobs import CELLS, Job, Plan, Samples, Trained, chains_of
 from .reference import initial_weights
 from .update import State, Update
 
@@ -221,14 +221,8 @@ def _shape(job: Job) -> Shape:
 
 def _groups(jobs: Sequence[Job]) -> list[list[list[int]]]:
     """Chains of positions, each job continuing the one before; those of a group have jobs of the same shapes."""
-    chains: list[list[int]] = []
-    for k, job in enumerate(jobs):
-        if job.continues:
-            chains[-1].append(k)
-        else:
-            chains.append([k])
     groups: dict[tuple[tuple[Shape, int], ...], list[list[int]]] = {}
-    for chain in chains:
+    for chain in chains_of(jobs):
         groups.setdefault(tuple((_shape(jobs[k]), jobs[k].epochs) for k in chain), []).append(chain)
     return list(groups.values())
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from .gpu_device import Device, Kernel
-from .jobs import Job, Plan, Trained
+from .jobs import Job, Plan, Trained, chains_of
 from .records import DIVERGED, DONE, JobRecord, PlanRecord, address, plan_record
 
 MOST_UNITS, MOST_FEATURES = 64, 16
@@ -36,7 +36,7 @@ def train(plan: Plan, jobs: Sequence[Job], devices: Sequence[Device]) -> Iterato
 
     Raises MemoryError where a GPU's memory is too small for a single window.
     """
-    chains = deque(_chains(jobs))
+    chains = deque(chains_of(jobs))
     launches: dict[int, _Launch] = {}
     try:
         while chains or launches:
@@ -199,17 +199,6 @@ class _Launch:
         self.control[-1] = 1
         self.results = []
         self.device.release()
-
-
-def _chains(jobs: Sequence[Job]) -> list[list[int]]:
-    """The positions of the jobs, those that continue one another together."""
-    chains: list[list[int]] = []
-    for k, job in enumerate(jobs):
-        if job.continues:
-            chains[-1].append(k)
-        else:
-            chains.append([k])
-    return chains
 
 
 def _checked(array: np.ndarray) -> np.ndarray:

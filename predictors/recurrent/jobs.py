@@ -7,6 +7,7 @@ stride 1 it is the textbook's many-to-one sample.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,3 +131,14 @@ class Samples:
         validation = int(plan.validation * count)
         gap = -(-plan.lookback // stride) if validation else 0
         return cls(starts[: count - validation - gap], starts[count - validation :], stride)
+
+
+def chains_of(jobs: Sequence[Job]) -> list[list[int]]:
+    """The positions of jobs, in chains of which each job continues the one before."""
+    chains: list[list[int]] = []
+    for k, job in enumerate(jobs):
+        if job.continues:
+            chains[-1].append(k)
+        else:
+            chains.append([k])
+    return chains

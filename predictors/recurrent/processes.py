@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from .jobs import Job, Plan, Trained
+from .jobs import Job, Plan, Trained, chains_of
 
 _POLL = 0.1  # seconds between two checks for Ctrl-C
 
@@ -20,7 +20,7 @@ def train(plan: Plan, jobs: Sequence[Job], processes: int) -> Iterator[tuple[int
 
     Closing the iterator ends the processes.
     """
-    chains = _chains(jobs)
+    chains = chains_of(jobs)
     tasks = ((plan, chain, [_trimmed(plan, jobs[k]) for k in chain]) for chain in chains)
     if min(processes, len(chains)) == 1:
         for task in tasks:
@@ -32,17 +32,6 @@ def train(plan: Plan, jobs: Sequence[Job], processes: int) -> Iterator[tuple[int
         results = pool.imap_unordered(_train_chain, tasks)
         for _ in chains:
             yield from _next(results)
-
-
-def _chains(jobs: Sequence[Job]) -> list[list[int]]:
-    """The positions of jobs, in chains of which each job continues the one before."""
-    chains: list[list[int]] = []
-    for k, job in enumerate(jobs):
-        if job.continues:
-            chains[-1].append(k)
-        else:
-            chains.append([k])
-    return chains
 
 
 def _trimmed(plan: Plan, job: Job) -> Job:
