@@ -36,13 +36,20 @@ def open_in_browser(pages: Sequence[Path]) -> None:
             click.echo(f"No browser could be opened here; the page is {page.absolute()}", err=True)
 
 
-def print_page(result: Result, folder: Path, *, as_json: bool, quiet: bool) -> None:
-    """Where the sheet of a run is, or the whole run as JSON."""
-    page = folder / "tearsheet.html"
+def print_page(title: str, page: Path, values: Mapping[str, object], *, as_json: bool, quiet: bool) -> None:
+    """Where a page is, or with --json the values, of which it is one."""
     if as_json:
-        print_json({"folder": str(folder), "page": str(page), "metrics": result.metrics, "recipe": result.recipe})
+        print_json({"page": str(page), **values})
     else:
-        click.echo(page if quiet else f"\nTear sheet: {page}")
+        click.echo(page if quiet else f"{title}: {page}")
+
+
+def print_run(result: Result, folder: Path, *, as_json: bool, quiet: bool) -> None:
+    """Where the sheet of a run is, or the whole run as JSON."""
+    from ..sheet.index import SHEET
+
+    values = {"folder": str(folder), "metrics": result.metrics, "recipe": result.recipe}
+    print_page("\nTear sheet", folder / SHEET, values, as_json=as_json, quiet=quiet)
 
 
 def print_result(result: Result) -> None:

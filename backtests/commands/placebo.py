@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import PARAMS, PREDICTOR, one_name, request_of, run_options, training
-from .output import JSON, OPEN, QUIET, open_in_browser, print_page, print_result
+from .output import JSON, OPEN, QUIET, open_in_browser, print_result, print_run
 
 if TYPE_CHECKING:
     from ..pipeline.result import Result
@@ -81,7 +81,7 @@ def placebo(
 
         told = None if as_json or quiet else tell
         result, folder = workspace.backtest(request, out, progress, examine=examine, draw=draw, tell=told)
-    print_page(result, folder, as_json=as_json, quiet=quiet)
+    print_run(result, folder, as_json=as_json, quiet=quiet)
     if open_page:
         open_in_browser([folder / workspace.SHEET])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import BAR, END, FILE_OPTIONS, OUT, PARAMS, SOURCE, START, one_name, pairs, request_of, with_options
-from .output import JSON, OPEN, QUIET, open_in_browser, print_json
+from .output import JSON, OPEN, QUIET, open_in_browser, print_json, print_page
 
 if TYPE_CHECKING:
     from ...predictors import Learner, Predictor
@@ -130,10 +130,7 @@ def explain(name: str, as_json: bool, quiet: bool, open_page: bool, out: Path, *
         stem = Path(name.partition(":")[0]).stem
         write_explanation(folder.path, model, bars, title=f"{stem} on {request.symbol}")
         page = folder.finish() / "explain.html"
-    if as_json:
-        print_json({"folder": str(page.parent), "page": str(page)})
-    else:
-        click.echo(page if quiet else f"Page: {page}")
+    print_page("Page", page, {"folder": str(page.parent)}, as_json=as_json, quiet=quiet)
     if open_page:
         open_in_browser([page])
 

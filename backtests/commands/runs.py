@@ -11,7 +11,18 @@ import click
 
 from .config_option import TRUST, consent_of
 from .options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
-from .output import JSON, OPEN, QUIET, cell, open_in_browser, print_json, print_page, print_result, print_trials
+from .output import (
+    JSON,
+    OPEN,
+    QUIET,
+    cell,
+    open_in_browser,
+    print_json,
+    print_page,
+    print_result,
+    print_run,
+    print_trials,
+)
 
 if TYPE_CHECKING:
     from ..comparison import Comparison
@@ -35,7 +46,7 @@ def backtest(engine: str, as_json: bool, quiet: bool, open_page: bool, out: Path
     tell = None if as_json or quiet else print_result
     with second_process() as draw, training(engine, out, quiet=quiet) as progress:
         result, folder = workspace.backtest(request, out, progress, draw=draw, tell=tell)
-    print_page(result, folder, as_json=as_json, quiet=quiet)
+    print_run(result, folder, as_json=as_json, quiet=quiet)
     if open_page:
         open_in_browser([folder / workspace.SHEET])
 
@@ -71,10 +82,7 @@ def compare(
         _print_comparison(comparison)
     page = save_comparison(comparison, out)
     write_index(out)
-    if as_json:
-        print_json({"page": str(page), **comparison_json(comparison)})
-    else:
-        click.echo(page if quiet else f"\nComparison: {page}")
+    print_page("\nComparison", page, comparison_json(comparison), as_json=as_json, quiet=quiet)
     if open_page:
         open_in_browser([page])
 
@@ -95,7 +103,7 @@ def report(run: Path, trust: bool, as_json: bool, quiet: bool) -> None:
         result = workspace.rebuild(run, consent_of(trust))
         if not (as_json or quiet):
             print_result(result)
-    print_page(result, run, as_json=as_json, quiet=quiet)
+    print_run(result, run, as_json=as_json, quiet=quiet)
 
 
 @click.command()

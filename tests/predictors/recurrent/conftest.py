@@ -1,5 +1,8 @@
 """Jobs on a random walk, and whichever kernel builds this machine has."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from rollcast import WalkForward
@@ -21,6 +24,22 @@ def jobs_of(market):
         learner = learner or LSTM(lookback=8, hidden=8, epochs=5, seeds=1)
         _, jobs = learner.jobs(WalkForward(learner, train, every).windows(market)[:windows])
         return jobs
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def changed(jobs_of):
+    """A plan with some changes, and jobs of a market with as many features as it has."""
+
+    def make(windows=2, **changes):
+        plan = replace(LSTM(lookback=8, hidden=8, epochs=5, lr=0.001).plan(), **changes)
+        rng = np.random.default_rng(0)
+        jobs = []
+        for job in jobs_of(windows=windows):
+            rows, scale = rng.normal(size=(len(job.rows), plan.features)), np.tile([0.0, 1.0], (plan.features, 1))
+            jobs.append(replace(job, rows=rows, scale=np.vstack([scale, job.scale[-1:]])))
+        return plan, jobs
 
     return make
 

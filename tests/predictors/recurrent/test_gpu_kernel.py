@@ -58,22 +58,6 @@ def device(folder):
     return EmulatedGpu(folder)
 
 
-@pytest.fixture(scope="session")
-def changed(jobs_of):
-    """A plan with some changes, and jobs of a market with as many features as it has."""
-
-    def make(windows=2, **changes):
-        plan = replace(LSTM(lookback=8, hidden=8, epochs=5, lr=0.001).plan(), **changes)
-        rng = np.random.default_rng(0)
-        jobs = []
-        for job in jobs_of(windows=windows):
-            rows, scale = rng.normal(size=(len(job.rows), plan.features)), np.tile([0.0, 1.0], (plan.features, 1))
-            jobs.append(replace(job, rows=rows, scale=np.vstack([scale, job.scale[-1:]])))
-        return plan, jobs
-
-    return make
-
-
 def assert_trains_as_the_reference(plan, jobs, results):
     for k, job in enumerate(jobs):
         expected, std = reference.train(plan, job), job.scale[-1, 1]
