@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...predictors.checks.generators import UNUSUAL, global_random_state
-from ...predictors.checks.subject import CheckFailed
+from ...predictors.checks.subject import CheckFailed, Sentenced
 from ...strategies.stream import LATER
 from ..account.hosts import Strategy, class_of, is_rule
 from ..json_values import Parameters
@@ -140,21 +140,11 @@ SentencedCheck = Callable[[StrategySubject], None]
 
 
 @dataclass(frozen=True)
-class StrategyCheck:
+class StrategyCheck(Sentenced):
     """One check of one strategy."""
 
     function: SentencedCheck
     subject: StrategySubject
-
-    @property
-    def name(self) -> str:
-        """The name of the check."""
-        return self.function.__name__
-
-    @property
-    def sentence(self) -> str:
-        """The requirement in one sentence."""
-        return (self.function.__doc__ or "").splitlines()[0]
 
     def __str__(self) -> str:
         return f"{class_of(self.subject.strategy).__name__}:{self.name}"

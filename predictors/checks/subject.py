@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -206,3 +207,19 @@ class Subject:
             tiny = ".tiny()" if hasattr(self.learner, "tiny") else ""
             name = f"WalkForward({name}{tiny}, train={self.train}, every={every})"
         return name, bars
+
+
+class Sentenced:
+    """What has a function whose name and first sentence are those of a check."""
+
+    function: Any
+
+    @property
+    def name(self) -> str:
+        """The name of the check, as in `expected_failures`."""
+        return self.function.__name__
+
+    @property
+    def sentence(self) -> str:
+        """The requirement in one sentence."""
+        return (self.function.__doc__ or "").splitlines()[0]

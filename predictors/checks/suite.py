@@ -27,7 +27,7 @@ from .conformance import ALL, documented
 from .learner_conformance import LEARNER_ONLY
 from .lookahead import Leak, size_of
 from .lookahead_conformance import LOOK_AHEAD
-from .subject import PROBED, CheckFailed, Probe, Subject
+from .subject import PROBED, CheckFailed, Probe, Sentenced, Subject
 
 __all__ = ["LOOK_AHEAD", "Check", "CheckFailed", "Outcome", "Subject", "check_predictor", "yield_checks"]
 
@@ -36,7 +36,7 @@ ADVICE = (documented,)  # checks that are worth passing, and no reason to refuse
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Sentenced):
     """One check of one model. Calling it raises CheckFailed, or what the model raised, where the check fails.
 
     expected: the reason for which the model declares that it cannot pass, or None.
@@ -70,16 +70,6 @@ class Check:
         if self.expected:
             return Outcome(self, "advice", f"passes here, though it is declared to fail: {self.expected}")
         return Outcome(self, "passed")
-
-    @property
-    def name(self) -> str:
-        """The name of the check, as in `expected_failures`."""
-        return self.function.__name__
-
-    @property
-    def sentence(self) -> str:
-        """The requirement in one sentence."""
-        return (self.function.__doc__ or "").splitlines()[0]
 
     def __str__(self) -> str:
         return f"{type(self.subject.model).__name__}:{self.name}"
