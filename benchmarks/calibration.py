@@ -21,7 +21,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from rollcast import Account, BuyAndHold, LongFlat, LongShort, Proportional
+from rollcast import Account, BuyAndHold, LongFlat, LongShort, Proportional, WalkForward, load
 from rollcast.backtests.account import evaluate
 from rollcast.backtests.account.fast_accounts import Evaluation, Prices
 from rollcast.backtests.account.scores import cash_returns, over_cash, return_scores
@@ -31,11 +31,12 @@ from rollcast.backtests.evidence import skill
 from rollcast.backtests.evidence.evidence import lead_over_holding
 from rollcast.backtests.evidence.excess import break_even, excess
 from rollcast.backtests.evidence.information import information
-from rollcast.backtests.evidence.luck import effective_trials, probabilistic_sharpe
+from rollcast.backtests.evidence.luck import probabilistic_sharpe
 from rollcast.backtests.evidence.plausibility import plausibility
 from rollcast.backtests.evidence.trials import ALONE, Trials
 from rollcast.backtests.evidence.variants import rank, rotations
 from rollcast.backtests.evidence.verdict import verdict
+from rollcast.backtests.ledger.series import effective, projections
 from rollcast.backtests.sweep.trade import sharpe_columns
 
 from . import calibration_markets as markets
@@ -63,7 +64,6 @@ class Family:
     costs: tuple[float, ...] = (0.0,)  # basis points each way; above 0, nothing without an edge is expected to earn
     variants: bool = False  # the best of 300 moving averages with dead bands
     edge: bool = False
-    share: float = 1.0  # of the markets asked for
 
 
 def of(make: Callable[..., pd.DataFrame], n: int, *arguments: float) -> Make:
@@ -71,32 +71,41 @@ def of(make: Callable[..., pd.DataFrame], n: int, *arguments: float) -> Make:
 
 
 def known(ic: float) -> dict[str, markets.Predict]:
-    return {f"oracle {ic:g}": lambda close, rng: markets.oracle(close, rng, ic)}
+    return {f"oracle {ic:g}": lambda bars, rng: markets.oracle(bars, rng, ic)}
 
 
-def edge(
-    make: Make, forecasts: dict[str, markets.Predict] | None, rules: tuple[str, ...] = tuple(RULES), share: float = 0.24
-) -> Family:
+def trained(name: str) -> dict[str, markets.Predict]:
+    """A learner with its defaults, trained on the last 250 bars at every twentieth."""
+    return {name: lambda bars, rng: WalkForward(load(name), train=250, every=20).predict(bars)}
+
+
+def edge(make: Make, forecasts: dict[str, markets.Predict] | None, rules: tuple[str, ...] = tuple(RULES)) -> Family:
     """Markets with something to find, at a basis point each way."""
-    return Family(make, forecasts, rules, costs=(1.0,), variants=forecasts is None, edge=True, share=share)
+    return Family(make, forecasts, rules, costs=(1.0,), variants=forecasts is None, edge=True)
 
 
-WALK, DRIFTING, REGRESSION = of(markets.walk, 2520), of(markets.walk, 1500, markets.DRIFT), {"AR": markets.regression}
+WALK, DRIFTING, GARCH = of(markets.walk, 2520), of(markets.walk, 1500, markets.DRIFT), of(markets.garch, 1500)
+REGRESSION, LSTM, OLS_FEATURES = {"AR": markets.regression}, trained("lstm"), trained("ols-features")
 TWO, CALM = ("long_flat", "long_short"), {"inverse variance": markets.inverse_variance}
 FAMILIES = {
     "walk": Family(of(markets.walk, 1500)),
     "drift": Family(DRIFTING),
     "drift, costs": Family(DRIFTING, costs=(1.0, 5.0)),
-    "drift, 28 years": Family(of(markets.walk, 7056, markets.DRIFT), share=0.25),
+    "drift, 28 years": Family(of(markets.walk, 7056, markets.DRIFT)),
     "one year": Family(of(markets.walk, 310, markets.DRIFT)),
-    "garch": Family(of(markets.garch, 1500)),
+    "garch": Family(GARCH),
     "signs of SPY by lot": Family(of(markets.real, 1500)),
     "five minutes": Family(of(markets.minutes, 3120)),
     "interest of 5 %": Family(DRIFTING, interest_bps=500),
-    "best of 300": Family(DRIFTING, rules=TWO, variants=True, share=0.5),
+    "best of 300": Family(DRIFTING, rules=TWO, variants=True),
+    "drift, ols-features": Family(DRIFTING, OLS_FEATURES),
+    "drift, lstm": Family(DRIFTING, LSTM),
+    "garch, lstm": Family(GARCH, LSTM),
     **{f"oracle, IC {ic:g}": edge(WALK, known(ic)) for ic in (0.01, 0.02, 0.05, 0.1, 0.2)},
     **{f"AR(1) {f:g}": edge(of(markets.autoregressive, 2770, f), REGRESSION) for f in (0.05, 0.1, 0.15)},
-    **{f"AR(1) {f:g}, best of 300": edge(of(markets.autoregressive, 2520, f), None, TWO, 0.12) for f in (0.1, 0.15)},
+    **{f"AR(1) {f:g}, best of 300": edge(of(markets.autoregressive, 2520, f), None, TWO) for f in (0.1, 0.15)},
+    "AR(1) 0.15, ols-features": edge(of(markets.autoregressive, 2770, 0.15), OLS_FEATURES),
+    "AR(1) 0.15, lstm": edge(of(markets.autoregressive, 2770, 0.15), LSTM),
     "calm pays": edge(of(markets.calm_pays, 2520), CALM, ("proportional",)),
 }
 
@@ -125,7 +134,7 @@ def case(name: str, seed: int, rule: str) -> Case:
         return Case(seed, "moving average", bars, forecast, account, trials)
     choices = family.predict or markets.HONEST
     predictor = str(rng.choice(list(choices)))
-    return Case(seed, predictor, bars, choices[predictor](bars["close"], rng).to_numpy(float), account)
+    return Case(seed, predictor, bars, choices[predictor](bars, rng).to_numpy(float), account)
 
 
 def best_of_300(bars: pd.DataFrame, rule: str, account: Account) -> tuple[np.ndarray, Trials]:
@@ -140,9 +149,10 @@ def best_of_300(bars: pd.DataFrame, rule: str, account: Account) -> tuple[np.nda
     signals[:first] = np.nan
     returns = _returns(evaluate(bars, signals, RULES[rule], None, account).equity[first:])
     winner = int(np.nanargmax(sharpe_columns(returns, 252)))
-    weeks = np.add.reduceat(np.log1p(returns), np.arange(0, len(returns), 5)).T
     table = pd.DataFrame(returns, bars.index[first:])
-    return signals[:, winner], Trials(300, effective_trials(weeks).count, 0.0, 300, table)
+    minutes = pd.DatetimeIndex(table.index).as_unit("s").asi8 // 60
+    unlike = effective([one for one in projections(minutes, list(np.log1p(returns).T)) if one is not None])
+    return signals[:, winner], Trials(300, unlike, 0.0, 300, table)
 
 
 def answers(cases: list[Case], rule: str) -> Iterator[tuple[dict[str, str], str]]:
@@ -243,9 +253,8 @@ def collect(names: list[str], count: int, jobs: int) -> None:
     new = not RESULTS.exists()
     table = pd.DataFrame(columns=FIELDS) if new else pd.read_csv(RESULTS)
     there = set(zip(table["family"], table["seed"] // BATCH, strict=True))
-    batches = {name: math.ceil(count * FAMILIES[name].share / BATCH) for name in names}
-    work = [(name, k) for name in names for k in range(batches[name]) if (name, k) not in there]
-    work.sort(key=lambda one: (one[1] + 1) / FAMILIES[one[0]].share)  # so that all families grow alike
+    numbers = range(math.ceil(count / BATCH))  # a batch of each family in turn, so that all grow alike
+    work = [(name, k) for k in numbers for name in names if (name, k) not in there]
     with RESULTS.open("a", newline="") as file, ProcessPoolExecutor(jobs) as pool:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         if new:

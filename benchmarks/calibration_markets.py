@@ -75,47 +75,51 @@ def calm_pays(rng: np.random.Generator, n: int, sharpe: float = 0.8) -> pd.DataF
     return bars_of(sharpe * DAILY / math.sqrt(252) + DAILY * np.exp(log) * rng.standard_normal(n))
 
 
-# Predictors as functions of the closes: forecasts (n,), NaN while warming up.
+# Predictors as functions of the bars: forecasts (n,), NaN while warming up.
 
 
-def expanding_mean(close: pd.Series, rng: np.random.Generator) -> pd.Series:
-    return np.log(close).diff().expanding(60).mean()
+def log_returns(bars: pd.DataFrame) -> pd.Series:
+    return np.log(bars["close"]).diff()
 
 
-def rolling_mean(close: pd.Series, rng: np.random.Generator) -> pd.Series:
-    return np.log(close).diff().rolling(int(rng.choice([5, 20, 50, 200]))).mean()
+def expanding_mean(bars: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    return log_returns(bars).expanding(60).mean()
 
 
-def exponential_mean(close: pd.Series, rng: np.random.Generator) -> pd.Series:
+def rolling_mean(bars: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    return log_returns(bars).rolling(int(rng.choice([5, 20, 50, 200]))).mean()
+
+
+def exponential_mean(bars: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
     alpha = float(rng.choice([0.02, 0.05, 0.2]))
-    return np.log(close).diff().ewm(alpha=alpha, min_periods=20).mean()
+    return log_returns(bars).ewm(alpha=alpha, min_periods=20).mean()
 
 
-def reversal(close: pd.Series, rng: np.random.Generator) -> pd.Series:
-    return -0.1 * rolling_mean(close, rng)
+def reversal(bars: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
+    return -0.1 * rolling_mean(bars, rng)
 
 
-def regression(close: pd.Series, rng: np.random.Generator) -> pd.Series:
+def regression(bars: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
     """The next return by the regression of returns on the ones before, over the last 250 bars."""
-    r = np.log(close).diff()
+    r = log_returns(bars)
     before = r.shift(1)
     x, y, xy, xx = (s.rolling(250).mean() for s in (before, r, before * r, before**2))
     slope = (xy - x * y) / (xx - x**2)
     return y + slope * (r - x)
 
 
-def oracle(close: pd.Series, rng: np.random.Generator, ic: float) -> pd.Series:
+def oracle(bars: pd.DataFrame, rng: np.random.Generator, ic: float) -> pd.Series:
     """Forecasts of the right size whose correlation with the next return is known."""
-    y = np.log(close).diff().shift(-1)
+    y = log_returns(bars).shift(-1)
     return ic * (ic * y + math.sqrt(1 - ic**2) * y.std() * pd.Series(rng.standard_normal(len(y)), y.index))
 
 
-def inverse_variance(close: pd.Series, rng: np.random.Generator) -> pd.Series:
+def inverse_variance(bars: pd.DataFrame, rng: np.random.Generator) -> pd.Series:
     """A forecast that is large where the last 20 bars were calm."""
-    return 1e-7 / np.log(close).diff().rolling(20).var()
+    return 1e-7 / log_returns(bars).rolling(20).var()
 
 
-Predict = Callable[[pd.Series, np.random.Generator], pd.Series]
+Predict = Callable[[pd.DataFrame, np.random.Generator], pd.Series]
 HONEST: dict[str, Predict] = {
     "expanding mean": expanding_mean,
     "rolling mean": rolling_mean,

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import math
-import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rollcast import load
 from rollcast.backtests.evidence.luck import (
     deflated_sharpe,
     deflated_threshold,
-    effective_trials,
     expected_maximum,
     minimum_track_record,
     probabilistic_sharpe,
 )
 
 SHARPES = st.floats(-0.5, 0.5)
-
-
-def planted(ideas: int, each: int, blocks: int, ρ: float, seed: int = 0) -> np.ndarray:
-    """Trials in so many groups, correlated by ρ inside a group and not at all across."""
-    rng = np.random.default_rng(seed)
-    shared = rng.normal(size=(ideas, 1, blocks))
-    return (math.sqrt(ρ) * shared + math.sqrt(1 - ρ) * rng.normal(size=(ideas, each, blocks))).reshape(-1, blocks)
 
 
 # --- Sharpe ratios ---
@@ -129,107 +119,3 @@ def test_an_unknown_number_or_variance_of_trials_deflates_to_nan():
 
 
 # --- effective trials ---
-
-
-@pytest.mark.parametrize(("ideas", "each", "ρ"), [(2, 10, 0.5), (3, 5, 0.9), (5, 20, 0.5), (10, 4, 0.8), (30, 5, 0.7)])
-def test_planted_clusters_are_found_whatever_the_order(ideas, each, ρ):
-    truth = np.repeat(np.arange(ideas), each)
-    order = np.random.default_rng(1).permutation(len(truth))
-    found = effective_trials(planted(ideas, each, 500, ρ)[order])
-    assert found.count == ideas
-    assert len(set(zip(found.labels, truth[order], strict=True))) == ideas
-
-
-@pytest.mark.parametrize("blocks", [16, 250, 2500])
-@pytest.mark.parametrize("n", [2, 3, 10, 100])
-def test_unrelated_trials_are_counted_one_by_one(n, blocks):
-    assert effective_trials(np.random.default_rng(n).normal(size=(n, blocks))).count == n
-
-
-@pytest.mark.parametrize("n", [2, 3, 30])
-def test_trials_that_are_all_alike_are_one_idea(n):
-    assert effective_trials(planted(1, n, 500, 0.97)).count == 1
-
-
-def test_two_trials_are_one_idea_above_a_correlation_of_nine_tenths(spy):
-    r = spy["close"].pct_change().to_numpy()[1:]
-
-    def traded(span: int) -> np.ndarray:
-        return np.sign(load("ema", span=span).predict(spy).fillna(0).to_numpy())[:-1] * r
-
-    for one, other in ((50, 55), (5, 10), (20, 22), (10, 100)):
-        trials = np.array([traded(one), traded(other)])
-        assert effective_trials(trials).count == (1 if np.corrcoef(trials)[0, 1] > 0.9 else 2)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(3, 40), st.floats(0.01, 100))
-def test_repeating_scaling_or_reordering_a_trial_adds_no_idea(seed, n, blocks, scale):
-    rng = np.random.default_rng(seed)
-    r = rng.normal(size=(n, blocks))
-    alone = effective_trials(r)
-    assert 1 <= alone.count <= n
-    assert sorted(set(alone.labels)) == list(range(alone.count))
-    more = effective_trials(np.vstack([r, r[rng.integers(n)], scale * r[rng.integers(n)]]))
-    assert more.count == alone.count
-    assert (more.labels[:n] == alone.labels).all()
-    assert effective_trials(rng.permutation(r)).count == alone.count
-
-
-def test_trials_that_never_moved_are_one_idea_beside_the_others():
-    still = np.repeat([[0.0], [0.1], [1 / 3]], 50, axis=1)
-    assert effective_trials(still).count == 1
-    found = effective_trials(np.vstack([still[:2], planted(3, 5, 50, 0.9), still[2:]]))
-    assert found.count == 4
-    assert set(found.labels[[0, 1, -1]]) == {0}
-    assert effective_trials(still[:1]).count == 1
-
-
-def test_two_blocks_tell_no_trials_apart_so_each_is_its_own():
-    assert effective_trials(np.ones((4, 2))).count == 4
-
-
-@pytest.mark.parametrize("wrong", [np.zeros(5), np.zeros((0, 5)), np.full((2, 5), np.nan)])
-def test_returns_that_are_not_trials_by_blocks_are_refused(wrong):
-    with pytest.raises(ValueError, match=r"expected finite returns of shape \(trials, blocks\), got shape"):
-        effective_trials(wrong)
-
-
-def test_the_silhouettes_are_those_of_their_definition():
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    from rollcast.backtests.evidence.luck import _silhouettes
-
-    z = planted(4, 4, 30, 0.6)
-    distance = np.sqrt((1 - np.corrcoef(z)) / 2)
-    np.fill_diagonal(distance, 0)
-    tree = linkage(distance[np.triu_indices(16, 1)], "average")
-    for clusters, mean, deviation in _silhouettes(distance, tree):
-        labels = fcluster(tree, clusters, "maxclust")
-        s = []
-        for k, own in enumerate(labels):
-            a = distance[k][(labels == own) & (np.arange(16) != k)]
-            b = min(distance[k][labels == other].mean() for other in set(labels) - {own})
-            s.append((b - a.mean()) / max(a.mean(), b) if len(a) else 0.0)
-        assert (mean, deviation) == pytest.approx((np.mean(s), np.std(s)))
-    assert clusters == 2
-
-
-def test_two_thousand_trials_are_grouped_as_planted():
-    assert effective_trials(planted(100, 20, 250, 0.6)).count == 100
-
-
-@pytest.mark.timed
-def test_two_thousand_trials_are_grouped_in_seconds():
-    trials = planted(100, 20, 250, 0.6)
-    begun = time.process_time()
-    assert effective_trials(trials).count == 100
-    assert time.process_time() - begun < 5
-
-
-@pytest.mark.parametrize(("copies", "others"), [(4, 5), (8, 5), (20, 20), (50, 3)])
-def test_copies_among_unrelated_trials_do_not_hide_them(copies, others):
-    rng = np.random.default_rng(copies)
-    idea = rng.normal(size=300)
-    trials = np.vstack([idea + 0.1 * rng.normal(size=(copies, 300)), rng.normal(size=(others, 300))])
-    assert effective_trials(trials).count == others + 1
