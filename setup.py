@@ -1,4 +1,4 @@
-"""Builds the recurrent nets' kernel, once for each instruction set; an install without a compiler goes on without it.
+"""Builds the recurrent nets' kernel, once for each instruction set, and the accounts; without a compiler, neither.
 
 Metadata lives in pyproject.toml. The libraries are loaded with ctypes, so they are no Python modules.
 """
@@ -48,6 +48,17 @@ setup(
             optional=True,
         )
         for name, flags in BUILDS.items()
+    ]
+    + [
+        Extension(
+            "rollcast.backtests.account._accounts",
+            ["backtests/account/cpp/accounts.cpp"],
+            # No fused multiply-adds: every rounding is the engine's.
+            extra_compile_args=[*COMMON, "-ffp-contract=off"],
+            extra_link_args=["-pthread"],
+            language="c++",
+            optional=True,
+        )
     ],
     cmdclass={"build_ext": BuildKernel},
 )

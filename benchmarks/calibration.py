@@ -22,8 +22,8 @@ import numpy as np
 import pandas as pd
 
 from rollcast import Account, BuyAndHold, LongFlat, LongShort, Proportional, WalkForward, load
-from rollcast.backtests.account import evaluate
-from rollcast.backtests.account.fast_accounts import Evaluation, Prices
+from rollcast.backtests.account import Evaluation, Prices, evaluate
+from rollcast.backtests.account.moments import sharpe_columns
 from rollcast.backtests.account.scores import cash_returns, over_cash, return_scores
 from rollcast.backtests.data.bars import bars_per_year
 from rollcast.backtests.evidence import conclusion as headlines
@@ -37,7 +37,6 @@ from rollcast.backtests.evidence.trials import ALONE, Trials
 from rollcast.backtests.evidence.variants import rank, rotations
 from rollcast.backtests.evidence.verdict import verdict
 from rollcast.backtests.ledger.series import effective, projections
-from rollcast.backtests.sweep.trade import sharpe_columns
 
 from . import calibration_markets as markets
 from . import calibration_page

@@ -269,9 +269,10 @@ def cudnn_times(pretend: bool) -> Result:
 
 def cpu_times(pretend: bool) -> Result:
     """The CPU's kernel on all of its cores: a twentieth of the windows."""
-    from rollcast.predictors.recurrent import kernel, trainer
+    from rollcast.predictors.native import workers
+    from rollcast.predictors.recurrent import kernel
 
-    return timed(lambda plan, jobs: list(kernel.train(plan, jobs, trainer.workers())), pretend, share=20)
+    return timed(lambda plan, jobs: list(kernel.train(plan, jobs, workers())), pretend, share=20)
 
 
 def profile(pretend: bool) -> Result:

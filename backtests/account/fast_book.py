@@ -12,41 +12,27 @@ import numpy as np
 import pandas as pd
 
 from ...strategies.feed import date_numbers
-from ...strategies.sizing import DUST, after_closing, after_costs_of_one, cost_rate, units_for
+from ...strategies.sizing import after_closing, after_costs_of_one, units_for
 
 
 class Book:
     """What N accounts hold and owe, and what they traded.
 
-    account:   the fields of `backtests.Account`, each (1 or N,).
-    tolerance: of the strategy, (1 or N,).
-    first:     the bar of the first forecast, from which cash earns interest, (1 or N,).
-    actions:   `dividend` and `split` of every bar, booked before its open, as `strategies.broker` does.
-
-    Raises ValueError for costs of 100 % or more, at which an order could be refused.
+    account: as `fast_accounts` makes it of `backtests.Account`s, each (1 or N,).
+    actions: `dividend` and `split` of every bar, booked before its open, as `strategies.broker` does.
     """
 
-    def __init__(
-        self,
-        n: int,
-        account: Mapping[str, np.ndarray],
-        tolerance: np.ndarray,
-        first: np.ndarray,
-        actions: pd.DataFrame | None = None,
-    ) -> None:
-        def each(values: np.ndarray) -> np.ndarray:
-            return np.broadcast_to(values, n).copy()
+    def __init__(self, n: int, account: Mapping[str, np.ndarray], actions: pd.DataFrame | None = None) -> None:
+        def each(name: str) -> np.ndarray:
+            return np.broadcast_to(account[name], n).copy()
 
-        slippage, self._commission = each(account["slippage_bps"] / 1e4), each(account["commission_bps"] / 1e4)
-        self._borrow, self._interest = each(account["borrow_bps"] / 1e4), each(account["interest_bps"] / 1e4)
+        self._commission, self._rate, slippage = each("commission"), each("rate"), each("slippage")
+        self._borrow, self._interest = each("borrow"), each("interest")
         self._dearer, self._cheaper = 1 + slippage, 1 - slippage
-        self._rate = cost_rate(self._commission, slippage)
-        if (self._rate >= 1).any():
-            raise ValueError(f"commission and slippage must cost less than 100 %; got {100 * self._rate.max():.4g} %")
-        self._fractional = each(account["fractional"]) != 0
+        self._fractional = each("fractional") != 0
         self._whole = not self._fractional.any()
-        self._tolerance, self._first = np.maximum(each(tolerance), DUST), each(first)
-        self.cash, self.units = each(account["cash"]), np.zeros(n)
+        self._tolerance, self._first = each("tolerance"), each("first")
+        self.cash, self.units = each("cash"), np.zeros(n)
         self._paid = np.zeros(n)  # average price of the units held
         rows = () if actions is None else actions[["dividend", "split"]].to_numpy()
         self._actions = {t: (paid, split) for t, (paid, split) in enumerate(rows) if paid or split != 1}

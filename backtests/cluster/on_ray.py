@@ -24,6 +24,7 @@ except ImportError as error:
     raise ImportError("--engine ray needs Ray, an optional extra: pip install 'rollcast[ray]'") from error
 
 from ...predictors.executor import Results, Units, Work
+from ...predictors.native import workers
 from ...predictors.recurrent import trainer
 from ..pipeline.cache_key import own_modules
 from .chunks import Chunks
@@ -57,7 +58,7 @@ def cluster() -> Iterator[Workers]:
     try:
         ray.init(
             address,
-            num_cpus=trainer.workers() if local else None,
+            num_cpus=workers() if local else None,
             include_dashboard=False if local else None,
             log_to_driver=False,
             logging_level=logging.ERROR,

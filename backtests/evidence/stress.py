@@ -5,20 +5,21 @@ Notation: T bars in the evaluation window, which begins at the first forecast, N
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from ...strategies.buy_and_hold import BuyAndHold, holding
-from ..account import evaluate, supports
+from ..account import supports
 from ..account.engine import Account, simulate
+from ..account.fast_scores import score
 from ..account.hosts import Strategy, spelled_out
 from ..account.scores import cash_returns
 from ..data.bars import bars_per_year
 from ..json_values import Parameters, Values
-from .variants import COSTS, LATEST, RUINED, Outcome, Variant, outcomes, rotations, unless_ruined
+from .variants import COSTS, LATEST, RUINED, Outcome, Variant, log_growth, outcomes, rotations, unless_ruined
 
 # Where the break-even costs are looked for, in basis points: finely where it is quick, coarsely where it is not.
 FINE = tuple(np.unique([*COSTS, *np.geomspace(0.1, 1000, 60)]).tolist())
@@ -83,17 +84,19 @@ def _fast(
     variants: Sequence[Variant],
 ) -> list[Outcome]:
     """All variants at once, or as many as have room."""
-    room = max(1, CELLS // len(bars))
-    cash = cash_returns(pd.DatetimeIndex(bars.index[first:]), variants[0].account.interest_bps)
+    room, years = max(1, CELLS // len(bars)), (len(bars) - first) / yearly
     outcome = []
     for block in (variants[start : start + room] for start in range(0, len(variants), room)):
         forecasts = np.column_stack([variant.forecast for variant in block])
-        done = evaluate(bars, forecasts, strategy, parameters, [variant.account for variant in block])
-        equity = np.ascontiguousarray(done.equity[first:].T)  # (N, T)
-        outcome += [
-            RUINED if done.ruined[i] else Outcome.of(equity[i], done.traded[i], yearly, cash) for i in range(len(block))
-        ]
+        accounts = [variant.account for variant in block]
+        table = score(bars, forecasts, strategy, parameters, accounts, first, yearly).scores
+        outcome += [RUINED if row["ruined"] else _outcome(row, years) for row in table.to_dict("records")]
     return outcome
+
+
+def _outcome(row: Mapping[Hashable, float], years: float) -> Outcome:
+    scores = {key: row[key] for key in ("cagr", "sharpe", "total_return")}
+    return Outcome(scores, log_growth(row["total_return"]), row["turnover"] * years, False)
 
 
 def _slow(

@@ -5,6 +5,7 @@ Notation: T bars in the evaluation window, which begins at the first forecast.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,7 +35,7 @@ class Outcome:
     """How a variant did.
 
     scores:   CAGR, Sharpe ratio and total return, as `return_scores` has them.
-    growth:   log growth; a wiped-out account is left a billionth, so that lines can be drawn to it.
+    growth:   log growth; every account is left a billionth at least, so that lines can be drawn to it.
     turnover: value bought and sold over the mean equity.
     """
 
@@ -48,10 +49,15 @@ class Outcome:
         """Of an account's equity at every close of the window, (T,), and what cash earned per bar."""
         scores = return_scores(pd.Series(np.r_[0.0, equity[1:] / equity[:-1] - 1]), yearly, cash)
         shown = {key: scores[key] for key in ("cagr", "sharpe", "total_return")}
-        return cls(shown, float(np.log(equity[-1] / equity[0])), float(traded / equity.mean()), False)
+        return cls(shown, log_growth(scores["total_return"]), float(traded / equity.mean()), False)
 
 
-RUINED = Outcome({"cagr": -1.0, "sharpe": np.nan, "total_return": -1.0}, float(np.log(1e-9)), np.nan, True)
+def log_growth(total_return: float) -> float:
+    """log(1 + total return), of what is left a billionth at least."""
+    return math.log(max(1 + total_return, 1e-9))
+
+
+RUINED = Outcome({"cagr": -1.0, "sharpe": np.nan, "total_return": -1.0}, log_growth(-1.0), np.nan, True)
 
 
 Trade = Callable[[Sequence[Variant]], list[Outcome]]

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from ..account.moments import sharpe_columns
 from .axes import Axis, number_of
 from .nested import Nested
 from .pbo import BLOCKS, Overfitting, overfitting
 from .plateau import Plateau, plateau
-from .trade import sharpe_columns
 
 
 @dataclass(frozen=True)

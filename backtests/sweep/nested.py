@@ -16,9 +16,8 @@ import pandas as pd
 
 from ...strategies.buy_and_hold import BuyAndHold, holding
 from ...strategies.rule import NameRule, NameState
-from ..account import supports
+from ..account import Prices, supports
 from ..account.engine import Account, simulate
-from ..account.fast_accounts import Prices
 from ..account.fast_rules import RULES
 from ..account.hosts import Strategy, class_of
 from ..account.scores import cash_returns, return_scores

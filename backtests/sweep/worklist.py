@@ -15,6 +15,7 @@ from ...predictors.executor import Work, execute
 from ...strategies.sizing import Ruined
 from ..account import supports
 from ..account.engine import simulate
+from ..account.fast_scores import Scored
 from ..data.bars import bars_per_year
 from ..data.table import Loaded
 from ..gate.strategy import StrategyLooksAhead, examine_strategy
@@ -26,7 +27,7 @@ from .guided import BATCH, propose
 from .live import SHOWN, Progress, Report
 from .points import Point, Sweep
 from .store import Store
-from .trade import ChunkScores, trade, trade_one
+from .trade import trade, trade_one
 from .trial_rows import TrialRows
 
 CHUNK = 250  # points in a chunk; the fast accounts store it as one part, backtrader each point as its own
@@ -176,7 +177,7 @@ class Worklist:
                 return
             yield [point for variant in batch for point in sweep.seeded(variant)]
 
-    def _trade(self, points: list[Point]) -> Iterator[tuple[list[Point], ChunkScores]]:
+    def _trade(self, points: list[Point]) -> Iterator[tuple[list[Point], Scored]]:
         """These points with their scores: all at once by the fast accounts, or one by one in backtrader as executed."""
         sweep, strategy, first = self.sweep, self.factory.strategy, self.bars.index.get_loc(self.since)
         forecasts = np.column_stack([self.forecaster.series(point).to_numpy(float) for point in points])
@@ -194,7 +195,7 @@ class Worklist:
         for k, scores in execute(Work.map(function, units)):
             yield [points[k]], scores
 
-    def _rows(self, points: list[Point], scores: ChunkScores) -> pd.DataFrame:
+    def _rows(self, points: list[Point], scores: Scored) -> pd.DataFrame:
         """A row of the table for each of these points."""
         rows = pd.DataFrame(
             [{**dict(p.values), "seed": -1 if p.seed is None else p.seed, "key": p.key} for p in points]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 import numpy as np
 
+from ..native import library_at
 from .jobs import Job, Plan, Trained
 from .records import DIVERGED, JobRecord, address, plan_record
 
@@ -98,12 +98,10 @@ def _library(plan: Plan, build: str | None) -> ctypes.CDLL:
 
 
 def _load(name: str) -> ctypes.CDLL | None:
-    """The shared library of this build with its functions' types; None where it was not built."""
-    folder = Path(__file__).parent
-    paths = [path for suffix in EXTENSION_SUFFIXES if (path := folder / f"_kernel_{name}{suffix}").is_file()]
-    if not paths:
+    """This build with its functions' types; None where it was not built."""
+    library = library_at(Path(__file__).parent, f"_kernel_{name}")
+    if library is None:
         return None
-    library = ctypes.CDLL(str(paths[0]))
     library.rollcast_start.restype = ctypes.c_void_p
     library.rollcast_start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
     library.rollcast_next.argtypes = [ctypes.c_void_p, ctypes.c_int]

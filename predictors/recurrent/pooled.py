@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..native import workers
 from . import kernel, trainer
 from .jobs import Job, Plan, Samples, Trained
 
@@ -30,7 +31,7 @@ def train(plan: Plan, nets: Sequence[Sequence[Job]], device: str = "cpu") -> lis
         return by_gpu(plan, nets, device)
     if not kernel.available() or plan.batch or plan.dropout:
         return [by_torch(plan, jobs) for jobs in nets]
-    with ThreadPoolExecutor(min(trainer.workers(), len(nets))) as pool:  # the kernel releases the interpreter lock
+    with ThreadPoolExecutor(min(workers(), len(nets))) as pool:  # the kernel releases the interpreter lock
         return list(pool.map(lambda jobs: by_kernel(plan, jobs), nets))
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 
+from ..native import workers
 from . import gpu_choice, kernel, processes
 from .jobs import Job, Plan, Trained
 
@@ -35,17 +35,6 @@ def on_cpu(plan: Plan, jobs: Sequence[Job]) -> Iterator[tuple[int, Trained]]:
         return kernel.train(plan, jobs, workers())
     _warn_of_missing_kernel()
     return processes.train(plan, jobs, workers())
-
-
-def workers() -> int:
-    """How many trainings run at a time: the environment's ROLLCAST_THREADS, else the processors available to us.
-
-    Raises ValueError where ROLLCAST_THREADS is no whole number.
-    """
-    threads = os.environ.get("ROLLCAST_THREADS")
-    if threads:
-        return max(1, int(threads))
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resolve(device: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from rollcast.backtests.account import Evaluation, Prices, evaluate, supports
+from rollcast.backtests.account import Evaluation, Prices, compiled, evaluate, supports
 from rollcast.backtests.account.engine import Account, Simulation, simulate
 from rollcast.backtests.data.bars import load_bars
 from rollcast.predictors.ema import EMA
@@ -32,6 +32,17 @@ ACCOUNTS = [
     Account(12_345.67, commission_bps=10, slippage_bps=5, borrow_bps=200, interest_bps=300, fractional=True),
     Account(5_000, borrow_bps=0, interest_bps=400),
 ]
+
+BUILT = pytest.param(compiled.library, id="compiled", marks=pytest.mark.skipif(
+    compiled.library() is None, reason="the accounts are not built: there was no compiler"))  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True, params=[BUILT, pytest.param(lambda: None, id="numpy")])
+def library(request):
+    """Every test holds for both twins."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiled, "library", request.param)
+        yield
 
 
 def assert_same(fast: Evaluation, i: int, slow: Simulation) -> None:

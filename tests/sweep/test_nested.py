@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from rollcast import load
 from rollcast.backtests.account import evaluate
 from rollcast.backtests.account.engine import Account, simulate
+from rollcast.backtests.account.moments import returns_of
 from rollcast.backtests.sweep.nested import Follow, choose, nested, targets
-from rollcast.backtests.sweep.trade import returns_of
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
 from rollcast.strategies.proportional import Proportional

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from rollcast.backtests.account.engine import Account
+from rollcast.backtests.account.moments import Moments, returns_of, sharpe_columns
 from rollcast.backtests.account.scores import return_scores
 from rollcast.backtests.ledger.database import NAME
 from rollcast.backtests.ledger.ledger import Ledger
@@ -22,7 +23,7 @@ from rollcast.backtests.pipeline.result import Result
 from rollcast.backtests.sweep.live import Progress, best_lines, duration, lines
 from rollcast.backtests.sweep.points import Point, sweep_of
 from rollcast.backtests.sweep.store import Store
-from rollcast.backtests.sweep.trade import return_columns, returns_of, sharpe_columns, trade
+from rollcast.backtests.sweep.trade import trade
 from rollcast.backtests.sweep.trial_rows import date_of
 from rollcast.backtests.workspace.sweep import run_sweep
 from rollcast.strategies.long_short import LongShort
@@ -186,7 +187,7 @@ def test_the_scores_of_columns_are_the_scores_of_series():
     returns = rng.standard_t(3, (1500, 6)) * 0.01
     returns[:, 4] = 0.0
     returns[700:, 5] = 0.0
-    ours = pd.DataFrame(return_columns(returns, 252))
+    ours = pd.DataFrame(Moments.of(returns).scores(len(returns), 252))
     theirs = pd.DataFrame([return_scores(pd.Series(column), 252) for column in returns.T])
     pd.testing.assert_frame_equal(ours, theirs[ours.columns.to_list()], rtol=1e-9)
     assert np.allclose(sharpe_columns(returns, 252), ours["sharpe"], rtol=1e-12, equal_nan=True)

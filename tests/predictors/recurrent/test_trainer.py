@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rollcast.predictors import native
 from rollcast.predictors.recurrent import kernel, processes, trainer
 from rollcast.predictors.recurrent.learners import LSTM
 
@@ -199,4 +200,4 @@ def test_a_missing_device_is_named():
 @pytest.mark.parametrize(("threads", "expected"), [("3", 3), ("0", 1)])
 def test_the_environment_sets_how_many_train_at_a_time(monkeypatch, threads, expected):
     monkeypatch.setenv("ROLLCAST_THREADS", threads)
-    assert trainer.workers() == expected
+    assert native.workers() == expected
