@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,6 +83,10 @@ def _workspace(ctx: click.Context, option: click.Parameter, value: Path) -> Path
     if not ctx.resilient_parsing:
         clear_dead(value)
         clear_dead(Path(tempfile.gettempdir()), depth=0)
+        if any(len(os.listdir(folder)) <= 2 for folder in value.glob("sweep-*")):  # a lock and its journal
+            from ..sweep.store import clear_empty
+
+            clear_empty(value)
     return value
 
 

@@ -309,7 +309,7 @@ WRONG = {
 def test_what_was_read_wrong_once_is_refused(name, tmp_path):
     path = tmp_path / name
     path.write_text(WRONG[name])
-    with pytest.raises(ValueError, match="say which with --decimal|are years apart"):
+    with pytest.raises(ValueError, match=r"say which with --decimal|are years apart"):
         read_file(path)
 
 
