@@ -143,9 +143,12 @@ FILE_OPTIONS = (
         help="What a file's prices are.  [default: what they show on the dates of its dividends and splits]",
     ),
 )
+REPAIR = click.option(
+    "--repair", is_flag=True, help="Correct damaged rows, and list them, where a run would be refused."
+)
 DATA_OPTIONS = (
     *(SOURCE, BAR, *FILE_OPTIONS),
-    click.option("--repair", is_flag=True, help="Correct damaged rows, and list them, where a run would be refused."),
+    REPAIR,
     click.option("--snapshot", metavar="SHA256", help="Rows of an earlier download, by the checksum in a recipe."),
     *(START, END),
 )

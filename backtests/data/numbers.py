@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -162,4 +163,5 @@ def _number(text: str, decimal: str) -> float | None:
             return None
         whole = whole.replace(thousands, "")
     cell = whole + ("." if mark else "") + fraction
-    return float(cell) * scale if _NUMBER.fullmatch(cell) else None
+    value = float(cell) * scale if _NUMBER.fullmatch(cell) else math.inf
+    return value if math.isfinite(value) else None
