@@ -59,7 +59,10 @@ class _Comb:
 
     def result(self, most: int) -> Combed:
         n, first = len(self.bars), int(np.argmax(np.isfinite(self.reference)))
-        limit, memory = self._memory(most)
+        rounding = self._rounding()
+        limit, memory = self._memory(most, rounding)
+        # A change that turns the sign of a forecast is more than the forecast.
+        judged = np.maximum(rounding, np.minimum(limit, np.nan_to_num(np.abs(self.reference))))
         # Up and down, where there are calls for both. A memory of all bars leaves one tooth a call: as many cuts.
         signs = (1.0, -1.0) if 2 * (memory + 2) <= most else (1.0,)
         width = int(np.clip(most // len(signs) - memory - 1, 1, max(min(WIDEST, (n - first) // 4), 1)))
@@ -71,10 +74,10 @@ class _Comb:
                 teeth = teeth[teeth < n]
                 before = starts[np.isfinite(self.reference[starts - 1])] - 1
                 moved = self._moved(teeth, sign)
-                beyond = before[moved[before] > limit[before]]
+                beyond = before[moved[before] > judged[before]]
                 beyond = beyond[np.argsort(-moved[beyond])]
                 for at in beyond[:CONFIRMED]:
-                    if leak := self._confirmed(int(at), teeth, sign, limit):
+                    if leak := self._confirmed(int(at), teeth, sign, rounding):
                         return Combed(leak, probed, self.calls, limit)
                 probed[np.setdiff1d(before, beyond[CONFIRMED:])] = True
         return Combed(None, probed, self.calls, limit)
@@ -91,7 +94,7 @@ class _Comb:
         spread = np.finfo(float).eps * size_of(self.reference)
         return np.maximum(RELATIVE * size, max(64 * last_place, 64 * spread, 8 * self.noise, 1e-300))
 
-    def _memory(self, most: int) -> tuple[np.ndarray, int]:
+    def _memory(self, most: int, rounding: np.ndarray) -> tuple[np.ndarray, int]:
         """What could go unseen at each bar (T,), and after how many bars an influence of more than that is forgotten.
 
         The longest of three places and both signs, at the first of `FORGOTTEN` at which `most` combs probe every bar.
@@ -99,7 +102,7 @@ class _Comb:
         n, first, size = len(self.bars), int(np.argmax(np.isfinite(self.reference))), size_of(self.reference)
         places = [first + (n - first) * quarter // 4 for quarter in (1, 2, 3)]
         moved = {(at, sign): self._moved(np.array([at]), sign) for at in places for sign in (1.0, -1.0)}
-        rounding, memory = self._rounding(), {}
+        memory = {}
         for share in FORGOTTEN:
             limit = np.maximum(rounding, share * size)
             later = [np.flatnonzero(change[at:] > limit[at:] / 8) for (at, _), change in moved.items()]

@@ -60,3 +60,22 @@ def test_a_leak_on_one_day_is_found_whatever_the_memory(base, spy):
     verdict = examine(honest, spy, honest.predict(spy))
     assert "probed at every bar" in str(verdict)
     assert verdict.hidden <= 1.01e-3
+
+
+@dataclass(frozen=True)
+class SignOfTheSmallest(Predictor):
+    """A forecast that is next to nothing where it is below 3e-6, with the sign of the next return."""
+
+    base: str = "ema"
+
+    def predict(self, bars):
+        forecast, tomorrow = load(self.base).predict(bars), log_returns(bars).shift(-1).fillna(0.0)
+        return forecast.where(forecast.abs() >= 3e-6, 0.01 * forecast.abs() * np.sign(tomorrow))
+
+
+@pytest.mark.parametrize("base", ["sma", "ema", "kalman"])
+def test_a_leak_in_the_signs_of_the_smallest_forecasts_is_found(base, spy):
+    predictor = SignOfTheSmallest(base)
+    forecast = predictor.predict(spy)
+    assert 0 < (forecast - load(base).predict(spy)).abs().gt(0).sum() < 20  # bars of 7,191
+    assert "looked 1 bar ahead" in str(examine(predictor, spy, forecast).leak)
