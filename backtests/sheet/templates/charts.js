@@ -42,7 +42,7 @@ var Charts = (function () {
       rest();
     }
     paint();
-    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+    document.addEventListener("theme", paint);
   }
 
   // Arrow keys move the crosshair by a bar, and the chart with it; the wheel scrolls the page until the chart is chosen.
