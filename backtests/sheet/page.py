@@ -70,5 +70,6 @@ def render(template: str, context: Context, *, scripts: tuple[str, ...] = ("sort
     Raises jinja2.UndefinedError for a variable of the template that the context lacks.
     """
     sources = [asset(name) for name in scripts]
-    page = environment().get_template(template).render(context, scripts=sources, policy=policy([asset(THEME), *sources]))
+    rules = policy([asset(THEME), *sources])
+    page = environment().get_template(template).render(context, scripts=sources, policy=rules)
     return page if page.endswith("\n") else page + "\n"

@@ -15,6 +15,7 @@ from ..pipeline.result import Result
 from .audit import audit, audited_rows
 from .costs import costs
 from .crises import crises
+from .fragment import harmless
 from .glance import glances
 from .luck import luck
 from .names import names
@@ -41,6 +42,7 @@ SECTIONS = {
     "luck": "Is it luck?",
     "training": "Training",
     "quantstats": "QuantStats",
+    "own": "Notes",
     "recipe": "Recipe",
 }
 SCRIPTS = ("sort.js", "page.js", CHART_LIBRARY, "charts.js", "overview.js", "price.js")
@@ -80,6 +82,7 @@ def context(result: Result, drawn: Callable[[], Performance] | None = None) -> C
     """The variables of the template; that of a section with nothing to show is None."""
     recipe, metrics = result.recipe, result.metrics
     predictor, strategy, symbol = model_name(recipe["predictor"]), recipe["strategy"]["class"], recipe["symbol"]
+    own = recipe.get("page", {})
     titles = SECTIONS | ({"price": "The index"} if result.market.portfolio else {})
     sections = {
         "verdict": metrics.get("verdict"),
@@ -91,11 +94,13 @@ def context(result: Result, drawn: Callable[[], Performance] | None = None) -> C
         "luck": luck(result),
         "training": training(result),
         "quantstats": None,
+        "own": harmless(own["section"]) if own.get("section") else None,
         "recipe": {"facts": facts(result), **provenance(result)},
     }
     report = sections["quantstats"] = (drawn or draw_performance(result))()  # last: it may be drawn beside the others
     return {
-        "title": f"{predictor} · {strategy} · {symbol}",
+        "title": own.get("title") or f"{predictor} · {strategy} · {symbol}",
+        "note": own.get("note"),
         "accounts": dict(zip(("strategy", "benchmark"), _accounts(result), strict=True)),
         "alarm": alarm(result),
         "conclusion": metrics.get("conclusion"),
