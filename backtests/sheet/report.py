@@ -140,14 +140,14 @@ def _tiles(result: Result) -> list[Tile]:
 
 
 def _months(report: Performance) -> list[Context]:
-    """A row for each year: its months in percent, and how deep each is coloured: 60 % at the largest month of all."""
+    """A row for each year: its months in percent, and how deep each is coloured: 55 % at the largest month of all."""
     values = report.months.to_numpy(float)
     largest = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
 
     def cell(month: float) -> Context | None:
         if np.isnan(month):
             return None
-        return {"value": 100 * month, "up": month > 0, "depth": round(60 * abs(month) / largest) if largest else 0}
+        return {"value": 100 * month, "up": month > 0, "depth": round(55 * abs(month) / largest) if largest else 0}
 
     return [
         {"year": year, "cells": [cell(month) for month in months], "total": 100 * (np.nanprod(1 + months) - 1)}

@@ -15,7 +15,6 @@ from rollcast import Request
 from rollcast.backtests.comparison import entrants_of
 from rollcast.backtests.ledger.database import NAME
 from rollcast.backtests.ledger.ledger import Ledger
-from rollcast.backtests.sheet.comparison import save_comparison
 from rollcast.backtests.sheet.index import write_index
 from rollcast.backtests.workspace.comparison import compare
 from rollcast.backtests.workspace.workspace import backtest
@@ -23,32 +22,6 @@ from tests.sheet.chromium import CHROMIUM, Tab, browser
 from tests.sheet.test_browser import SPILLS
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium to draw the page")
-HOSTILE = "<script>alert(1)<script>.py"
-PLUGIN = """
-from dataclasses import dataclass
-import numpy as np
-from rollcast import Predictor
-
-@dataclass(frozen=True)
-class Mine(Predictor):
-    "The last return, times a number whose name is long."
-    words: str = "</table><b>bold</b>"
-    def predict(self, bars):
-        return np.log(bars["close"]).diff()
-"""
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A workspace with a comparison of three, one of them under a hostile name; and the comparison's page."""
-    out = tmp_path_factory.mktemp("workspace")
-    plugin = out / HOSTILE
-    plugin.write_text(PLUGIN)
-    base = Request("sma", start="2014", end="2016")
-    comparison = compare(entrants_of(["sma", "ema,span=30", str(plugin)], base), out)
-    page = save_comparison(comparison, out)
-    write_index(out)
-    return out, page
 
 
 @pytest.fixture(scope="module")
