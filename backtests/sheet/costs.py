@@ -18,7 +18,7 @@ from .price import candles
 from .scales import number_ticks, padded_range
 from .svg import WIDTH, Chart, Plot, dated_plot, wide_chart
 from .values import Cells, Context, Metrics, Tile, column
-from .words import basis_points, number, percent
+from .words import basis_points, cost, number, percent
 
 MOST_TRADES = 500  # in the list
 
@@ -94,7 +94,7 @@ def _tiles(result: Result, stress: Metrics | None) -> list[Tile]:
         Tile("Trades won", percent(scores["win_rate"]), "closed ones, after costs"),
         Tile("Exposure", percent(scores["time_in_market"]), "closes with a position"),
         Tile("Turnover a year", f"{number(scores['turnover'], 1)} ×", holding),
-        Tile("Cost a year", basis_points(scores["cost_bps"]), paid),
+        Tile("Cost a year", cost(scores["cost_bps"]), paid),
     ]
     if stress:
         free = stress["costs"][0]["total_return"]

@@ -17,6 +17,7 @@ from .costs import costs
 from .crises import crises
 from .fragment import harmless
 from .glance import glances
+from .headline import headline
 from .luck import luck
 from .names import names
 from .overview import overview
@@ -28,8 +29,7 @@ from .second_process import Draw, in_this_process
 from .skill import skill
 from .tables import FEWEST_BARS
 from .training import training
-from .values import Context, Format, Tile
-from .words import basis_points, number, percent
+from .values import Context, Tile
 
 # The id of a section on the page, which is its variable in the template too → its name in the list of sections.
 SECTIONS = {
@@ -45,6 +45,7 @@ SECTIONS = {
     "own": "Notes",
     "recipe": "Recipe",
 }
+LATER = ("time_in_market", "trades", "turnover")  # figures that stand with the trades, not at the head
 SCRIPTS = ("sort.js", "page.js", CHART_LIBRARY, "charts.js", "overview.js", "price.js")
 
 
@@ -127,16 +128,11 @@ def _accounts(result: Result) -> tuple[str, str]:
 
 
 def _tiles(result: Result) -> list[Tile]:
-    """The figures at the head, buy-and-hold's below each; annualised ones only of enough bars."""
-    scores, benchmark = result.metrics["strategy"], result.metrics["benchmark"]
-    rows: list[tuple[str, str, Format]] = [("Total return", "total_return", percent)]
-    if len(result.returns) >= FEWEST_BARS:
-        rows += [("CAGR", "cagr", percent), ("Sharpe ratio", "sharpe", number), ("Volatility", "volatility", percent)]
-    rows.append(("Maximum drawdown", "max_drawdown", percent))
-    return [
-        *(Tile(name, write(scores[key]), f"holding: {write(benchmark[key])}") for name, key, write in rows),
-        Tile("Cost a year", basis_points(scores["cost_bps"]), f"{scores['trades']:,} round trips"),
-    ]
+    """The figures at the head, buy-and-hold's below each."""
+    metrics = result.metrics
+    rows = [row for row in headline(metrics, len(result.returns)) if row[0].key not in LATER]
+    *tiles, cost = (Tile(figure.name, ours, f"holding: {held}") for figure, ours, held in rows)
+    return [*tiles, cost._replace(note=f"{metrics['strategy']['trades']:,} round trips")]
 
 
 def _months(report: Performance) -> list[Context]:
