@@ -157,10 +157,10 @@ def rolling_exposure(result: Result) -> pd.DataFrame:
 def _rolling_exposure(rolling: pd.DataFrame, width: float) -> Chart:
     y, most = padded_range(rolling, zero=True), 6 if width > WIDTH else 4
     plot = dated_plot(rolling.index, y, lambda v: percent(v, 0), width, 180, most=most).rule(y=0).curve(rolling["long"])
-    legend = (("long", "accent"),)
+    legend = [("long", "accent")]
     if rolling["short"].any():
         plot.curve(rolling["short"], "bad")
-        legend = (*legend, ("short", "bad"))
+        legend.append(("short", "bad"))
     return plot.chart(
         "rolling-exposure",
         "Exposure, mean of the last year",

@@ -33,9 +33,9 @@ FIGURES = (
 
 def headline(metrics: Metrics, bars: int) -> list[tuple[Figure, str, str]]:
     """Every figure, as text of the strategy and of holding; annualised ones only of enough bars."""
-    accounts = metrics["strategy"], metrics["benchmark"]
+    ours, held = metrics["strategy"], metrics["benchmark"]
     return [
-        (figure, *(figure.write(scores[figure.key]) for scores in accounts))
+        (figure, figure.write(ours[figure.key]), figure.write(held[figure.key]))
         for figure in FIGURES
         if bars >= FEWEST_BARS or not figure.annualised
     ]
