@@ -66,11 +66,12 @@ def context(ledger: Ledger, out: Path) -> Context:
     table = table[table["folder"].notna()]  # a sweep's variants have no folder each
     there = cards(out, table["folder"][~table["gone"].astype(bool)])
     others = [out / name for name in os.listdir(out) if name not in there]
+    columns = [name for name in NAMES if name in table]
     runs = [
         run
         | {"id": number, "folder": run["folder"] if run["folder"] in there else None}
         | there.get(run["folder"], GONE)
-        for number, run in zip(table.index, plain(table.to_dict("records")), strict=True)
+        for number, run in zip(table.index, plain(table[columns].to_dict("records")), strict=True)
     ]
     return {
         "title": f"Runs in {out.resolve().name}",
