@@ -188,6 +188,30 @@ BACKTEST_OPTIONS = (
 )
 
 
+PAGE_OPTIONS = (
+    click.option("--title", metavar="TEXT", help="Of the page, instead of predictor, strategy and symbol."),
+    click.option("--note", metavar="TEXT", help="A sentence or two below the title of the page."),
+    click.option(
+        "--section",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        help="HTML for a section of the page; what could act or load is left out.",
+    ),
+)
+
+
+def page_of(options: dict[str, Any]) -> dict[str, str]:
+    """Takes the user's own words of the page out of a command's options. Raises ValueError for a file of no text."""
+    section = options.pop("section")
+    words = {"title": options.pop("title"), "note": options.pop("note")}
+    if section is not None:
+        try:
+            words["section"] = section.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{section} is not text in UTF-8; --section takes an HTML file") from None
+    return {name: text for name, text in words.items() if text}
+
+
 def with_options(*options: Decorator) -> Decorator:
     """A decorator that adds these options to a command, in this order."""
 
