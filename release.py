@@ -69,7 +69,9 @@ def build(kind: str, source: Path, dist: Path) -> Path:
     """Builds `sdist` or `wheel` of a source folder into `dist`."""
     dist.mkdir(exist_ok=True)
     before = set(dist.iterdir())
-    subprocess.run([sys.executable, "-c", BUILD, kind, str(dist)], cwd=source, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run([sys.executable, "-c", BUILD, kind, str(dist)], cwd=source, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{done.stderr}\nError: the {kind} cannot be built; its last lines say why")
     (path,) = set(dist.iterdir()) - before
     return path
 
