@@ -99,11 +99,11 @@ def _library(plan: Plan, build: str | None) -> ctypes.CDLL:
 
 def _load(name: str) -> ctypes.CDLL | None:
     """The shared library of this build with its functions' types; None where it was not built."""
-    folder = Path(__file__).parent
-    paths = [path for suffix in EXTENSION_SUFFIXES if (path := folder / f"_kernel_{name}{suffix}").is_file()]
-    if not paths:
+    # The plain suffix, .so or .pyd: one library serves every Python.
+    path = Path(__file__).with_name(f"_kernel_{name}{EXTENSION_SUFFIXES[-1]}")
+    if not path.is_file():
         return None
-    library = ctypes.CDLL(str(paths[0]))
+    library = ctypes.CDLL(str(path))
     library.rollcast_start.restype = ctypes.c_void_p
     library.rollcast_start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int]
     library.rollcast_next.argtypes = [ctypes.c_void_p, ctypes.c_int]
