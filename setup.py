@@ -1,12 +1,15 @@
 """Builds the recurrent nets' kernel, once for each instruction set, and the accounts; without a compiler, neither.
 
-Metadata lives in pyproject.toml. The libraries are loaded with ctypes, so they are no Python modules.
+Metadata lives in pyproject.toml. The libraries are loaded with ctypes, so they are no Python modules, and one wheel
+serves every Python of a platform.
 """
 
 import platform
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 KERNEL = Path("predictors/recurrent/cpp")
@@ -26,8 +29,19 @@ class BuildKernel(build_ext):
         super().build_extension(ext)
         self.build_temp = shared
 
+    def get_ext_filename(self, fullname):
+        """Without the tag of one Python, as `predictors/native.py` looks for it."""
+        return f"{fullname.replace('.', '/')}{EXTENSION_SUFFIXES[-1]}"
+
     def get_export_symbols(self, ext):
         return []
+
+
+class Wheel(bdist_wheel):
+    """For every Python of this platform."""
+
+    def get_tag(self):
+        return "py3", "none", super().get_tag()[2]
 
 
 # One name in site-packages: what lies side by side in the checkout lies inside it.
@@ -60,5 +74,5 @@ setup(
             optional=True,
         )
     ],
-    cmdclass={"build_ext": BuildKernel},
+    cmdclass={"bdist_wheel": Wheel, "build_ext": BuildKernel},
 )

@@ -18,7 +18,22 @@ if TYPE_CHECKING:
 
 # Options of some commands only, which a file may hold for any command.
 SOME = frozenset(
-    {"predictor", "param", "params", "symbol", "universe", "pooled", "out", "open", "seeds", "json", "no_skill"}
+    {
+        "predictor",
+        "param",
+        "params",
+        "symbol",
+        "universe",
+        "pooled",
+        "out",
+        "open",
+        "seeds",
+        "json",
+        "no_skill",
+        "title",
+        "note",
+        "section",
+    }
     | {"snapshot"}
 )
 

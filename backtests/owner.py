@@ -17,12 +17,22 @@ from pathlib import Path
 
 DRAFT = ".unfinished-"  # how every draft's name begins, followed by its owner
 OLD = 30 * 86_400.0  # seconds since the last change
-_OWNED = re.compile(re.escape(DRAFT) + r"([0-9a-f]{8})\.(\d+)\.(\d+)-")
+_OWNED = re.compile(rf"(?:{re.escape(DRAFT)})?([0-9a-f]{{8}})\.(\d+)\.(\d+)-")
 
 
 def draft_name(name: str) -> str:
     """The hidden name of what this process writes to be called `name`."""
-    return f"{DRAFT}{_place()}.{os.getpid()}.{_began(os.getpid()) or 0}-{name}"
+    return f"{DRAFT}{owned_name(name)}"
+
+
+def owned_name(name: str) -> str:
+    """A name that says that this process wrote it."""
+    return f"{_place()}.{os.getpid()}.{_began(os.getpid()) or 0}-{name}"
+
+
+def of_another(path: Path) -> bool:
+    """Whether a file has an owner in its name that is not this process, and may be at work."""
+    return bool(_OWNED.match(path.name)) and not path.name.startswith(owned_name("")) and _may_live(path)
 
 
 def clear_dead(folder: Path, depth: int = 2) -> None:
@@ -40,7 +50,7 @@ def clear_dead(folder: Path, depth: int = 2) -> None:
 
 
 def _may_live(path: Path) -> bool:
-    """Whether the owner of a draft may be at work; by its age where it cannot be asked."""
+    """Whether the owner of a file may be at work; by its age where it cannot be asked."""
     match = _OWNED.match(path.name)
     if match and match[1] == _place() and match[3] != "0":
         return _began(int(match[2])) == match[3]

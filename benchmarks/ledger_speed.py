@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -27,8 +28,8 @@ from rollcast.backtests.ledger.trials import count as count_trials
 KILLED = "all-killed"  # the file that says that no writer is to be killed any more
 
 
-def multiply(path: Path, count: int) -> None:
-    """Copies the recorded runs until there are this many, each copy a trial of its own."""
+def multiply(path: Path, count: int, folder: Callable[[int], str] | None = None) -> None:
+    """Copies the recorded runs until there are this many, each a trial of its own, in the folder of its number."""
     query = f"SELECT {', '.join(COLUMNS)}, recipe, returns FROM runs JOIN details ON run = id"
     with Database(path).writing() as connection:
         runs = connection.execute(query).fetchall()
@@ -36,6 +37,7 @@ def multiply(path: Path, count: int) -> None:
             *values, recipe, returns = runs[copy % len(runs)]
             row = dict(zip(COLUMNS, values, strict=True))
             row |= {"trial": f"{row['trial']}{copy}", "sharpe": row["sharpe"] and row["sharpe"] * (1 + copy / 1e6)}
+            row |= {"folder": folder(copy)} if folder else {}
             insert(connection, sealed(row, recipe, returns), recipe, returns)
 
 

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from rollcast.backtests.gate.gate import MOST
-from rollcast.backtests.gate.probing import WORK
+from rollcast.backtests.gate.probing import MOST, WORK
 from rollcast.backtests.gate.strategy_checks import ALL as STRATEGY_CHECKS
 from rollcast.backtests.gate.windows import SHARE
 from rollcast.predictors.checks.conformance import ALL
@@ -53,7 +52,9 @@ and five lines of Python that reproduce it:
 
 State that survives a call cannot be detected by further calls of the same predictor. `order_of_calls` therefore
 executes the predictor's module a second time, and compares the forecasts of a predictor that has been used with those
-of one that has not.
+of one that has not. `backtest` trains some windows of a learner again, the last first, and has one of your own fitted
+in two fresh processes, in which texts hash otherwise: where forecasts move by more than a hundredth of their size, no
+clean sheet can come of them.
 
 ### Every check
 
@@ -98,9 +99,13 @@ future: there, run `check` on predictor and strategy.
 * **A leak that begins** after more bars than the checks have, with a symbol, or on a date. `backtest` tests again on
   the bars and with the parameters of the run, by a fixed plan without a clock. It may call a predictor {most} times, or
   fewer where a call makes more than {per_call:,} calls of functions, counted with the bars. Where a predictor forgets a
-  bar after fewer bars than that, every forecast is probed, else those at notable bars and some evenly between. Of a
-  walk-forward, as many windows are trained again as cost {share:.0%} of the run. The sheet says at how many bars of
-  how many it probed.
+  bar after fewer bars than that, every forecast is probed. What fades, as in an EMA or a Kalman filter, counts as
+  forgotten below a millionth to a thousandth of the forecasts' size, as small as the calls allow: the size of the leak
+  that could hide. What never forgets (a deviation over all bars so far) needs a call for each bar, and is probed at
+  notable bars and some evenly between. Of a walk-forward, as many windows are trained again as cost {share:.0%} of the
+  run; a few fitted models then forecast all blocks on bars changed one by one, which trains nothing. A learner with a
+  `forecast` or a `tiny` of its own is taken to be slow, and probed so within a few months. The sheet says at how many
+  bars of how many it probed, and with how many of the fits.
 * **A leak of next to nothing.** Below a ten-thousandth of the forecasts' size, a dependence on the number of bars alone
   is taken for rounding; below the size that the sheet states, a dependence on their values.
 * **Other files.** A plugin that reads the disk or the network can know anything. What is opened while its file is

@@ -10,8 +10,8 @@ from pathlib import Path
 
 def library_at(folder: Path, name: str) -> ctypes.CDLL | None:
     """The shared library of this name in a folder; None where it was not built."""
-    paths = [path for suffix in EXTENSION_SUFFIXES if (path := folder / f"{name}{suffix}").is_file()]
-    return ctypes.CDLL(str(paths[0])) if paths else None
+    path = folder / f"{name}{EXTENSION_SUFFIXES[-1]}"  # the plain suffix, .so or .pyd: one serves every Python
+    return ctypes.CDLL(str(path)) if path.is_file() else None
 
 
 def workers() -> int:

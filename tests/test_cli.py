@@ -62,9 +62,9 @@ def test_data_list_shows_every_bundled_symbol():
 
 def test_a_backtest_prints_its_scores_beside_buy_and_hold_and_the_path_of_its_sheet(sma_run):
     printed, folder = sma_run
-    for row in ("CAGR", "Volatility", "Sharpe", "Max drawdown", "Trades", "Turnover a year", "Time in market"):
+    for row in ("CAGR", "Volatility", "Sharpe ratio", "Maximum drawdown", "Round trips", "Turnover a year", "Exposure"):
         (line,) = (x for x in printed.splitlines() if x.startswith(row))
-        assert len(line.replace(row, "").split()) == 2
+        assert len(line.replace(row, "").replace(" %", "%").replace(" ×", "×").split()) == 2
     assert "Costs: commission 1 bp, slippage 1 bp" in printed
     assert printed.splitlines()[-1] == f"Tear sheet: {folder / 'tearsheet.html'}"
 

@@ -18,6 +18,7 @@ from tests.command import cli
 LINES = {
     "cash": (["--cash", "1e308"], 1, "cash must be at most 1e+15"),
     "whole number": (["-p", "window=99999999999999999999"], 1, "sma: window must be a whole number of 64 bits"),
+    "leverage": (["--leverage", "1e308"], 1, "leverage must be at most 1000"),
     "digits": (["-p", f"window={'9' * 5000}"], 1, "sma: window must be a whole number"),
     "start": (["--start", "2020-01", "--end", "2019"], 2, "--start 2020-01 is after --end 2019"),
     "far year": (["--start", "9999"], 1, "SPY has no bars from 9999 to its end"),
@@ -44,6 +45,19 @@ def test_a_month_to_its_year_is_the_rest_of_the_year(tmp_path):
 
 def prices() -> bytes:
     return bundled()["SPY"].tail(300).drop(columns="adj_close").to_csv().encode()
+
+
+def test_an_infinite_price_is_a_missing_one_and_show_takes_the_repair_that_it_advises(tmp_path):
+    bars = bundled()["SPY"].tail(300).drop(columns="adj_close")
+    bars.iloc[5, bars.columns.get_loc("close")] = float("inf")
+    bars.to_parquet(tmp_path / "a.parquet")
+    done = cli("data", "show", str(tmp_path / "a.parquet"))
+    assert done.returncode == 1
+    assert "a price is missing" in done.stderr
+    assert "--repair mends" in done.stderr
+    done = cli("data", "show", str(tmp_path / "a.parquet"), "--repair")
+    assert done.returncode == 0
+    assert "dropped for a price that is missing" in done.stdout
 
 
 def with_password(content: bytes) -> bytes:

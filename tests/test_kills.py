@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from rollcast import Result
+from rollcast.backtests.sweep.store import Store
 from tests.command import cli
 
 ROOT = Path(__file__).parent.parent
@@ -70,6 +71,15 @@ def test_a_refused_command_leaves_no_folder(arguments, tmp_path):
     assert done.returncode in (1, 2)
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lock_that_a_killed_sweep_left_is_cleared_and_one_in_use_is_not(tmp_path):
+    dead, alive = tmp_path / "sweep-dead", tmp_path / "sweep-alive"
+    dead.mkdir()
+    sqlite3.connect(dead / "lock.sqlite").close()
+    with Store(alive).locked():
+        assert cli("ledger", "list", "--out", str(tmp_path)).returncode in (0, 1)
+        assert [path.name for path in tmp_path.glob("sweep-*")] == ["sweep-alive"]
 
 
 @pytest.mark.slow

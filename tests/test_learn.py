@@ -31,12 +31,6 @@ def test_a_page_has_an_idea_an_equation_a_figure_a_command_and_what_it_is_worth(
     assert [mark for mark in marks if mark not in text] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, make_learn.FOLDER / "README.md"], ids=lambda page: page.stem)
-def test_every_link_of_a_page_is_there(page):
-    targets = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (page.parent / target).exists()] == []
-
-
 def test_the_figures_there_are_are_those_the_pages_show():
     assert {path.name for path in (make_learn.FOLDER / "figures").iterdir()} == shown_figures()
 

@@ -22,6 +22,7 @@ from ..json_values import Parameters
 from .hosts import Strategy, host_one
 
 MOST_CASH = 1e15
+MOST_LEVERAGE = 1000.0
 PAYMENT_COLUMNS = ["date", "dividend", "units", "split", "fraction"]
 ORDER_COLUMNS = ["date", "side", "units", "price", "value", "commission", "slippage", "status"]
 
@@ -58,6 +59,8 @@ class Account:
             raise ValueError(f"cash must be at most {MOST_CASH:g}, beyond which cents are lost; got {self.cash:g}")
         if not (math.isfinite(self.leverage) and self.leverage >= 1):
             raise ValueError(f"leverage must be at least 1; got {self.leverage:g}")
+        if self.leverage > MOST_LEVERAGE:
+            raise ValueError(f"leverage must be at most {MOST_LEVERAGE:g}; got {self.leverage:g}")
         for name, value in asdict(self).items():
             if name.endswith("_bps") and not 0 <= value < 10_000:
                 raise ValueError(f"{name} must be at least 0 and below 10000; got {value:g}")

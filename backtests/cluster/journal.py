@@ -1,6 +1,6 @@
 """The journal: windows that are finished, kept until their run has ended, so that it can resume after a kill.
 
-unfinished/KEY/ID.zip   some windows, as Arrow tables: their names, their forecasts and their training log
+unfinished/KEY/OWNER-ID.zip   some windows, as Arrow tables: their names, their forecasts and their training log
 
 The key is a digest of the learner, its parameters, all code and all versions, as in `pipeline.cache_key`.
 """
@@ -8,11 +8,11 @@ The key is a digest of the learner, its parameters, all code and all versions, a
 from __future__ import annotations
 
 import io
-import shutil
 import time
 import uuid
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from ...predictors.training_log import TrainingLog
 from ..atomic import write_whole
 from ..data.bars import digest
 from ..digests import body_of, say, signed
+from ..owner import of_another, owned_name
 from ..pipeline.cache_key import code_of, key_of
 from .task import ChunkResult
 
@@ -57,9 +58,9 @@ class Journal:
         say(f"{self.folder} cannot keep finished windows, which a killed run would train again: {error}")
 
     def clear(self) -> None:
-        """Removes the windows of this process, and the oldest of other runs beyond LIMIT."""
+        """Removes the windows of this run, and the oldest of other runs beyond LIMIT; none of a living process."""
         for key in self.keys:
-            shutil.rmtree(self.folder / key, ignore_errors=True)
+            _remove(self.folder / key)
         try:
             self._shrink()
         except OSError as error:  # another process may clear it at the same time
@@ -74,7 +75,7 @@ class Journal:
         total = sum(sizes.values())
         for _, path in folders:
             if total > LIMIT:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
                 total -= sizes[path]
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
@@ -124,7 +125,7 @@ class Entry:
         self._last_write = time.monotonic()
 
     def _write(self, body: bytes) -> None:
-        path = self.journal.folder / str(self._key) / f"{uuid.uuid4().hex}.zip"
+        path = self.journal.folder / str(self._key) / owned_name(f"{uuid.uuid4().hex}.zip")
         write_whole(path, signed(body, str(self._key)), lasting=False)
 
     def _update_key(self) -> bool:
@@ -150,6 +151,16 @@ class Entry:
             results.append((number, pd.Series(values[start : start + window.block], index=index)))
             start += window.block
         return ChunkResult(results, log if self.logged else None)
+
+
+def _remove(folder: Path) -> None:
+    """Removes the files of a key, but for those of another living process, which may be killed and resume from them."""
+    with suppress(FileNotFoundError):
+        for path in list(folder.iterdir()):
+            if not of_another(path):
+                path.unlink(missing_ok=True)
+    with suppress(OSError):  # files are left in it, or another process has removed it
+        folder.rmdir()
 
 
 def _serialised(names: list[str], chunk: ChunkResult) -> bytes:

@@ -34,6 +34,7 @@ SECONDS = 1.0  # target time of a chunk; sending one and receiving its result ta
 AHEAD = 2  # chunks submitted for each slot, so that no slot is idle until the next arrives
 RETRIES = 5  # of a chunk whose worker died
 GPU_SHARE = 0.5  # of a GPU for each chunk of nets: one prepares while the other computes
+LOOPBACK = "127.0.0.1"
 _POLL = 0.2  # seconds between looks for a Ctrl-C
 
 
@@ -55,14 +56,10 @@ def cluster() -> Iterator[Workers]:
         except OSError as error:
             raise ConnectionError(f"no Ray cluster could be joined at {address}: {error}") from error
     mask = os.umask(0o077) if local else None  # the cluster's sockets, logs and token are the user's own
+    own: dict[str, Any] = {"num_cpus": workers(), "include_dashboard": False, "_node_ip_address": LOOPBACK}
     try:
-        ray.init(
-            address,
-            num_cpus=workers() if local else None,
-            include_dashboard=False if local else None,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+        with _as_written():
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(own if local else {}))
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         first = next(iter(str(error).splitlines()), "")
         raise ConnectionError(
@@ -76,6 +73,17 @@ def cluster() -> Iterator[Workers]:
         yield ray_workers
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Has Ray listen where it is told to: it turns the loopback address into the machine's, and listens everywhere."""
+    services = ray._private.services
+    original, services.resolve_ip_for_localhost = services.resolve_ip_for_localhost, lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = original
 
 
 def ray_workers(work: Work, finished: set[int], logged: bool) -> Iterator[tuple[list[int], ChunkResult]]:

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from .options import ADJUST, BAR, FILE_OPTIONS, SOURCE, data_options, with_options
+from .options import ADJUST, BAR, FILE_OPTIONS, REPAIR, SOURCE, data_options, with_options
 from .output import JSON, print_json
 
 
@@ -65,7 +65,7 @@ def fetch_data(symbols: tuple[str, ...], whole: bool, deadline: float) -> None:
 
 @data.command(name="show")
 @click.argument("symbol")
-@with_options(SOURCE, ADJUST, BAR, *FILE_OPTIONS)
+@with_options(SOURCE, ADJUST, BAR, *FILE_OPTIONS, REPAIR)
 @JSON
 def show_data(symbol: str, as_json: bool, **options: object) -> None:
     """Show the source of a symbol's bars, what was detected in them, and the first and last bars."""
@@ -76,7 +76,7 @@ def show_data(symbol: str, as_json: bool, **options: object) -> None:
         print_json(data.as_dict() | {"bars": data.bars.reset_index().to_dict("records")})
         return
     click.echo(data.origin)
-    for sentence in (*data.cautions, *data.statements, *data.findings):
+    for sentence in (*data.cautions, *data.statements, *data.repairs, *data.findings):
         click.echo(f"  {sentence}")
     click.echo(data.bars.to_string(max_rows=10))
     if len(data.actions):

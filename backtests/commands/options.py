@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -82,6 +83,10 @@ def _workspace(ctx: click.Context, option: click.Parameter, value: Path) -> Path
     if not ctx.resilient_parsing:
         clear_dead(value)
         clear_dead(Path(tempfile.gettempdir()), depth=0)
+        if any(len(os.listdir(folder)) <= 2 for folder in value.glob("sweep-*")):  # a lock and its journal
+            from ..sweep.store import clear_empty
+
+            clear_empty(value)
     return value
 
 
@@ -138,9 +143,12 @@ FILE_OPTIONS = (
         help="What a file's prices are.  [default: what they show on the dates of its dividends and splits]",
     ),
 )
+REPAIR = click.option(
+    "--repair", is_flag=True, help="Correct damaged rows, and list them, where a run would be refused."
+)
 DATA_OPTIONS = (
     *(SOURCE, BAR, *FILE_OPTIONS),
-    click.option("--repair", is_flag=True, help="Correct damaged rows, and list them, where a run would be refused."),
+    REPAIR,
     click.option("--snapshot", metavar="SHA256", help="Rows of an earlier download, by the checksum in a recipe."),
     *(START, END),
 )
@@ -178,6 +186,30 @@ BACKTEST_OPTIONS = (
         help="What trains: this machine, or a Ray cluster. The results are the same.",
     ),
 )
+
+
+PAGE_OPTIONS = (
+    click.option("--title", metavar="TEXT", help="Of the page, instead of predictor, strategy and symbol."),
+    click.option("--note", metavar="TEXT", help="A sentence or two below the title of the page."),
+    click.option(
+        "--section",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        metavar="FILE",
+        help="HTML for a section of the page; what could act or load is left out.",
+    ),
+)
+
+
+def page_of(options: dict[str, Any]) -> dict[str, str]:
+    """Takes the user's own words of the page out of a command's options. Raises ValueError for a file of no text."""
+    section = options.pop("section")
+    words = {"title": options.pop("title"), "note": options.pop("note")}
+    if section is not None:
+        try:
+            words["section"] = section.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{section} is not text in UTF-8; --section takes an HTML file") from None
+    return {name: text for name, text in words.items() if text}
 
 
 def with_options(*options: Decorator) -> Decorator:

@@ -87,22 +87,12 @@ def _print_verdict(entries: Sequence[Mapping[str, str]], conclusion: str) -> Non
 
 
 def _print_table(result: Result) -> None:
-    ours, benchmark = result.metrics["strategy"], result.metrics["benchmark"]
-    click.echo(f"\n{'':<16}{'strategy':>12}{'buy & hold':>12}")
-    rows = (
-        ("Total return", "total_return", "{:,.1%}"),
-        ("CAGR", "cagr", "{:.2%}"),
-        ("Volatility", "volatility", "{:.2%}"),
-        ("Sharpe", "sharpe", "{:.2f}"),
-        ("Max drawdown", "max_drawdown", "{:.2%}"),
-        ("Trades", "trades", "{:,}"),
-        ("Turnover a year", "turnover", "{:.1f}x"),
-        ("Time in market", "time_in_market", "{:.1%}"),
-    )
-    for title, key, form in rows:
-        click.echo(f"{title:<16}{cell(ours[key], form):>12}{cell(benchmark[key], form):>12}")
-    cost = [cell(scores["cost_bps"] / 1e4, "{:.2%}") for scores in (ours, benchmark)]
-    click.echo(f"{'Costs a year':<16}{cost[0]:>12}{cost[1]:>12}")
+    from ..sheet.headline import headline
+    from ..sheet.words import THIN
+
+    click.echo(f"\n{'':<18}{'strategy':>12}{'buy & hold':>12}")
+    for figure, *texts in headline(result.metrics, len(result.returns)):
+        click.echo(f"{figure.name:<18}" + "".join(f"{text.replace(THIN, ' '):>12}" for text in texts))
     account = result.recipe["account"]
     commission, slippage = (f"{name} {account[f'{name}_bps']:g} bp" for name in ("commission", "slippage"))
     click.echo(f"Costs: {commission}, {slippage}, each way")

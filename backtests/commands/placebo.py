@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import PARAMS, PREDICTOR, one_name, request_of, run_options, training
+from .options import PAGE_OPTIONS, PARAMS, PREDICTOR, one_name, page_of, request_of, run_options, training, with_options
 from .output import JSON, OPEN, QUIET, open_in_browser, print_result, print_run
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ ONE_NAME = "surrogates are drawn for each name by itself, and those of several w
 )
 @click.option("--until", type=float, metavar="P", help="Stop once no score can reach a p-value this low.")
 @run_options
+@with_options(*PAGE_OPTIONS)
 @JSON
 @QUIET
 @OPEN
@@ -49,6 +50,7 @@ def placebo(
 
     The p-value is the probability that a surrogate market scores at least as well.
     """
+    page = page_of(options)
     request = one_name(request_of(options), "placebo", ONE_NAME)
     from .. import placebo as markets_without_edge
     from ..placebo.p_value import enough
@@ -80,7 +82,7 @@ def placebo(
             _print_placebo(outcomes[0])
 
         told = None if as_json or quiet else tell
-        result, folder = workspace.backtest(request, out, progress, examine=examine, draw=draw, tell=told)
+        result, folder = workspace.backtest(request, out, progress, examine=examine, draw=draw, tell=told, page=page)
     print_run(result, folder, as_json=as_json, quiet=quiet)
     if open_page:
         open_in_browser([folder / workspace.SHEET])

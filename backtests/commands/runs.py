@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from .config_option import TRUST, consent_of
-from .options import PARAMS, PREDICTOR, request_of, run_options, training, training_bar
+from .options import (
+    PAGE_OPTIONS,
+    PARAMS,
+    PREDICTOR,
+    page_of,
+    request_of,
+    run_options,
+    training,
+    training_bar,
+    with_options,
+)
 from .output import (
     JSON,
     OPEN,
@@ -34,18 +44,20 @@ RUN = click.argument("run", type=click.Path(path_type=Path, exists=True, file_ok
 @PREDICTOR
 @PARAMS
 @run_options
+@with_options(*PAGE_OPTIONS)
 @JSON
 @QUIET
 @OPEN
 def backtest(engine: str, as_json: bool, quiet: bool, open_page: bool, out: Path, **options: object) -> None:
     """Backtest a predictor and write its tear sheet."""
+    page = page_of(options)
     request = request_of(options)
     from ..sheet.second_process import second_process
     from ..workspace import workspace
 
     tell = None if as_json or quiet else print_result
     with second_process() as draw, training(engine, out, quiet=quiet) as progress:
-        result, folder = workspace.backtest(request, out, progress, draw=draw, tell=tell)
+        result, folder = workspace.backtest(request, out, progress, draw=draw, tell=tell, page=page)
     print_run(result, folder, as_json=as_json, quiet=quiet)
     if open_page:
         open_in_browser([folder / workspace.SHEET])

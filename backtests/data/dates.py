@@ -80,8 +80,7 @@ def parse_dates(texts: Sequence[str], form: str | None = None) -> Stamps:
     column = pd.Series(texts, dtype="str")
     if form is not None:
         return _exactly(column, form)
-    stamps = _epoch(column)
-    if stamps is not None:
+    if (stamps := _epoch(column)) is not None:
         return stamps
     for shape, plain in PLAIN:
         if re.fullmatch(shape, texts[0]):
@@ -203,19 +202,20 @@ def _offset(zone: str) -> pd.Timedelta:
 def _epoch(column: pd.Series) -> Stamps | None:
     """Dates counted in units since 1970, the unit of each by its number of digits; None where the first is none.
 
-    Raises BadDate for a later text that is none.
+    Raises BadDate for a later text that is none, and for dates that are years apart, as milliseconds of few digits are.
     """
     if not _STAMP.fullmatch(column.iloc[0]):
         return None
     wrong = ~column.str.fullmatch(_STAMP.pattern).to_numpy(bool)
     _refuse(column, wrong, f"is not a stamp like {column.iloc[0]!r} in the first row")
     counts = column.str.replace(r"\.0*$", "", regex=True)
-    digits = counts.str.lstrip("-").str.len()
-    unit = digits.map(lambda n: next(unit for most, unit in UNITS if n <= most))
+    unit = counts.str.lstrip("-").str.len().map(lambda n: next(unit for most, unit in UNITS if n <= most))
     wall = np.empty(len(column), "datetime64[ns]")
     for name in unit.unique():
         rows = (unit == name).to_numpy()
         wall[rows] = counts[rows].astype("int64").to_numpy().astype(f"datetime64[{name}]")
+    if len(wall) > 2 and pd.Series(wall).diff().abs().median() > pd.Timedelta(days=366):
+        raise BadDate(0, f"{column.iloc[0]!r} and its like, as {NAMES[unit.iloc[0]]} since 1970, are years apart")
     units = " and ".join(NAMES[name] for name in unit.unique())
     return Stamps(pd.DatetimeIndex(wall), _zero(len(wall)), [f"dates are {units} since 1970"])
 

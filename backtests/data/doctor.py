@@ -139,7 +139,8 @@ def _high_too_low(rows: pd.DataFrame) -> np.ndarray:
     if "high" not in rows:
         return np.zeros(len(rows), bool)
     ohlc = _prices(rows)[:, :4]
-    return ohlc[:, 1] < ohlc.max(axis=1) - SLACK * np.abs(ohlc).max(axis=1)
+    with np.errstate(invalid="ignore"):  # what is infinite is refused as missing
+        return ohlc[:, 1] < ohlc.max(axis=1) - SLACK * np.abs(ohlc).max(axis=1)
 
 
 def _low_too_high(rows: pd.DataFrame) -> np.ndarray:

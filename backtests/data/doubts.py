@@ -39,6 +39,9 @@ def splits(rows: pd.DataFrame) -> np.ndarray:
         return np.zeros(len(close), bool)
     within = np.log(rows["close"] / rows["open"]).to_numpy(float) if "open" in rows else np.zeros(len(close))
     move = np.diff(np.log(close), prepend=np.nan)
+    far = np.abs(move) > np.log(1.15)
+    if not far.any():  # as in bars of minutes, where the medians below take longer than reading them
+        return far
     gap = move - within
     usual = _around(np.abs(move)) / NORMAL
     slack = np.where(np.abs(gap) > np.log(2.5), np.maximum(np.log(1.02), 1.5 * usual), np.log(1.02))
@@ -56,7 +59,7 @@ def splits(rows: pd.DataFrame) -> np.ndarray:
     suspect = (
         near & (np.abs(gap) > (LARGE if "open" in rows else LARGER) * usual) & (calm | (np.abs(gap) > np.log(1.9)))
     )
-    suspect &= (np.sign(gap) == np.sign(move)) & (np.abs(move) > np.log(1.15))
+    suspect &= (np.sign(gap) == np.sign(move)) & far
     if "split" in rows:
         suspect &= ~(rows["split"].to_numpy(float) > 0)
     return suspect
@@ -79,7 +82,8 @@ def far_ends(rows: pd.DataFrame) -> np.ndarray:
     prices = np.log(rows[PRICES].to_numpy(float))
     body = prices[:, [0, 3]]
     reach = np.maximum(prices[:, 1] - body.max(axis=1), body.min(axis=1) - prices[:, 2])
-    return (reach > np.log(1.5)) & (reach > 20 * _around(reach))
+    far = reach > np.log(1.5)
+    return far & (reach > 20 * _around(reach)) if far.any() else far
 
 
 def _around(values: np.ndarray) -> np.ndarray:

@@ -52,7 +52,7 @@ def read_frame(path: Path, options: DataOptions) -> tuple[pd.DataFrame, np.ndarr
         raise ValueError(f"{path.name}: there are columns and no rows")
     lines = np.arange(1, len(frame) + 1)
     form = _form(frame, layout, feather)
-    index, of_dates = _dates(frame.iloc[:, layout.places["date"]], options, kind_of(form, layout.stamps, options), form)
+    index, of_dates = _dates(_stamps(frame, layout), options, kind_of(form, layout.stamps, options), form)
     columns = {role: frame.iloc[:, place] for role, place in layout.places.items() if role not in ("date", "time")}
     texts = {role: _texts(column) for role, column in columns.items() if column.dtype.kind not in "fiub"}
     parsed, of_numbers = read_numbers(path, texts, list(lines), "", options, form)
@@ -107,6 +107,16 @@ def _dates(column: pd.Series, options: DataOptions, kind: str, form: str | None)
     wall = index.tz_localize(None)
     offset = pd.TimedeltaIndex(wall - index.tz_convert("UTC").tz_localize(None))
     return bar_closes(Stamps(wall, offset, []), None, kind, zone, form)
+
+
+def _stamps(frame: pd.DataFrame, layout: Layout) -> pd.Series:
+    """The column of dates, with the times of day beside it where these have a column of their own."""
+    dates = frame.iloc[:, layout.places["date"]]
+    if "time" not in layout.places:
+        return dates
+    texts = _texts(dates if dates.dtype.kind != "M" else dates.dt.strftime("%Y-%m-%d"))
+    times = _texts(frame.iloc[:, layout.places["time"]])
+    return pd.Series([f"{day} {time}".strip() for day, time in zip(texts, times, strict=True)])
 
 
 def _texts(column: pd.Series) -> list[str]:

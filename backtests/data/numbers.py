@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -29,8 +30,9 @@ def decimal_mark(columns: Mapping[str, Sequence[str]], delimiter: str, lines: Se
 
     columns: role → its cells; delimiter: between cells; lines: the line of the file of each row.
 
-    Raises ValueError, with the row, where cells contradict each other, or where a price such as 1,234 can be read in
-    two ways and nothing else decides: with a comma in any file, with a point in one of `;`, where a comma is usual.
+    Raises ValueError, with the row, where cells contradict each other, or where a number such as 1,234 can be read in
+    two ways and nothing else decides: a price with a comma; a point in a file of `;`, where a comma is usual, and in
+    a column with numbers that have no point, since decimals are mostly written in all or in none.
     """
     votes: dict[str, str] = {}
     doubtful: dict[str, str] = {}
@@ -58,13 +60,13 @@ def decimal_mark(columns: Mapping[str, Sequence[str]], delimiter: str, lines: Se
 def _refuse_both(
     columns: Mapping[str, Sequence[str]], doubtful: Mapping[str, str], delimiter: str, lines: Sequence[int]
 ) -> None:
-    """Raises ValueError for a price that can be read in two ways; doubtful: mark → a text with it."""
-    prices = [column for role, column in columns.items() if role in PRICES]
+    """Raises ValueError for a number that can be read in two ways; doubtful: mark → a text with it."""
     for mark, text in doubtful.items():
-        if (mark == "," or delimiter == ";") and any(text in column for column in prices):
+        role, column = next((role, column) for role, column in columns.items() if text in column)
+        if role in PRICES if mark == "," else delimiter == ";" or any(cell.isdigit() for cell in column):
             whole = re.sub(r"[.,]", "", text)
             raise ValueError(
-                f"{text!r}, row {_row(text, prices, lines)}, is {whole} with thousands apart, or "
+                f"{text!r}, row {_row(text, [column], lines)}, is {whole} with thousands apart, or "
                 f"{text.replace(',', '.')} with a decimal {'comma' if mark == ',' else 'point'}; say which with "
                 "--decimal , or --decimal ."
             )
@@ -161,4 +163,5 @@ def _number(text: str, decimal: str) -> float | None:
             return None
         whole = whole.replace(thousands, "")
     cell = whole + ("." if mark else "") + fraction
-    return float(cell) * scale if _NUMBER.fullmatch(cell) else None
+    value = float(cell) * scale if _NUMBER.fullmatch(cell) else math.inf
+    return value if math.isfinite(value) else None

@@ -73,9 +73,10 @@ def difference(
     found["block"] = block or joint_block_length(*both)
     rng = np.random.default_rng(seed)
     # All of it is made of sums, so that a draw need only say how often each bar comes.
-    columns = np.column_stack([y for r in both for x in [_over(r, cash)] for y in (_growth(r), x, x**2)])
+    columns = np.stack([y for r in both for x in [_over(r, cash)] for y in (_growth(r), x, x**2)])
     counts = drawn_counts(len(returns), found["block"], draws, rng)
-    means = np.concatenate([some @ columns / len(returns) for some in counts]).T
+    # Not `@`, whose last bits depend on the number of processors.
+    means = np.concatenate([np.einsum("ij,kj->ik", some, columns) / len(returns) for some in counts]).T
     growths = [np.expm1(np.minimum(mean * bars_per_year, 700)) for mean in means[::3]]
     ratios = [_sharpe_of(means[k], means[k + 1], len(returns), bars_per_year) for k in (1, 4)]
     for name, (ours, theirs) in (("cagr", growths), ("sharpe", ratios)):

@@ -19,12 +19,11 @@ from ...predictors.bars import COLUMNS
 from ...predictors.checks.comb import comb
 from ...predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_unguarded_leak, size_of, tolerance
 from ...predictors.checks.perturbations import truncated
-from .probing import PERTURBED, WORK, fresh_copy, notable_bars, work_of
+from .probing import FEWEST, MOST, PERTURBED, WORK, fresh_copy, notable_bars, work_of
 from .verdict import Unrepeatable, Verdict
 from .windows import examine_windows
 
 FORGOTTEN = "cut off, and what was shown to it before forgotten"
-FEWEST, MOST = 6, 400  # cuts at least, combs at most
 CUTS = 24
 
 

@@ -33,16 +33,19 @@ def examine_pools(pooled: Pooled, frames: Mapping[str, pd.DataFrame], series: Bl
     size = size_of(np.concatenate([one.to_numpy(float) for one in series.values()]))
     limit = tolerance(np.array([size]), noise)
     fresh = copy.deepcopy(pooled)
-    probes = 0
+    probes, probed = 0, set()
     for pool in chosen:
         for cut in _cuts(pool):
+            probed |= {(name, cut) for name, one in series.items() if np.isfinite(one.get(cut, np.nan))}
             for perturbation in ("cut off", "given other values"):
                 probes += 1
                 moved, date = _apart(fresh.forecast(_perturbed(pool, cut, perturbation)), series, cut)
                 if moved > (max(limit, SHORTENED * size) if perturbation == "cut off" else limit):
                     leak = _leak(frames, date, cut, moved, noise, perturbation)
                     return Verdict(probes, leak, noise / (size or 1.0))
-    return Verdict(probes, None, noise / (size or 1.0))
+    known = sum(int(one.notna().sum()) for one in series.values())
+    share = noise / (size or 1.0), len(probed), known, limit / (size or 1.0)
+    return Verdict(probes, None, *share, len(chosen), len(pools))
 
 
 def _count(pools: int) -> int:

@@ -66,6 +66,7 @@ class Verdict:
     bars:   how many forecasts were probed, of `of`; both 0 where that was not counted.
     hidden: the change below which a dependence on later values would not have shown, at the median bar, relative to
         the size of the forecasts. On the number of bars alone, it is `SHORTENED`.
+    fits:   with how many fitted models of a walk-forward, of `windows`.
     """
 
     probes: int
@@ -74,12 +75,15 @@ class Verdict:
     bars: int = 0
     of: int = 0
     hidden: float = 0.0
+    fits: int = 0
+    windows: int = 0
 
     def __str__(self) -> str:
         if self.leak:
             return str(self.leak)
         noise = f"; running it again moves a forecast by {self.noise:.0%}, which would hide a smaller look-ahead"
         share = "at every bar" if self.bars == self.of else f"at {self.bars:,} of {self.of:,} bars"
+        share += f" with {self.fits:,} of {self.windows:,} fits" if self.windows else ""
         hidden = f"a look-ahead below {max(self.hidden, 1e-15):.0e} of the forecasts' size would not have shown"
         probed = f", probed {share}; {hidden}" if self.of else ""
         return f"none found on these bars with these parameters{probed}{noise * (self.noise >= NEGLIGIBLE)}"

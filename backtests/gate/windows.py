@@ -14,8 +14,10 @@ from ...predictors import Learner, WalkForward, Window
 from ...predictors.bars import COLUMNS
 from ...predictors.checks.lookahead import SHORTENED, Leak, absolute_difference, find_leak, size_of, tolerance
 from ...predictors.checks.perturbations import changed, truncated
-from .probing import PERTURBED, absolute_returns, fresh_copy, month_ends
-from .verdict import NEGLIGIBLE, Verdict, WindowDependence
+from .blocks import comb_blocks
+from .probing import PERTURBED, absolute_returns, fresh_copy, month_ends, quarter_ends
+from .second_process import fitted_elsewhere
+from .verdict import NEGLIGIBLE, Unrepeatable, Verdict, WindowDependence
 
 SHARE = 0.09  # of the windows that are trained again
 PROBES_PER_WINDOW = 7  # a window is trained as it was, and with the bars after three cuts in its block gone or changed
@@ -40,8 +42,8 @@ class _Probe:
 def examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.ndarray) -> Verdict:
     """Trains a few windows again: as they were, then with the bars after three cuts in their blocks perturbed."""
     learner, size = predictor.learner, size_of(reference)
-    windows = predictor.windows(bars)
-    windows = [w for w in windows if w.stop < len(bars)] or windows[:1]
+    all_windows = predictor.windows(bars)
+    windows = [w for w in all_windows if w.stop < len(bars)] or all_windows[:1]
     chosen, dependence, noise = _retrained(learner, windows, reference)
     if dependence:
         return Verdict(len(chosen), dependence, noise / (size or 1.0))
@@ -60,17 +62,46 @@ def examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.nd
                 bars.index[at], probe.cut, probe.cut - at, columns, float(moved.max()), noise, probe.perturbation
             )
             return Verdict(len(probes), _explained(learner, probe) or leak, noise / (size or 1.0))
-    probed, known = len({probe.cut for probe in probes}), int(np.isfinite(reference[:-1]).sum())
-    return Verdict(len(probes), None, noise / (size or 1.0), min(probed, known), known, limit / (size or 1.0))
+    return _combed(learner, all_windows, reference, probes, noise, limit)
+
+
+def _combed(
+    learner: Learner, windows: list[Window], reference: np.ndarray, probes: list[_Probe], noise: float, limit: float
+) -> Verdict:
+    """The verdict of these probes, which showed nothing, and of combs inside the blocks."""
+    size, chosen = size_of(reference) or 1.0, {probe.window.split for probe in probes}
+    models = max(1, int(SHARE * len(windows)) - PROBES_PER_WINDOW * len(chosen))
+    blocks = comb_blocks(learner, windows, reference, models)
+    probed, limits = blocks.probed, blocks.limits
+    for probe in probes:
+        limits[probe.cut - 1] = limits[probe.cut - 1] if probed[probe.cut - 1] else limit
+        probed[probe.cut - 1] = True
+    known = np.isfinite(reference[:-1])
+    probed = probed[:-1] & known
+    hidden = float(np.median(limits[:-1][probed])) / size if probed.any() else limit / size
+    leak: Leak | Unrepeatable | None = blocks.leak
+    if leak is None and blocks.again > NEGLIGIBLE * size and not learner.chained:
+        leak = Unrepeatable(blocks.date, blocks.again, "a fresh copy of its module was fitted again")
+    leak = leak or _elsewhere(learner, windows[0], reference)
+    return Verdict(
+        len(probes) + blocks.calls,
+        leak,
+        noise / size,
+        int(probed.sum()),
+        int(known.sum()),
+        hidden,
+        len(chosen) + blocks.fits,
+        len(windows),
+    )
 
 
 def _retrained(
     learner: Learner, windows: list[Window], reference: np.ndarray
-) -> tuple[list[Window], WindowDependence | None, float]:
-    """Some windows trained again as they were: which, whether they need the others, and the noise of training."""
+) -> tuple[list[Window], WindowDependence | Unrepeatable | None, float]:
+    """Some windows trained again, the last first: which, whether they need the others, and the noise of training."""
     count = int(np.clip(SHARE * len(windows) / PROBES_PER_WINDOW, 1, MOST_WINDOWS))
     chosen = _spread(windows, count)
-    alone = _blocks(learner, chosen)
+    alone = _blocks(learner, chosen[::-1])[::-1]
     gaps = [
         float(absolute_difference(block, reference[w.split - 1 : w.stop]).max())
         for w, block in zip(chosen, alone, strict=True)
@@ -79,11 +110,20 @@ def _retrained(
     if gaps[worst] <= NEGLIGIBLE * size_of(reference):
         return chosen, None, gaps[worst]
     # Not the run's forecast: because it is random, or because the windows that were beside it are missing?
-    again = _blocks(learner, chosen)
+    again = _blocks(learner, chosen[::-1])[::-1]
     noise = max(float(absolute_difference(a, b).max()) for a, b in zip(again, alone, strict=True))
     if gaps[worst] > 8 * noise:
         return chosen, WindowDependence(chosen[worst].date, gaps[worst], noise), noise
-    return chosen, None, gaps[worst]
+    return chosen, Unrepeatable(chosen[worst].date, gaps[worst], "its window was trained again"), noise
+
+
+def _elsewhere(learner: Learner, window: Window, reference: np.ndarray) -> Unrepeatable | None:
+    """Whether fresh processes fit a window as the run did, within `NEGLIGIBLE` of the forecasts' size."""
+    for block in fitted_elsewhere(learner, window):
+        change = float(absolute_difference(block, reference[window.split - 1 : window.stop]).max())
+        if change > NEGLIGIBLE * size_of(reference):
+            return Unrepeatable(window.date, change, "its window was trained in a fresh process")
+    return None
 
 
 def _blocks(learner: Learner, windows: list[Window]) -> list[np.ndarray]:
@@ -99,10 +139,10 @@ def _spread(windows: list[Window], count: int) -> list[Window]:
 def _probes(window: Window, turn: int) -> list[_Probe]:
     """A window's probes, cut after its fit, after its block, and after a notable bar between.
 
-    Month ends, busy bars and wild bars take turns over the windows.
+    Ends of months and quarters, busy bars and wild bars take turns over the windows.
     """
     w, bars = window, window.bars
-    ends = month_ends(bars.index)
+    ends = np.concatenate([month_ends(bars.index), quarter_ends(bars.index)])  # that of a quarter before others
     ends = ends[(w.split <= ends) & (ends <= w.stop)]
     block = slice(w.split - 1, w.stop)
     notable = (

@@ -21,7 +21,7 @@ from .schema import sealed
 from .series import pack, projections, unpack
 
 # No part of what was tried: when, where and how it was run, and code, of which what it changes is seen in the outcome.
-VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead")
+VOLATILE = ("created", "seconds", "command", "request", "data", "source", "versions", "look_ahead", "page")
 
 
 def trial_key(recipe: Record) -> str:

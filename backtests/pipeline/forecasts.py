@@ -213,6 +213,8 @@ def _examine(
         sum(one.bars for one in verdicts),
         sum(one.of for one in verdicts),
         max(one.hidden for one in verdicts),
+        sum(one.fits for one in verdicts),
+        sum(one.windows for one in verdicts),
     ), probed
 
 

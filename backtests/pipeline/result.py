@@ -17,6 +17,7 @@ from ..digests import MANIFEST, check, say, seal
 from ..json_values import Record, with_texts, without_formulas, write_json
 from ..market.market import Market
 from .forecasts import mean_forecast
+from .notebook import as_html
 
 # Floats as they were written; from pandas 3 on, that is the default and the option is deprecated.
 _EXACT: Any = {"float_precision": "round_trip"} if pd.__version__ < "3" else {}
@@ -75,6 +76,10 @@ class Result:
     def equity(self) -> pd.Series:
         """The account's value at every close."""
         return self.history["equity"]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows of it: verdict, equity and a table."""
+        return as_html(self.recipe, self.metrics, self.history)
 
     def with_recipe(self, **extra: Any) -> Result:
         """The same result with more in its recipe."""

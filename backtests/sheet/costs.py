@@ -13,11 +13,12 @@ import pandas as pd
 
 from ..account.trades import excursions
 from ..pipeline.result import Result
+from .overview import exposure
 from .price import candles
 from .scales import number_ticks, padded_range
-from .svg import Chart, Plot
+from .svg import WIDTH, Chart, Plot, dated_plot, wide_chart
 from .values import Cells, Context, Metrics, Tile, column
-from .words import basis_points, number, percent
+from .words import basis_points, cost, number, percent
 
 MOST_TRADES = 500  # in the list
 
@@ -29,7 +30,10 @@ def costs(result: Result) -> Context:
         trades = trades.loc[trades["pnl"].abs().nlargest(MOST_TRADES).index.sort_values()]
     return {
         "tiles": _tiles(result, stress),
-        "charts": [_delay(stress["delay"]), _other_costs(stress["costs"], result)] if stress else [],
+        "charts": [
+            *([_delay(stress["delay"]), _other_costs(stress["costs"], result)] if stress else []),
+            *([wide_chart(_rolling_exposure, rolling)] if len(rolling := rolling_exposure(result)) > 1 else []),
+        ],
         "gross": _gross(result, stress) if stress else [],
         "books": _books(result.metrics.get("account")),
         "trades": _trades(trades, result),
@@ -90,7 +94,7 @@ def _tiles(result: Result, stress: Metrics | None) -> list[Tile]:
         Tile("Trades won", percent(scores["win_rate"]), "closed ones, after costs"),
         Tile("Exposure", percent(scores["time_in_market"]), "closes with a position"),
         Tile("Turnover a year", f"{number(scores['turnover'], 1)} ×", holding),
-        Tile("Cost a year", basis_points(scores["cost_bps"]), paid),
+        Tile("Cost a year", cost(scores["cost_bps"]), paid),
     ]
     if stress:
         free = stress["costs"][0]["total_return"]
@@ -141,6 +145,28 @@ def _delay(rows: list[Metrics]) -> Chart:
             "; ".join(titles),
             "bars between the decision and the fill, beyond the next open",
         )
+    )
+
+
+def rolling_exposure(result: Result) -> pd.DataFrame:
+    """Mean long and short exposure of the last year of closes, or of a quarter of them where there is less."""
+    window = min(result.metrics["bars_per_year"], max(len(result.equity) // 4, 2))
+    return exposure(result).rolling(window).mean().dropna()
+
+
+def _rolling_exposure(rolling: pd.DataFrame, width: float) -> Chart:
+    y, most = padded_range(rolling, zero=True), 6 if width > WIDTH else 4
+    plot = dated_plot(rolling.index, y, lambda v: percent(v, 0), width, 180, most=most).rule(y=0).curve(rolling["long"])
+    legend = [("long", "accent")]
+    if rolling["short"].any():
+        plot.curve(rolling["short"], "bad")
+        legend.append(("short", "bad"))
+    return plot.chart(
+        "rolling-exposure",
+        "Exposure, mean of the last year",
+        "How much of the account was in the market. What follows the market has it steady.",
+        ", ".join(f"{name} {percent(side.min())} to {percent(side.max())}" for name, side in rolling.items()),
+        legend=legend,
     )
 
 

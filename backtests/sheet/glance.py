@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..pipeline.result import Result
 from .performance import Performance
 from .values import Metrics
-from .words import basis_points, day, number, percent
+from .words import cost, day, number, percent
 
 
 def glances(result: Result, report: Performance) -> dict[str, str]:
@@ -23,7 +23,7 @@ def glances(result: Result, report: Performance) -> dict[str, str]:
         f"{percent(scores['time_in_market'])} of the closes",
         "skill": f"Correlation with the next return {number(skill['ic'], 3)}, R² {percent(skill['r2'], 2)}, sign right "
         f"in {percent(skill['hit_rate'])}",
-        "costs": f"{_count(scores['trades'], 'round trip')}, {basis_points(scores['cost_bps'])} a year, turnover "
+        "costs": f"{_count(scores['trades'], 'round trip')}, {cost(scores['cost_bps'])} a year, turnover "
         f"{number(scores['turnover'], 1)} × a year",
         "luck": f"Sharpe ratio {number(scores['sharpe'])}, with its intervals, and what chance alone would show",
         "training": _training(result),

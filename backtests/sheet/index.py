@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ..atomic import write_whole
+from ..json_values import plain
 from ..ledger.database import NAME
 from ..ledger.ledger import Ledger
+from .cards import SHEET, cards
 from .page import render
 from .values import Context
+from .words import text
 
-PAGE, SHEET, COMPARISON, SWEEP = "index.html", "tearsheet.html", "comparison.html", "sweep.html"
-MOST_RUNS = 2_000  # on the page; the ledger has them all
+PAGE, COMPARISON, SWEEP = "index.html", "comparison.html", "sweep.html"
+EXPLANATION = "explain.html"
+GONE: Context = {"conclusion": "", "holding": None, "growth": "", "placebo": None}  # of a run whose folder is gone
+STILL = 100  # runs that are shown where no script runs
+CODED = (
+    "predictor",
+    "predictor_parameters",
+    "strategy",
+    "strategy_parameters",
+    "symbol",
+    "conclusion",
+    "first",
+    "last",
+)
+NAMES = (
+    "id",
+    "created",
+    "folder",
+    "passed",
+    "sharpe",
+    "cagr",
+    "max_drawdown",
+    "holding",
+    "growth",
+    "placebo",
+    *CODED,
+)
+MOST_RUNS = 10_000  # on the page; the ledger has them all
 
 
 def write_index(out: Path) -> Path:
@@ -26,31 +56,56 @@ def write_index(out: Path) -> Path:
     while (latest := _newest(ledger)) != newest:
         newest = latest
         # Not flushed to the disk: the page can be made again from the ledger at any time.
-        write_whole(page, render("index.html", context(ledger, out)).encode(), lasting=False)
+        write_whole(page, render("index.html", context(ledger, out), scripts=("index.js",)).encode(), lasting=False)
     return page
 
 
 def context(ledger: Ledger, out: Path) -> Context:
     """The variables of the template."""
-    runs = ledger.runs(limit=MOST_RUNS)
-    runs = runs[runs["folder"].notna()]  # a sweep's variants have no folder each
+    table = ledger.runs(limit=MOST_RUNS)
+    table = table[table["folder"].notna()]  # a sweep's variants have no folder each
+    there = cards(out, table["folder"][~table["gone"].astype(bool)])
+    others = [out / name for name in os.listdir(out) if name not in there]
+    columns = [name for name in NAMES if name in table]
+    runs = [
+        run
+        | {"id": number, "folder": run["folder"] if run["folder"] in there else None}
+        | there.get(run["folder"], GONE)
+        for number, run in zip(table.index, plain(table[columns].to_dict("records")), strict=True)
+    ]
     return {
         "title": f"Runs in {out.resolve().name}",
         "nav": [],
-        "runs": [{"id": number, **run} for number, run in zip(runs.index, runs.to_dict("records"), strict=True)],
-        "folders": {run for run in runs["folder"] if (out / run / SHEET).is_file()},
+        "runs": runs,
+        "still": STILL,
+        "data": _data(runs),
         "sheet": SHEET,
         "run_count": ledger.size(),
-        "comparisons": _folders(out, COMPARISON),
+        "comparisons": _folders(others, COMPARISON),
         "comparison": COMPARISON,
-        "sweeps": _folders(out, SWEEP),
+        "sweeps": _folders(others, SWEEP),
         "sweep": SWEEP,
+        "explanations": _folders(others, EXPLANATION),
+        "explanation": EXPLANATION,
     }
 
 
-def _folders(out: Path, page: str) -> list[str]:
+def _data(runs: list[Context]) -> Context:
+    """The runs as index.js reads them: values in the order of `names`, those of `coded` as places in `words`."""
+    places: dict[object, int] = {}
+
+    def value(name: str, value: object) -> object:
+        if name in CODED:
+            return places.setdefault(value, len(places))
+        return float(f"{value:.5g}") if isinstance(value, float) else value
+
+    rows = [[value(name, run[name]) for name in NAMES] for run in runs]
+    return {"names": NAMES, "coded": CODED, "words": [text(word) for word in places], "runs": rows, "sheet": SHEET}
+
+
+def _folders(folders: list[Path], page: str) -> list[str]:
     """The names of the folders that hold a page, the newest first, since a name begins with its time."""
-    return sorted((path.parent.name for path in out.glob(f"*/{page}")), reverse=True)
+    return sorted((folder.name for folder in folders if (folder / page).is_file()), reverse=True)
 
 
 def _newest(ledger: Ledger) -> int:

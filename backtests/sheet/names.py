@@ -12,12 +12,16 @@ import pandas as pd
 from ..account.panel_scores import aligned, quantile_spread, rank_ic
 from ..pipeline.result import Result
 from .luck import strip
+from .overview import weights
 from .scales import padded_range
 from .svg import WIDTH, Chart, Plot, dated_plot, wide_chart
+from .tables import printable
 from .values import Context, Format, Tile
 from .words import number, percent
 
 FEWEST = 20  # dates of a rolling mean
+STACK = ("accent", "hold", "third", "fourth", "fifth", "muted")  # colours of the weights, others last
+MOST_STACKED = 300  # dates of that chart
 
 
 def names(result: Result) -> Context | None:
@@ -30,7 +34,11 @@ def names(result: Result) -> Context | None:
     charts = [wide_chart(_rank_ic, ic, window), wide_chart(_spread, spread)] if len(ic) > window else []
     return {
         "tiles": _tiles(result),
-        "charts": [*charts, wide_chart(_name_count, _names_with_positions(result))],
+        "charts": [
+            wide_chart(_weights, largest_weights(result)),
+            *charts,
+            wide_chart(_name_count, _names_with_positions(result)),
+        ],
         "rows": _rows(result),
         "carry": percent(result.metrics["panel"]["contribution"]["carry"], 2, signed=True),
     }
@@ -85,6 +93,39 @@ def _zero_plot(values: pd.Series, write: Format, width: float) -> Plot:
     """A value at every date about a line at zero."""
     y, most = padded_range(values, zero=True), 6 if width > WIDTH else 4
     return dated_plot(values.index, y, write, width, 220, most=most).rule(y=0).curve(values)
+
+
+def largest_weights(result: Result) -> pd.DataFrame:
+    """Weights over the equity at every close: of the names with the largest mean |weight|, then of all `others`."""
+    table = weights(result)
+    order = table.abs().mean().sort_values(ascending=False, kind="stable").index
+    first, rest = order[: len(STACK) - 1], order[len(STACK) - 1 :]
+    largest = table[list(first)]
+    return largest if rest.empty else largest.assign(**{f"{len(rest)} others": table[list(rest)].sum(axis=1)})
+
+
+def _weights(table: pd.DataFrame, width: float) -> Chart:
+    """Weights one on another, long ones up from zero and short ones down."""
+    sample = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), MOST_STACKED)).astype(int))]
+    sides = [sample.clip(lower=0).cumsum(axis=1), sample.clip(upper=0).cumsum(axis=1)]
+    y = padded_range(*(side.iloc[:, -1] for side in sides), zero=True)
+    most = 6 if width > WIDTH else 4
+    plot = dated_plot(table.index, y, lambda v: percent(v, 0), width, 260, most=most)
+    x = table.index.get_indexer(sample.index).astype(float)
+    for colour, name in zip(STACK, table, strict=False):
+        for side in sides:
+            top, place = side[name], side.columns.get_loc(name)
+            below = side.iloc[:, place - 1] if place else 0 * top
+            if not (top == below).all():
+                plot.band(x, below, top, colour, "stack")
+    return plot.rule(y=0).chart(
+        "weights",
+        "Weights",
+        "Value of each name's position over the equity, one on another, shorts below zero: the names with the largest "
+        "mean weight, and all others together.",
+        "; ".join(f"{name} {percent(values.mean())} on average" for name, values in table.items()),
+        legend=tuple(zip(map(printable, map(str, table)), STACK, strict=False)),
+    )
 
 
 def _name_count(count: pd.Series, width: float) -> Chart:

@@ -44,12 +44,17 @@ def overview(result: Result) -> Overview:
 
 def exposure(result: Result) -> pd.DataFrame:
     """The value of the `long` and of the `short` positions at every close, over the equity: (T, 2), shorts below 0."""
+    table = weights(result)
+    sides = {"long": table.clip(lower=0), "short": table.clip(upper=0)}
+    return pd.DataFrame({name: side.sum(axis=1) for name, side in sides.items()})
+
+
+def weights(result: Result) -> pd.DataFrame:
+    """The value of every name's position at every close, over the equity: (T, N)."""
     market, dates = result.market, result.equity.index
     closes = market.panel.table("close").ffill() if market.portfolio else market.bars[["close"]]
-    weights = result.positions.to_numpy(float) * closes.reindex(dates).to_numpy(float)
-    weights = np.nan_to_num(weights) / result.equity.to_numpy()[:, None]
-    sides = {"long": weights.clip(min=0), "short": weights.clip(max=0)}
-    return pd.DataFrame({name: side.sum(axis=1) for name, side in sides.items()}, index=dates)
+    values = result.positions.to_numpy(float) * closes.reindex(dates).to_numpy(float)
+    return pd.DataFrame(np.nan_to_num(values) / result.equity.to_numpy()[:, None], dates, result.positions.columns)
 
 
 def chart_data(result: Result) -> Context:
@@ -62,8 +67,8 @@ def chart_data(result: Result) -> Context:
     _, candle = candles(index)
     last = np.flatnonzero(np.diff(candle, append=candle[-1] + 1))  # the last bar of every candle
     unit, t = dates_as_differences(index[last])
-    growth, weights = _growth(result).iloc[last], exposure(result).iloc[last]
-    sides = {"l": weights["long"], "k": weights["short"]}
+    growth, held = _growth(result).iloc[last], exposure(result).iloc[last]
+    sides = {"l": held["long"], "k": held["short"]}
     return {
         "unit": unit,
         "year": round(result.metrics["bars_per_year"] * len(last) / len(index)),

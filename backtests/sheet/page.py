@@ -18,6 +18,7 @@ from .values import Context
 from .words import FILTERS
 
 HERE = Path(__file__).parent
+THEME = "theme.js"
 CHART_LIBRARY = "lightweight-charts/lightweight-charts.standalone.production.js"
 
 
@@ -64,8 +65,11 @@ def policy(scripts: list[Markup]) -> str:
 def render(template: str, context: Context, *, scripts: tuple[str, ...] = ("sort.js",)) -> str:
     """The page of a template with these variables; `scripts` are the assets it may run, in this order, at its end.
 
+    The script of the theme, in the head of every page, runs before anything is drawn.
+
     Raises jinja2.UndefinedError for a variable of the template that the context lacks.
     """
     sources = [asset(name) for name in scripts]
-    page = environment().get_template(template).render(context, scripts=sources, policy=policy(sources))
+    rules = policy([asset(THEME), *sources])
+    page = environment().get_template(template).render(context, scripts=sources, policy=rules)
     return page if page.endswith("\n") else page + "\n"

@@ -15,7 +15,9 @@ from ..pipeline.result import Result
 from .audit import audit, audited_rows
 from .costs import costs
 from .crises import crises
+from .fragment import harmless
 from .glance import glances
+from .headline import headline
 from .luck import luck
 from .names import names
 from .overview import overview
@@ -27,8 +29,7 @@ from .second_process import Draw, in_this_process
 from .skill import skill
 from .tables import FEWEST_BARS
 from .training import training
-from .values import Context, Format, Tile
-from .words import basis_points, number, percent
+from .values import Context, Tile
 
 # The id of a section on the page, which is its variable in the template too → its name in the list of sections.
 SECTIONS = {
@@ -41,8 +42,10 @@ SECTIONS = {
     "luck": "Is it luck?",
     "training": "Training",
     "quantstats": "QuantStats",
+    "own": "Notes",
     "recipe": "Recipe",
 }
+LATER = ("time_in_market", "trades", "turnover")  # figures that stand with the trades, not at the head
 SCRIPTS = ("sort.js", "page.js", CHART_LIBRARY, "charts.js", "overview.js", "price.js")
 
 
@@ -80,6 +83,7 @@ def context(result: Result, drawn: Callable[[], Performance] | None = None) -> C
     """The variables of the template; that of a section with nothing to show is None."""
     recipe, metrics = result.recipe, result.metrics
     predictor, strategy, symbol = model_name(recipe["predictor"]), recipe["strategy"]["class"], recipe["symbol"]
+    own = recipe.get("page", {})
     titles = SECTIONS | ({"price": "The index"} if result.market.portfolio else {})
     sections = {
         "verdict": metrics.get("verdict"),
@@ -91,11 +95,13 @@ def context(result: Result, drawn: Callable[[], Performance] | None = None) -> C
         "luck": luck(result),
         "training": training(result),
         "quantstats": None,
+        "own": harmless(own["section"]) if own.get("section") else None,
         "recipe": {"facts": facts(result), **provenance(result)},
     }
     report = sections["quantstats"] = (drawn or draw_performance(result))()  # last: it may be drawn beside the others
     return {
-        "title": f"{predictor} · {strategy} · {symbol}",
+        "title": own.get("title") or f"{predictor} · {strategy} · {symbol}",
+        "note": own.get("note"),
         "accounts": dict(zip(("strategy", "benchmark"), _accounts(result), strict=True)),
         "alarm": alarm(result),
         "conclusion": metrics.get("conclusion"),
@@ -122,27 +128,22 @@ def _accounts(result: Result) -> tuple[str, str]:
 
 
 def _tiles(result: Result) -> list[Tile]:
-    """The figures at the head, buy-and-hold's below each; annualised ones only of enough bars."""
-    scores, benchmark = result.metrics["strategy"], result.metrics["benchmark"]
-    rows: list[tuple[str, str, Format]] = [("Total return", "total_return", percent)]
-    if len(result.returns) >= FEWEST_BARS:
-        rows += [("CAGR", "cagr", percent), ("Sharpe ratio", "sharpe", number), ("Volatility", "volatility", percent)]
-    rows.append(("Maximum drawdown", "max_drawdown", percent))
-    return [
-        *(Tile(name, write(scores[key]), f"holding: {write(benchmark[key])}") for name, key, write in rows),
-        Tile("Cost a year", basis_points(scores["cost_bps"]), f"{scores['trades']:,} round trips"),
-    ]
+    """The figures at the head, buy-and-hold's below each."""
+    metrics = result.metrics
+    rows = [row for row in headline(metrics, len(result.returns)) if row[0].key not in LATER]
+    *tiles, cost = (Tile(figure.name, ours, f"holding: {held}") for figure, ours, held in rows)
+    return [*tiles, cost._replace(note=f"{metrics['strategy']['trades']:,} round trips")]
 
 
 def _months(report: Performance) -> list[Context]:
-    """A row for each year: its months in percent, and how deep each is coloured: 60 % at the largest month of all."""
+    """A row for each year: its months in percent, and how deep each is coloured: 55 % at the largest month of all."""
     values = report.months.to_numpy(float)
     largest = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
 
     def cell(month: float) -> Context | None:
         if np.isnan(month):
             return None
-        return {"value": 100 * month, "up": month > 0, "depth": round(60 * abs(month) / largest) if largest else 0}
+        return {"value": 100 * month, "up": month > 0, "depth": round(55 * abs(month) / largest) if largest else 0}
 
     return [
         {"year": year, "cells": [cell(month) for month in months], "total": 100 * (np.nanprod(1 + months) - 1)}

@@ -108,11 +108,11 @@ class Plot:
         """A line through a value for every bar."""
         return self.line(np.arange(len(np.asarray(y))), y, colour, kind)
 
-    def band(self, x: np.ndarray, low: ArrayLike, high: ArrayLike, colour: str = "accent") -> Self:
+    def band(self, x: np.ndarray, low: ArrayLike, high: ArrayLike, colour: str = "accent", kind: str = "area") -> Self:
         """The area between two lines over the same finite points."""
         u, known = self.u(x), np.ones(len(x), bool)
         there, back = _path(u, self.v(low), known), _path(u[::-1], self.v(high)[::-1], known)
-        return self._add("area", f"{there}L{back[1:]}Z", colour)
+        return self._add(kind, f"{there}L{back[1:]}Z", colour)
 
     def dots(self, x: ArrayLike, y: ArrayLike, titles: Sequence[str] = (), colour: str = "accent") -> Self:
         """A dot at each point, with its own words."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,6 +46,24 @@ def basis_points(value: float | None, digits: int = 0) -> str:
     """A number that is in basis points already."""
     text = number(value, digits)
     return text if text in (DASH, "∞") else f"{text}{THIN}bp"
+
+
+def cost(bps: float | None) -> str:
+    """Basis points of the equity a year, from a hundred on in percent.
+
+    >>> cost(26.2), cost(3372.0)
+    ('26\\u202fbp', '33.7\\u202f%')
+    """
+    return basis_points(bps) if bps is None or not abs(bps) >= 100 else percent(bps / 1e4)
+
+
+def prose(sentence: str) -> str:
+    """A sentence of the evidence with the signs and units of the page.
+
+    >>> prose("10.4% against -0.3, p-value 0.2")
+    '10.4\\u202f% against −0.3, p-value 0.2'
+    """
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", re.sub(r"(?<=\d) ?%", f"{THIN}%", printable(sentence)))
 
 
 def probability(value: float | None) -> str:
@@ -106,6 +125,7 @@ FILTERS = {
     "interval": interval,
     "day": day,
     "text": text,
+    "prose": prose,
     "signs": signs,
     "sort_key": sort_key,
 }

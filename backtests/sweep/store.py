@@ -37,6 +37,7 @@ from ..owner import clear_dead
 
 RETURNS = "returns"
 DIGEST = "sha256"  # of the other keys of a JSON file
+LOCK = "lock.sqlite"
 DIGITS = 6  # of the number in a part's name
 PART = re.compile(rf"\d{{{DIGITS},}}-[0-9a-f]{{64}}\.parquet")
 
@@ -53,7 +54,7 @@ class Store:
         made = [one for one in self.folder.parents if not one.exists()]
         self.folder.mkdir(parents=True, exist_ok=True)
         # SQLite uses locks of the operating system, which end with the process on every platform.
-        path = self.folder / "lock.sqlite"
+        path = self.folder / LOCK
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
             try:
                 lock.execute("BEGIN EXCLUSIVE")
@@ -135,6 +136,14 @@ class Store:
             raise ValueError(f"{path} is not what was written. Run the same command again, which makes it again")
         file = pq.ParquetFile(pa.BufferReader(content))
         return file.read(columns=[name for name in file.schema_arrow.names if selected(name)])
+
+
+def clear_empty(out: Path) -> None:
+    """Removes the folders of sweeps that were killed before anything was stored; those in use stay."""
+    for folder in out.glob("sweep-*"):
+        if all(one.name.startswith(LOCK) for one in folder.iterdir()):
+            with suppress(OSError), Store(folder).locked():
+                pass
 
 
 def _digest(values: Mapping[str, object]) -> str:

@@ -33,12 +33,14 @@ def backtest(
     examine: Examine | None = None,
     draw: Draw = in_this_process,
     tell: Callable[[Result], None] | None = None,
+    page: Values | None = None,
 ) -> tuple[Result, Path]:
     """Runs a request, adds the evidence, and writes the run's folder in the workspace `out`, and the index.
 
     examine: called with the result and the folder before it appears, for what is added to the metrics.
     draw:    what draws QuantStats' report.
     tell:    called with the result and its evidence, before its page is made.
+    page:    the user's own `title`, `note` and `section` of the page, an HTML fragment; kept in the recipe.
 
     Returns the result and the folder. A run that fails or is interrupted leaves no folder. Raises what `Request.run`
     raises, and what `Ledger` raises for a ledger that cannot be read or written.
@@ -50,6 +52,8 @@ def backtest(
         book = Book.of(out)
         book.check()  # an unreadable ledger is reported before hours of training
         result = request.run(market, progress)
+        if page:
+            result = result.with_recipe(page=page)
         # Recorded first: it is a trial even where writing its sheet fails.
         book.record(Row.of(result), folder.final)
         if examine:

@@ -18,10 +18,11 @@ from ..bars import COLUMNS
 from .lookahead import Leak, Predict, absolute_difference, size_of
 
 CALLS = 400  # of combs; a memory that needs more leaves bars unprobed
-BOTH_SIGNS = 128  # up to so many, every bar is moved up and down
 WIDEST = 64  # bars of a tooth, where the memory leaves as many combs
 CONFIRMED = 12  # bars whose forecast differed, looked at one by one
 RELATIVE = 1e-7  # of a forecast, below which it is the same
+# Of the forecasts' size, below which an influence counts as forgotten: the first at which every bar can be probed.
+FORGOTTEN = (0.0, RELATIVE, 1e-6, 1e-5, 1e-4, 1e-3)
 COMBED = "changed one by one"
 
 
@@ -52,36 +53,33 @@ class _Comb:
     def __init__(self, predict: Predict, bars: pd.DataFrame, reference: np.ndarray, noise: float) -> None:
         self.predict, self.bars, self.reference, self.noise = predict, bars, reference, noise
         self.values = bars.to_numpy(float)
+        self.at = [bars.columns.get_loc(column) for column in COLUMNS]
         self.calls = 0
-        rng = np.random.default_rng(0)
-        n = len(bars)
-        self.size = rng.uniform(0.02, 0.08, n) * rng.choice([-1.0, 1.0], n)
-        self.volume = rng.normal(0.0, 1.0, n)
+        self.factors = _factors(self.values[:, self.at])
 
     def result(self, most: int) -> Combed:
-        n = len(self.bars)
-        limit = self._rounding()
-        memory = self._memory(limit / 8)
-        if memory + 2 > most:
-            # What fades is never gone: judged at a size below which it no longer matters.
-            limit = np.maximum(limit, RELATIVE * size_of(self.reference))
-            memory = self._memory(limit / 8)
-        # A memory of all bars leaves one tooth a call, spread evenly: as many cuts.
-        width = int(np.clip(most - memory - 1, 1, min(WIDEST, n // 4)))
-        probed, step = np.zeros(n, bool), min(memory + width + 1, n - 1)
-        signs = (1.0, -1.0) if 2 * step <= min(most, BOTH_SIGNS) else (1.0,)
+        n, first = len(self.bars), int(np.argmax(np.isfinite(self.reference)))
+        rounding = self._rounding()
+        limit, memory = self._memory(most, rounding)
+        # A change that turns the sign of a forecast is more than the forecast.
+        judged = np.maximum(rounding, np.minimum(limit, np.nan_to_num(np.abs(self.reference))))
+        # Up and down, where there are calls for both. A memory of all bars leaves one tooth a call: as many cuts.
+        signs = (1.0, -1.0) if 2 * (memory + 2) <= most else (1.0,)
+        width = int(np.clip(most // len(signs) - memory - 1, 1, max(min(WIDEST, (n - first) // 4), 1)))
+        probed, step = np.zeros(n, bool), max(min(memory + width + 1, n - first - 1), 1)
         for shift in np.unique(np.linspace(0, step - 1, min(step, most)).astype(int)):
             for sign in signs:
-                starts = np.arange(1 + shift, n, step)
+                starts = np.arange(first + 1 + shift, n, step)
                 teeth = (starts[:, None] + np.arange(width)).ravel()
                 teeth = teeth[teeth < n]
                 before = starts[np.isfinite(self.reference[starts - 1])] - 1
                 moved = self._moved(teeth, sign)
-                beyond = before[moved[before] > limit[before]]
-                for at in beyond[np.argsort(-moved[beyond])][:CONFIRMED]:
-                    if leak := self._confirmed(int(at), teeth, sign, limit):
+                beyond = before[moved[before] > judged[before]]
+                beyond = beyond[np.argsort(-moved[beyond])]
+                for at in beyond[:CONFIRMED]:
+                    if leak := self._confirmed(int(at), teeth, sign, rounding):
                         return Combed(leak, probed, self.calls, limit)
-                probed[np.setdiff1d(before, beyond)] = True
+                probed[np.setdiff1d(before, beyond[CONFIRMED:])] = True
         return Combed(None, probed, self.calls, limit)
 
     def _rounding(self) -> np.ndarray:
@@ -96,16 +94,22 @@ class _Comb:
         spread = np.finfo(float).eps * size_of(self.reference)
         return np.maximum(RELATIVE * size, max(64 * last_place, 64 * spread, 8 * self.noise, 1e-300))
 
-    def _memory(self, limit: np.ndarray) -> int:
-        """How many bars after a changed bar its forecasts still differ; the longest of three places and both signs."""
-        n, longest = len(self.bars), 0
-        for at in (n // 4, n // 2, 3 * n // 4):
-            for sign in (1.0, -1.0):
-                moved = self._moved(np.array([at]), sign)
-                later = np.flatnonzero(moved > limit)
-                later = later[later >= at]
-                longest = max(longest, int(later[-1] - at) if len(later) else 0)
-        return longest
+    def _memory(self, most: int, rounding: np.ndarray) -> tuple[np.ndarray, int]:
+        """What could go unseen at each bar (T,), and after how many bars an influence of more than that is forgotten.
+
+        The longest of three places and both signs, at the first of `FORGOTTEN` at which `most` combs probe every bar.
+        """
+        n, first, size = len(self.bars), int(np.argmax(np.isfinite(self.reference))), size_of(self.reference)
+        places = [first + (n - first) * quarter // 4 for quarter in (1, 2, 3)]
+        moved = {(at, sign): self._moved(np.array([at]), sign) for at in places for sign in (1.0, -1.0)}
+        memory = {}
+        for share in FORGOTTEN:
+            limit = np.maximum(rounding, share * size)
+            later = [np.flatnonzero(change[at:] > limit[at:] / 8) for (at, _), change in moved.items()]
+            memory[share] = max((int(bars[-1]) for bars in later if len(bars)), default=0)
+            if memory[share] + 2 <= most:
+                return limit, memory[share]
+        return np.maximum(rounding, RELATIVE * size), memory[RELATIVE]
 
     def _confirmed(self, at: int, teeth: np.ndarray, sign: float, limit: np.ndarray) -> Leak | None:
         """The leak at bar `at`, seen with the teeth after it alone."""
@@ -119,14 +123,32 @@ class _Comb:
         return Leak(self.bars.index[at], at + 1, ahead, tuple(columns) or COLUMNS, size, self.noise, COMBED)
 
     def _moved(self, teeth: np.ndarray, sign: float, columns: list[str] | None = None) -> np.ndarray:
-        """How far each forecast moves with these bars changed (T,); an idle bar stays idle."""
+        """How far each forecast moves with these bars changed (T,)."""
         values = self.values.copy()
-        for column in columns or COLUMNS:
-            size = self.volume if column == "volume" else self.size
-            values[teeth, self.bars.columns.get_loc(column)] *= np.exp(sign * size[teeth])
+        for k in map(COLUMNS.index, columns or COLUMNS):
+            values[teeth, self.at[k]] *= self.factors[sign][teeth, k]
+        if columns is None:
+            prices = values[teeth][:, self.at[:4]]
+            values[teeth, self.at[1]], values[teeth, self.at[2]] = prices.max(axis=1), prices.min(axis=1)
         return self._difference(values)
 
     def _difference(self, values: np.ndarray) -> np.ndarray:
         self.calls += 1
         other = pd.DataFrame(values, index=self.bars.index, columns=self.bars.columns)
         return absolute_difference(self.predict(other).to_numpy(float), self.reference)
+
+
+def _factors(values: np.ndarray) -> dict[float, np.ndarray]:
+    """By what a changed bar is multiplied (T, columns), up or down.
+
+    First each column by its own factor, the close so that it turns the sign of its return; then all prices together,
+    the other way. An idle bar stays idle.
+    """
+    n, rng = len(values), np.random.default_rng(0)
+    returns = np.diff(np.log(values[:, 3]), prepend=np.log(values[0, 3]))
+    close = np.where(returns > 0, -1.0, 1.0) * (np.abs(np.nan_to_num(returns)) + rng.uniform(0.02, 0.08, n))
+    apart = rng.uniform(0.02, 0.08, (n, 3)) * rng.choice([-1.0, 1.0], (n, 3))
+    apart[values[:, 1] == values[:, 2]] = close[values[:, 1] == values[:, 2], None]
+    volume = rng.normal(0.0, 1.0, n)
+    changes = {1.0: np.column_stack([apart, close, volume]), -1.0: -np.column_stack([*[close] * 4, volume])}
+    return {sign: np.exp(change) for sign, change in changes.items()}

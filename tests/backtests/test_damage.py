@@ -15,6 +15,7 @@ import pytest
 from rollcast import Result, WalkForward, load, load_bars
 from rollcast.backtests.cluster import journal
 from rollcast.backtests.cluster.task import ChunkResult
+from rollcast.backtests.data import bundled as bundle
 from rollcast.backtests.data import store as prices
 from rollcast.backtests.digests import MANIFEST, replace_sealed, seal
 from rollcast.backtests.pipeline.request import Request
@@ -267,3 +268,13 @@ def test_a_manifest_says_nothing_of_files_it_was_not_given(tmp_path):
     (tmp_path / "b.csv").write_text("2")
     seal(tmp_path, ["b.csv"])
     assert [line.split("  ")[1] for line in (tmp_path / MANIFEST).read_text().splitlines()] == ["a.csv", "b.csv"]
+
+
+def test_bundled_prices_that_were_changed_are_named(tmp_path, monkeypatch):
+    file = tmp_path / "spy.parquet"
+    content = bytearray((bundle.FOLDER / file.name).read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    monkeypatch.setattr(bundle, "FOLDER", tmp_path)
+    with pytest.raises(ValueError, match=r"spy.parquet is not what rollcast was distributed with; install rollcast"):
+        bundle.bundled.__wrapped__()

@@ -215,11 +215,9 @@ def test_a_predictor_that_does_not_repeat_is_refused(bars):
         run(bars, Unrepeatable(), LongFlat)
 
 
-def test_what_noise_would_hide_is_said(bars):
-    predictor = looped(UnrepeatableLearner())
-    verdict = examine(predictor, bars, predictor.predict(bars))
-    assert verdict.leak is None
-    assert "running it again moves a forecast by" in str(verdict)
+def test_a_learner_that_does_not_repeat_is_refused(bars):
+    with pytest.raises(LookAheadError, match=r"does not repeat: it moved by .* when its window was trained again"):
+        run(bars, looped(UnrepeatableLearner()), LongFlat)
 
 
 def test_a_window_in_other_company_is_told_apart_from_noise(bars):

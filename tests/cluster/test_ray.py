@@ -296,3 +296,40 @@ with on_ray.cluster():
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout.splitlines()[-1] == "{'0o0'} 0o22"
+
+
+LISTENERS = """
+import glob, os
+from contextlib import suppress
+import ray
+from rollcast.backtests.cluster.on_ray import cluster
+
+def processes(pid):
+    yield pid
+    for path in glob.glob(f"/proc/{pid}/task/*/children"):
+        for child in open(path).read().split():
+            yield from processes(child)
+
+with cluster():
+    ray.get(ray.remote(lambda: 1).remote())
+    links = set()
+    for pid in processes(os.getpid()):
+        for path in glob.glob(f"/proc/{pid}/fd/*"):
+            with suppress(OSError):
+                links.add(os.readlink(path))
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for row in map(str.split, open(path)):
+            if row[3] == "0A" and f"socket:[{row[9]}]" in links:
+                print(row[1].partition(":")[0])
+"""
+
+
+def test_rollcasts_own_cluster_listens_on_loopback_alone():
+    pytest.importorskip("ray", reason="Ray, an optional extra, is not installed")
+    if not Path("/proc/net/tcp").exists():
+        pytest.skip("the system does not tell in /proc who listens")
+    alone = {key: value for key, value in os.environ.items() if key != "RAY_ADDRESS"}
+    done = run([sys.executable, "-c", LISTENERS], alone)
+    assert done.returncode == 0, done.stderr
+    assert set(done.stdout.split()) <= {"0100007F", "0000000000000000FFFF00000100007F"}
+    assert len(done.stdout.split()) >= 4

@@ -132,6 +132,22 @@ def test_a_damaged_file_is_trained_again(at_once, tmp_path):
     assert series.equals(forecast(Stopped(), None)[0])
 
 
+def test_what_another_living_process_finished_is_never_cleared(at_once, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        forecast(Stopped(limit=40), tmp_path)
+    name = "from rollcast.backtests.owner import owned_name; print(owned_name('x.zip'), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        path, *_ = tmp_path.glob("unfinished/*/*.zip")
+        theirs = path.rename(path.with_name(other.stdout.readline().strip()))
+        forecast(Stopped(), tmp_path)
+        assert list(tmp_path.glob("unfinished/*/*.zip")) == [theirs]
+        other.communicate("\n")
+    forecast(Stopped(), tmp_path)
+    assert not (tmp_path / "unfinished").exists()
+
+
 def test_a_run_that_fails_leaves_nothing(at_once, tmp_path):
     def fail() -> None:
         with engine("local", tmp_path):

@@ -160,7 +160,12 @@ def test_the_gate_finds_a_pooled_learner_that_looks_ahead(five):
         predict(panel, WalkForward(Peeking(), 200, 21), pooled=True)
     marked = predict(panel, WalkForward(Peeking(), 200, 21), pooled=True, allow_lookahead=True)
     assert marked.verdict.leak
-    assert predict(panel, WalkForward(OLSFeatures(), 200, 21), pooled=True).verdict.leak is None
+    verdict = predict(panel, WalkForward(OLSFeatures(), 200, 21), pooled=True).verdict
+    assert verdict.leak is None
+    assert 0 < verdict.bars < verdict.of
+    assert f"probed at {verdict.bars:,} of {verdict.of:,} bars with {verdict.fits} of {verdict.windows} fits" in str(
+        verdict
+    )
 
 
 def test_what_cannot_be_pooled_is_refused(five):

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from rollcast import Result, WalkForward, load, load_bars, run, write_report
+from rollcast import Request, Result, WalkForward, load, load_bars, run, write_report
+from rollcast.backtests.comparison import entrants_of
 from rollcast.backtests.evidence.evidence import with_evidence
+from rollcast.backtests.sheet.comparison import save_comparison
+from rollcast.backtests.sheet.index import write_index
+from rollcast.backtests.workspace.comparison import compare
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
 
@@ -62,3 +66,31 @@ def bare(result_of: Callable[[str], Result]) -> Result:
     metrics = {k: v for k, v in result.metrics.items() if k not in ("luck", "stress", "verdict", "conclusion")}
     metrics["forecast"] = {k: result.metrics["forecast"][k] for k in ("forecasts", "r2", "ic", "hit_rate")}
     return replace(result, metrics=metrics)
+
+
+HOSTILE_FILE = "<script>alert(1)<script>.py"
+PLUGIN = """
+from dataclasses import dataclass
+import numpy as np
+from rollcast import Predictor
+
+@dataclass(frozen=True)
+class Mine(Predictor):
+    "The last return, times a number whose name is long."
+    words: str = "</table><b>bold</b>"
+    def predict(self, bars):
+        return np.log(bars["close"]).diff()
+"""
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A workspace with a comparison of three, one of them under a hostile name; and the comparison's page."""
+    out = tmp_path_factory.mktemp("workspace")
+    plugin = out / HOSTILE_FILE
+    plugin.write_text(PLUGIN)
+    base = Request("sma", start="2014", end="2016")
+    comparison = compare(entrants_of(["sma", "ema,span=30", str(plugin)], base), out)
+    page = save_comparison(comparison, out)
+    write_index(out)
+    return out, page

@@ -189,6 +189,26 @@ def test_text_has_the_contrast_that_accessibility_asks_for(tab: Tab, sheet, dark
     assert (luminance(colours["ground"]) < 0.1) == dark
 
 
+def test_the_theme_is_chosen_by_a_button_and_remembered(tab: Tab, sheet) -> None:
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light, dark = "rgb(255, 255, 255)", "rgb(16, 19, 23)"
+    tab.open(sheet("losing"), dark=True)
+    assert tab.run("document.getElementById('theme').textContent") == "Theme: system"
+    assert tab.run(ground) == dark
+    before = tab.pixels("#overview-chart")
+    tab.run("document.getElementById('theme').click()")
+    assert tab.run(ground) == light
+    assert tab.pixels("#overview-chart").mean() > before.mean() + 100, "the charts follow"
+    tab.open(sheet("flat"), dark=True)
+    assert tab.run(ground) == light, "another page has the choice"
+    tab.run("document.getElementById('theme').click()")
+    tab.open(sheet("flat"))
+    assert tab.run(ground) == dark
+    tab.run("document.getElementById('theme').click()")
+    assert tab.run("document.getElementById('theme').textContent") == "Theme: system"
+    assert tab.run(ground) == light
+
+
 def test_without_scripts_nothing_but_the_interaction_is_lost(tab: Tab, sheet) -> None:
     tab.open(sheet("winning"), scripts=False)
     assert tab.run("getComputedStyle(document.querySelector('.still')).display") == "block"

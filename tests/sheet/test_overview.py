@@ -11,7 +11,9 @@ import pytest
 from rollcast import Account, load, load_bars, run
 from rollcast.backtests.account.trades import excursions
 from rollcast.backtests.market.panel import load_panel
+from rollcast.backtests.sheet.costs import rolling_exposure
 from rollcast.backtests.sheet.crises import CRISES, crises
+from rollcast.backtests.sheet.names import largest_weights
 from rollcast.backtests.sheet.overview import chart_data, exposure
 from rollcast.strategies.long_flat import LongFlat
 from rollcast.strategies.long_short import LongShort
@@ -44,6 +46,27 @@ def test_exposure_of_a_portfolio_adds_up_its_names():
     result = run(panel, load("sma"), EqualWeight)
     value = (result.equity - result.history["cash"]) / result.equity
     np.testing.assert_allclose(exposure(result).sum(axis=1), value, atol=1e-9)
+
+
+def test_the_weights_drawn_are_all_of_the_exposure():
+    panel = load_panel("sp20", "2010-01-01", "2011-12-31")
+    result = run(panel, load("sma"), EqualWeight)
+    table = largest_weights(result)
+    assert list(table)[-1] == "15 others"
+    np.testing.assert_allclose(table.sum(axis=1), exposure(result).sum(axis=1), atol=1e-12)
+    means = table.iloc[:, :-1].abs().mean().to_numpy()
+    assert (np.diff(means) <= 0).all()
+
+
+def test_the_rolling_exposure_ends_with_the_mean_of_the_last_year(result_of):
+    result = result_of("losing")
+    rolling = rolling_exposure(result)
+    year = result.metrics["bars_per_year"]
+    long = (
+        result.positions.iloc[:, 0].clip(lower=0) * result.bars["close"].reindex(result.equity.index)
+    ) / result.equity
+    assert rolling["long"].iloc[-1] == pytest.approx(long.iloc[-year:].mean())
+    assert (rolling["short"] < 0).any()
 
 
 def test_a_crisis_is_from_the_close_before_it_to_the_last_close_of_it(spy):

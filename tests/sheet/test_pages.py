@@ -15,7 +15,7 @@ from rollcast import Request
 from rollcast.backtests.comparison import entrants_of
 from rollcast.backtests.ledger.database import NAME
 from rollcast.backtests.ledger.ledger import Ledger
-from rollcast.backtests.sheet.comparison import save_comparison
+from rollcast.backtests.sheet.cards import FILE, POINTS, cards
 from rollcast.backtests.sheet.index import write_index
 from rollcast.backtests.workspace.comparison import compare
 from rollcast.backtests.workspace.workspace import backtest
@@ -23,32 +23,6 @@ from tests.sheet.chromium import CHROMIUM, Tab, browser
 from tests.sheet.test_browser import SPILLS
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium to draw the page")
-HOSTILE = "<script>alert(1)<script>.py"
-PLUGIN = """
-from dataclasses import dataclass
-import numpy as np
-from rollcast import Predictor
-
-@dataclass(frozen=True)
-class Mine(Predictor):
-    "The last return, times a number whose name is long."
-    words: str = "</table><b>bold</b>"
-    def predict(self, bars):
-        return np.log(bars["close"]).diff()
-"""
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A workspace with a comparison of three, one of them under a hostile name; and the comparison's page."""
-    out = tmp_path_factory.mktemp("workspace")
-    plugin = out / HOSTILE
-    plugin.write_text(PLUGIN)
-    base = Request("sma", start="2014", end="2016")
-    comparison = compare(entrants_of(["sma", "ema,span=30", str(plugin)], base), out)
-    page = save_comparison(comparison, out)
-    write_index(out)
-    return out, page
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +82,11 @@ def test_the_numbers_of_the_comparison_are_those_of_its_runs(workspace: tuple[Pa
 
 def test_the_index_says_which_folders_are_gone_and_keeps_their_rows(tmp_path: Path) -> None:
     _, folder = backtest(Request("sma", start="2014", end="2016"), tmp_path)
-    assert "folder gone" not in (tmp_path / "index.html").read_text()
+    assert "<small>folder gone" not in (tmp_path / "index.html").read_text()
     folder.rename(tmp_path.parent / f"{tmp_path.name}-moved")
     write_index(tmp_path)
     text = (tmp_path / "index.html").read_text()
-    assert "folder gone" in text
+    assert "<small>folder gone" in text
     assert folder.name not in text
     assert Ledger(tmp_path / NAME).size() == 1
 
@@ -132,3 +106,37 @@ def test_a_comparison_that_fails_half_way_leaves_no_folder(tmp_path: Path, monke
     with pytest.raises(OSError, match="no space"):
         compare(entrants_of(["sma", "ema"], Request("sma", start="2014", end="2016")), tmp_path)
     assert [path for path in tmp_path.iterdir() if path.is_dir()] == []
+
+
+@needs_browser
+def test_the_index_filters_sorts_and_shows_the_verdict_and_growth_of_every_run(
+    tab: Tab, workspace: tuple[Path, Path]
+) -> None:
+    out, _ = workspace
+    tab.open(out / "index.html")
+    rows = "[...document.querySelectorAll('#runs-table tbody tr')]"
+    metrics = [json.loads(path.read_text()) for path in out.glob("*/metrics.json")]
+    assert sorted(tab.run(f"{rows}.map(r => r.cells[4].textContent)")) == sorted(m["conclusion"] for m in metrics)
+    assert tab.run(f"{rows}.every(r => r.cells[5].querySelector('path').getAttribute('d').split('L').length === 24)")
+    tab.run("document.querySelectorAll('#runs-table thead button')[5].click()")
+    sharpe = tab.run(f"{rows}.map(r => parseFloat(r.cells[6].textContent.replace('−', '-')))")
+    assert sharpe == sorted((round(m["strategy"]["sharpe"], 2) for m in metrics), reverse=True)
+    select = "document.querySelector('select[name=predictor]')"
+    tab.run(f"{select}.value = 'EMA'; {select}.dispatchEvent(new Event('change'))")
+    assert tab.run(f"{rows}.map(r => r.cells[1].firstChild.textContent)") == ["EMA"]
+    assert tab.run("document.getElementById('count').textContent") == "1 of 3 runs"
+
+
+def test_a_card_is_read_once_and_again_when_its_run_was_redrawn(tmp_path: Path) -> None:
+    _, folder = backtest(Request("sma", start="2014", end="2016"), tmp_path)
+    first = cards(tmp_path, [folder.name])
+    assert len(first[folder.name]["growth"]) == POINTS
+    stamp = (tmp_path / FILE).stat().st_mtime_ns
+    assert cards(tmp_path, [folder.name]) == first
+    assert (tmp_path / FILE).stat().st_mtime_ns == stamp, "nothing changed, nothing written"
+    metrics = json.loads((folder / "metrics.json").read_text()) | {"conclusion": "Another."}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "tearsheet.html").write_text("drawn again")
+    assert cards(tmp_path, [folder.name])[folder.name]["conclusion"] == "Another."
+    (tmp_path / FILE).write_text("{damaged")
+    assert cards(tmp_path, [folder.name, "gone"])[folder.name]["growth"] == first[folder.name]["growth"]

@@ -1,12 +1,14 @@
 """The gate finds leaks that show on a few bars only, on the first call, or in the sign alone."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
-from rollcast import load
+from rollcast import Predictor, load
 from rollcast.backtests.gate.gate import examine
 from rollcast.backtests.gate.verdict import Unrepeatable
-from rollcast.predictors.bars import random_walk
+from rollcast.predictors.bars import log_returns, random_walk
 from tests.zoo import rare_leaks
 
 
@@ -37,3 +39,43 @@ def test_no_linear_predictor_is_accused(name, seed, bars):
     verdict = examine(predictor, market, predictor.predict(market))
     assert verdict.leak is None
     assert verdict.bars > 100
+
+
+@dataclass(frozen=True)
+class OneDay(Predictor):
+    """The forecast of another predictor and, on one day in sixteen years, tomorrow's return where that is positive."""
+
+    base: str = "ema"
+
+    def predict(self, bars):
+        tomorrow = log_returns(bars).shift(-1).fillna(0.0).clip(lower=0.0)
+        return load(self.base).predict(bars).where(bars.index != "2010-03-17", tomorrow)
+
+
+@pytest.mark.parametrize("base", ["sma", "ema", "kalman"])
+def test_a_leak_on_one_day_is_found_whatever_the_memory(base, spy):
+    predictor = OneDay(base)
+    honest = load(base)
+    assert "2010-03-17 looked 1 bar ahead" in str(examine(predictor, spy, predictor.predict(spy)).leak)
+    verdict = examine(honest, spy, honest.predict(spy))
+    assert "probed at every bar" in str(verdict)
+    assert verdict.hidden <= 1.01e-3
+
+
+@dataclass(frozen=True)
+class SignOfTheSmallest(Predictor):
+    """A forecast that is next to nothing where it is below 3e-6, with the sign of the next return."""
+
+    base: str = "ema"
+
+    def predict(self, bars):
+        forecast, tomorrow = load(self.base).predict(bars), log_returns(bars).shift(-1).fillna(0.0)
+        return forecast.where(forecast.abs() >= 3e-6, 0.01 * forecast.abs() * np.sign(tomorrow))
+
+
+@pytest.mark.parametrize("base", ["sma", "ema", "kalman"])
+def test_a_leak_in_the_signs_of_the_smallest_forecasts_is_found(base, spy):
+    predictor = SignOfTheSmallest(base)
+    forecast = predictor.predict(spy)
+    assert 0 < (forecast - load(base).predict(spy)).abs().gt(0).sum() < 20  # bars of 7,191
+    assert "looked 1 bar ahead" in str(examine(predictor, spy, forecast).leak)

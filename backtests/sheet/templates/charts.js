@@ -28,6 +28,9 @@ var Charts = (function () {
     });
   }
 
+  // Where all n bars of a chart begin, so that the label of the first date has room.
+  function start(box, n) { return -1 - n * 18 / Math.max(box.clientWidth, 200); }
+
   // Paints a chart in the page's colours, now and whenever these change; `rest` paints its series.
   function theme(chart, rest) {
     function paint() {
@@ -42,7 +45,7 @@ var Charts = (function () {
       rest();
     }
     paint();
-    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", paint);
+    document.addEventListener("theme", paint);
   }
 
   // Arrow keys move the crosshair by a bar, and the chart with it; the wheel scrolls the page until the chart is chosen.
@@ -84,7 +87,7 @@ var Charts = (function () {
     }
     function choose(button) {
       var years = Number(button.dataset.years);
-      show(years ? Math.max(-1, n - Math.round(years * yearly)) : -1, n + 1);
+      show(Math.max(start(chart.chartElement(), n), years ? n - Math.round(years * yearly) : -n), n + 1);
       press(button);
       byHand = false;
       chosen = chart.timeScale().getVisibleLogicalRange();
@@ -137,6 +140,6 @@ var Charts = (function () {
     });
   }
 
-  return { colour: colour, iso: iso, signed: signed, sums: sums, make: make, theme: theme, control: control, ranges: ranges,
+  return { colour: colour, iso: iso, signed: signed, sums: sums, make: make, start: start, theme: theme, control: control, ranges: ranges,
     join: join, write: write };
 })();

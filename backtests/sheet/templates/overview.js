@@ -13,7 +13,7 @@
     return growth.map(function (g) { peak = Math.max(peak, g); return 100 * (g / peak - 1); });
   }
   function points(values) { return values.map(function (v, i) { return { time: times[i], value: v }; }); }
-  function multiple(v) { return (v < 10 ? v.toFixed(2) : v.toFixed(1)) + " ×"; }
+  function multiple(v) { return v.toFixed(v < 10 ? 2 : v < 100 ? 1 : 0) + " ×"; }
   function percent(v) { return (v < 0 ? "−" : "") + Math.abs(v).toFixed(0) + "\u202f%"; }
 
   root.classList.add("live");
@@ -60,5 +60,5 @@
   say(n - 1);
   var point = Charts.join(chart, growth, times, function (i) { return ours[i]; }, say);
   var show = Charts.control(box, chart, n, point);
-  show(-1, n + 1);
+  show(Charts.start(box, n), n + 1);
 })();
