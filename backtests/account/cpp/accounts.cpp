@@ -1,7 +1,7 @@
 // The accounts of N variants over T bars: the fast twin of fast_book.py and fast_rules.py, equal to them to the last bit.
 //
 // Every sum and product stands in the order of its Python twin, and must be compiled without fused multiply-adds. Tables
-// are (T, C) row by row; a table of one column serves every variant. Variants are traded four to a group, so that the
+// are (T, C) row by row; a table of one column serves every variant. Variants are traded sixteen to a group, so that the
 // rows they read and write are neighbours; groups are shared out among threads.
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
 
 constexpr double NOTHING = std::numeric_limits<double>::quiet_NaN();
 constexpr double SHAVE = 1 - 1e-9;  // strategies/sizing.py
-constexpr int LANES = 4;
+constexpr int LANES = 16;
 
 struct Table {
     const double* values;
