@@ -57,11 +57,15 @@ class Finding:
     cure: str = ""
 
 
+COMPILER = "install a C++ compiler and run pip install again"
+
+
 def examine(out: Path) -> Iterator[Finding]:
     """Every finding, as soon as it is made; `out` is the workspace that is asked about, and nothing stays in it."""
     checks: dict[str, Callable[[], Finding]] = {
         "versions": _versions,
         "kernel": _kernel,
+        "accounts": _accounts,
         "torch": _torch,
         **{name: partial(_optional, name) for name in OPTIONAL},
         "workspace": lambda: _writable("workspace", out, "name another folder with --out"),
@@ -96,7 +100,15 @@ def _kernel() -> Finding:
         others = f"; {', '.join(names[:-1])} run here too" if names[1:] else ""
         return Finding("kernel", "ok", f"compiled, uses {names[-1]}{others}")
     sentence = "not compiled for this processor: torch trains nets, several times slower"
-    return Finding("kernel", "lacking", sentence, "install a C++ compiler and run pip install again")
+    return Finding("kernel", "lacking", sentence, COMPILER)
+
+
+def _accounts() -> Finding:
+    from .account import compiled
+
+    if compiled.library() is not None:
+        return Finding("accounts", "ok", "compiled")
+    return Finding("accounts", "lacking", "not compiled: numpy trades sweeps and stress, ten times slower", COMPILER)
 
 
 def _torch() -> Finding:

@@ -13,7 +13,8 @@ from rollcast.backtests.evidence.skill import wilson
 from rollcast.backtests.explain.nets import BLUE, RED, STYLE, WIDTH, svg
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE, FIGURES = DOCS / "calibration.md", DOCS / "figures"
+PAGE, METRICS, FIGURES = DOCS / "calibration.md", DOCS / "metrics.md", DOCS / "figures"
+ORACLES = ("oracle, IC 0.05", "oracle, IC 0.1", "oracle, IC 0.2")
 LINES = ("forecast", "timing", "deflation", "holding", "costs")
 SHOWN = (*LINES, "more than luck", "every check")
 MARK = "<!-- {} -->"  # before and after each table of the page
@@ -51,6 +52,17 @@ def markdown(found: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def each_line(found: pd.DataFrame, edge: np.ndarray) -> str:
+    """A table of the lines: the range of their levels over all kinds of market without an edge, and some powers."""
+    lines = ["| | level, % | " + " | ".join(f"power at IC {name.split()[-1]}, %" for name in ORACLES) + " |"]
+    lines.append("|---" * (len(ORACLES) + 2) + "|")
+    for key in SHOWN:
+        share = 100 * found[key, "share"]
+        powers = " | ".join(f"{share[name]:.0f}" if name in share else "" for name in ORACLES)
+        lines.append(f"| {key} | {share[~edge].min():.1f}–{share[~edge].max():.1f} | {powers} |")
+    return "\n".join(lines)
+
+
 def levels_figure(found: pd.DataFrame) -> Figure:
     """A dot for each line on each kind of market without an edge, with its interval; dashed at the nominal 5 %."""
     return _figure(found, "where there is nothing to find: yes, %", 0.12, 0.05)
@@ -81,15 +93,19 @@ def _figure(found: pd.DataFrame, title: str, top: float, nominal: float) -> Figu
 
 
 def write(table: pd.DataFrame, edges: set[str]) -> None:
-    """Puts the tables into docs/calibration.md between their marks, and the figures into docs/figures."""
+    """Puts the tables into docs/calibration.md and docs/metrics.md, and the figures into docs/figures."""
     found = summary(table)
     edge = found.index.isin(list(edges))
-    page = PAGE.read_text(encoding="utf-8")
-    for name, part in (("level", found[~edge]), ("power", found[edge])):
-        before, _, rest = page.partition(MARK.format(name) + "\n")
-        after = rest.partition(MARK.format("end"))[2]
-        page = f"{before}{MARK.format(name)}\n\n{markdown(part)}\n\n{MARK.format('end')}{after}"
-    PAGE.write_text(page, encoding="utf-8")
+    _put(PAGE, "level", markdown(found[~edge]))
+    _put(PAGE, "power", markdown(found[edge]))
+    _put(METRICS, "level and power", each_line(found, edge))
     with matplotlib.rc_context(STYLE):
         for name, figure in (("level", levels_figure(found[~edge])), ("power", power_figure(found[edge]))):
             (FIGURES / f"calibration-{name}.svg").write_text(svg(figure), encoding="utf-8")
+
+
+def _put(page: Path, name: str, table: str) -> None:
+    """Puts a table between its marks."""
+    before, mark, rest = page.read_text(encoding="utf-8").partition(MARK.format(name) + "\n")
+    after = rest.partition(MARK.format("end"))[2]
+    page.write_text(f"{before}{mark}\n{table}\n\n{MARK.format('end')}{after}", encoding="utf-8")

@@ -25,6 +25,7 @@ sys.meta_path.insert(0, Finder())
 PARTS = [
     "versions",
     "kernel",
+    "accounts",
     "torch",
     *doctor.OPTIONAL,
     "workspace",

@@ -74,14 +74,14 @@ def trade(variants: Variants) -> tuple[np.ndarray, ...]:
 
 def score(
     variants: Variants, first: int, cash: np.ndarray, returns: bool
-) -> tuple[np.ndarray | None, Moments, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """The returns (n, N) from bar `first` on, if they are wanted, and of each variant, (N,): their moments, the mean
+) -> tuple[np.ndarray, Moments, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """The returns (n, N) from bar `first` on, (0, N) unless they are wanted, and of each variant, (N,): their moments, the mean
     equity, the share of bars with a position, and the sums of an Evaluation. cash: what it earned per bar, (n,).
     """
     n, count = len(cash), variants.count
-    kept = np.empty((n, count)) if returns else None
+    kept = np.empty((n if returns else 0, count))
     columns = [np.empty(count) for _ in (*MOMENTS, "equity", "held")]
-    window = _Window(first, *map(_address, (cash, kept, *columns)))
+    window = _Window(first, *map(_address, (cash, kept if returns else None, *columns)))
     sums = _call(variants, [None] * len(_HISTORIES), window)
     *moments, equity, held = columns
     return kept, Moments(*moments), equity, held / n, sums

@@ -27,12 +27,12 @@ from .scores import cash_returns
 class Scored:
     """How N accounts did in a window.
 
-    returns: per bar, (n, N), -1 on the bar of ruin and 0 after it; None where they were not kept.
+    returns: per bar, (n, N), -1 on the bar of ruin and 0 after it; (0, N) where they were not kept.
     scores:  a row for each account: the scores of `return_scores`; orders, turnover (value bought and sold a year over
              the mean equity), time_in_market, cost_bps (a year), too_small, ruined.
     """
 
-    returns: np.ndarray | None
+    returns: np.ndarray
     scores: pd.DataFrame
 
 
@@ -73,7 +73,7 @@ def scores_of(
     held = (np.nan_to_num(accounts.units[first:]) != 0).mean(axis=0)
     sums = {name: getattr(accounts, name) for name in compiled.SUMS}
     table = _table(Moments.of(kept, cash), equity, held, sums, len(cash), bars_per_year)
-    return Scored(kept if returns else None, table)
+    return Scored(kept if returns else kept[:0], table)
 
 
 def _table(

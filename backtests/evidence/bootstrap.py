@@ -94,12 +94,14 @@ def drawn(n: int, block: float, draws: int, rng: np.random.Generator) -> Iterato
     rows = max(1, CHUNK // n)
     for done in range(0, draws, rows):
         size = min(rows, draws - done) * n
-        # A run of geometric length ends at every bar with the same probability, so none has to be counted.
-        begins = rng.random(size) < 1 / max(block, 1.0)
-        begins[::n] = True
-        starts = np.flatnonzero(begins)
-        shift = rng.integers(n, size=len(starts)) - starts
-        index = np.repeat(shift, np.diff(starts, append=size)) + np.arange(size)
+        # A geometric length has no memory, so that a run may as well end where a draw does.
+        runs = size / max(block, 1.0)
+        lengths = rng.geometric(1 / max(block, 1.0), int(runs + 12 * math.sqrt(runs) + 100))  # twelve deviations more
+        starts = np.union1d(np.arange(0, size, n), lengths.cumsum())
+        starts = starts[starts < size]
+        shift = (rng.integers(n, size=len(starts)) - starts).astype(np.int32)
+        index = np.repeat(shift, np.diff(starts, append=size))
+        index += np.arange(size, dtype=np.int32)
         yield np.subtract(index, n, out=index, where=index >= n).reshape(-1, n)
 
 
