@@ -75,7 +75,7 @@ def trade(variants: Variants) -> tuple[np.ndarray, ...]:
 def score(
     variants: Variants, first: int, cash: np.ndarray, returns: bool
 ) -> tuple[np.ndarray, Moments, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """The returns (n, N) from bar `first` on, (0, N) unless they are wanted, and of each variant, (N,): their moments, the mean
+    """The returns (n, N) from bar `first` on, (0, N) unless wanted, and of each variant, (N,): their moments, the mean
     equity, the share of bars with a position, and the sums of an Evaluation. cash: what it earned per bar, (n,).
     """
     n, count = len(cash), variants.count
