@@ -97,8 +97,9 @@ def drawn(n: int, block: float, draws: int, rng: np.random.Generator) -> Iterato
         # A geometric length has no memory, so that a run may as well end where a draw does.
         runs = size / max(block, 1.0)
         lengths = rng.geometric(1 / max(block, 1.0), int(runs + 12 * math.sqrt(runs) + 100))  # twelve deviations more
-        starts = np.union1d(np.arange(0, size, n), lengths.cumsum())
-        starts = starts[starts < size]
+        begins, ends = np.zeros(size, bool), lengths.cumsum()
+        begins[ends[ends < size]] = begins[::n] = True
+        starts = np.flatnonzero(begins)
         shift = (rng.integers(n, size=len(starts)) - starts).astype(np.int32)
         index = np.repeat(shift, np.diff(starts, append=size))
         index += np.arange(size, dtype=np.int32)

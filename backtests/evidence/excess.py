@@ -106,10 +106,10 @@ def _best_of(
     own, m, c = (_compounded(x, dates) for x in (returns, market, cash))
     columns = np.column_stack([own, table.to_numpy(float)]) - c[:, None]
     z, ts = _studentised(columns, m - c)
+    z = z.astype(np.float32)  # twice as fast, and seven digits place a maximum among a thousand
     block = block_length(_beyond(own - c, m - c)[0])
-    highest = np.concatenate(
-        [(counts @ z).max(axis=1) for counts in drawn_counts(len(z), block, DRAWS, np.random.default_rng(seed))]
-    )
+    draws = drawn_counts(len(z), block, DRAWS, np.random.default_rng(seed))
+    highest = np.concatenate([(counts.astype(np.float32) @ z).max(axis=1) for counts in draws])
     more = max(trials.count / max(table.shape[1], 1), 1.0)
     p = (1 + float(np.sum(highest >= ts[0]))) / (1 + DRAWS)
     needed = float(np.quantile(highest, SURE ** (1 / more)))
