@@ -102,7 +102,7 @@ class Tools:
     def verdict(self, run: str) -> str:
         """The verdict of a run that was made before: its folder, as backtest returned it."""
         try:
-            path = self.desk.workspace / self.desk.inside(run) / "metrics.json"
+            path = self.desk.workspace / self.desk.inside(f"{run}/metrics.json")
             metrics = json.loads(path.read_text(encoding="utf-8"))
             return json.dumps({"folder": run, **_summary(metrics)})
         except Refused as error:
