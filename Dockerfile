@@ -7,8 +7,9 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels /source
 FROM python:3.11-slim
 COPY --from=build /wheels /wheels
 COPY constraints.txt /wheels/
-# torch without CUDA, which is gigabytes smaller. For a GPU: leave this line out, and run with --gpus all.
-RUN pip install --no-cache-dir -c /wheels/constraints.txt torch --index-url https://download.pytorch.org/whl/cpu
+# torch comes with CUDA, gigabytes of it. Without: --build-arg TORCH_INDEX=, the index of CPU builds that pytorch.org names.
+ARG TORCH_INDEX
+RUN [ -z "$TORCH_INDEX" ] || pip install --no-cache-dir -c /wheels/constraints.txt torch --index-url "$TORCH_INDEX"
 RUN pip install --no-cache-dir -c /wheels/constraints.txt /wheels/*.whl && rm -r /wheels
 RUN useradd --create-home rollcast
 USER rollcast

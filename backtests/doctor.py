@@ -44,6 +44,7 @@ OPTIONAL = {
     "ray": ("ray", "--engine ray"),
     "optuna": ("optuna", "guided sweeps"),
     "gpu": ("cuda-bindings", "the GPU kernel"),
+    "mcp": ("mcp", "rollcast mcp"),
 }
 
 

@@ -46,12 +46,20 @@ def main() -> None:
     for page, text in generated.items():
         (FOLDER / page).write_text(text, encoding="utf-8")
     for page in FOLDER.rglob("*.md"):
-        page.write_text(with_equations(page.read_text(encoding="utf-8")), encoding="utf-8")
+        page.write_text(with_equations(as_installed(page.read_text(encoding="utf-8"))), encoding="utf-8")
     for name in COPIED:
         shutil.copy(ROOT / name, FOLDER)
     (FOLDER / "gallery").mkdir()
     for sheet in make_gallery.sheets():
         shutil.copy(sheet, FOLDER / "gallery")
+
+
+def as_installed(text: str) -> str:
+    """A page with the commands of a checkout as those of an installed rollcast, but where it names both."""
+    lines = (
+        line if "`python cli.py`" in line else line.replace("python cli.py", "rollcast") for line in text.split("\n")
+    )
+    return "\n".join(lines)
 
 
 def with_equations(text: str) -> str:

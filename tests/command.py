@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 def cli(*arguments: str, cwd: Path = ROOT) -> CompletedProcess[str]:
     """What a command prints and how it ends, as if in a process that was started in `cwd`."""
     with chdir(cwd):
-        done = CliRunner().invoke(main, arguments)
+        done = CliRunner().invoke(main, arguments, prog_name="cli.py")
     expected = done.exception is None or isinstance(done.exception, SystemExit)
     error = "" if expected else "".join(traceback.format_exception(done.exception))
     return CompletedProcess(["cli.py", *arguments], done.exit_code, done.stdout, done.stderr + error)

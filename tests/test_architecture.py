@@ -20,6 +20,7 @@ ALLOWED = {
     "backtests/data/yahoo": {"backtests", "predictors", "yfinance"},
     "backtests/data": {"backtests", "predictors", "exchange_calendars"},
     "backtests/sweep/guided": {"backtests", "predictors", "optuna"},
+    "backtests/agent/server": {"backtests", "predictors", "rollcast", "mcp"},
     "backtests/cluster/on_ray": {"backtests", "predictors", "ray"},
     "backtests/cluster/task": {"backtests", "predictors", "ray"},
     "backtests/commands": {"backtests", "predictors", "click"},
@@ -29,7 +30,7 @@ ALLOWED = {
 }
 GUARDED = OURS | {
     *("backtrader", "click", "torch", "quantstats", "yfinance", "matplotlib", "seaborn", "scipy", "statsmodels"),
-    *("exchange_calendars", "arch", "optuna", "ray", "skfolio"),
+    *("exchange_calendars", "arch", "mcp", "optuna", "ray", "skfolio"),
 }
 FILES = sorted(
     p.relative_to(ROOT).as_posix()
@@ -56,7 +57,7 @@ LAYERS = (
     {"sheet"},
     {"explain"},
     {"workspace"},
-    {"config", "doctor", "scaffold"},
+    {"agent", "config", "doctor", "scaffold"},
     {"commands"},
 )
 

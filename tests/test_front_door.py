@@ -5,6 +5,7 @@ import importlib
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,24 @@ def test_a_public_name_is_the_object_its_module_defines(name):
     value = getattr(rollcast, name)
     assert value is getattr(importlib.import_module(module), name)
     assert getattr(value, "__module__", module) in (module, "rollcast.predictors.registry")
+
+
+def test_every_public_name_is_documented():
+    for node in STUB.body:
+        if isinstance(node, ast.ImportFrom):
+            name, file = node.names[0].name, ROOT.joinpath(*node.module.split(".")[1:]).with_suffix(".py")
+            body = ast.parse(file.read_text(encoding="utf-8")).body
+            assert any(documented(one, after) == name for one, after in pairwise([*body, None])), name
+
+
+def documented(node: ast.stmt, after: ast.stmt | None) -> str | None:
+    """The name that a statement defines with a docstring; that of a variable stands after it."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return node.name if ast.get_docstring(node) else None
+    text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and isinstance(after.value.value, str)
+    return (
+        node.targets[0].id if isinstance(node, ast.Assign) and text and isinstance(node.targets[0], ast.Name) else None
+    )
 
 
 def test_dir_lists_the_public_names_and_the_three_packages():

@@ -65,6 +65,17 @@ def test_a_new_predictor_passes_check_and_backtests_at_once(kind, tmp_path):
     assert "Tear sheet: runs/" in backtest.stdout
 
 
+@pytest.mark.parametrize(
+    ("command", "name"), [([str(ROOT / "cli.py")], "python cli.py"), (["-m", "rollcast"], "python -m rollcast")]
+)
+def test_what_it_says_to_try_is_called_as_it_was(command, name, tmp_path):
+    done = run(*command, "new", "predictor", "my-idea", cwd=tmp_path, site=str(ROOT))
+    tried = done.stdout.partition("Try: ")[2].split("\n")
+    assert [line.strip() for line in tried[:2]] == [
+        *(f"{name} check my_idea.py", f"{name} backtest --predictor my_idea.py")
+    ]
+
+
 def test_a_new_strategy_backtests_at_once(tmp_path):
     done = cli("new", "strategy", "MyRule", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

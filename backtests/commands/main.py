@@ -30,6 +30,7 @@ COMMANDS = {
     "explain": "rollcast.backtests.commands.plugins:explain",
     "doctor": "rollcast.backtests.commands.doctor:doctor",
     "data": "rollcast.backtests.commands.data:data",
+    "mcp": "rollcast.backtests.commands.mcp:mcp",
 }
 
 

@@ -98,10 +98,10 @@ def new(kind: str, name: str, package: bool) -> None:
     steps, plugin = [], str(files[0])
     if package:
         steps, plugin = [f"python -m pip install --no-deps -e {files[0].parent}"], files[0].stem.replace("_", "-")
-    if kind == "strategy":
-        steps += [f"python cli.py check {plugin}", f"python cli.py backtest --predictor sma --strategy {plugin}"]
-    else:
-        steps += [f"python cli.py check {plugin}", f"python cli.py backtest --predictor {plugin}"]
+    program = click.get_current_context().find_root().info_name or "rollcast"
+    program = f"python {program}" if program.endswith(".py") else program
+    traded = f"sma --strategy {plugin}" if kind == "strategy" else plugin
+    steps += [f"{program} check {plugin}", f"{program} backtest --predictor {traded}"]
     click.echo("Try: " + "\n     ".join(steps))
 
 

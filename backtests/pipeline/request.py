@@ -161,7 +161,7 @@ class Request(DataOptions):
         if "request" not in recipe:
             raise ValueError(
                 "the recipe holds no request, so it was made by `run` with objects of its own; make it by "
-                "`Request(...).run()` or `cli.py backtest` for it to be repeatable"
+                "`Request(...).run()` or the command `backtest` for it to be repeatable"
             )
         # `raw` was once what adjust="none" is.
         request = recipe["request"]

@@ -25,9 +25,11 @@ def strategy_parameters(cls: type) -> list[Parameter]:
 
 
 STRATEGIES = Registry("strategy", "rollcast.strategies", BUILT_IN, (NameRule, Rule, bt.Strategy), strategy_parameters)
+"""The strategies for one name, and rules that trade many by a copy for each; `find` gives one by name or file."""
 PORTFOLIO_STRATEGIES = Registry(
     "strategy", "rollcast.portfolio_strategies", PORTFOLIO_BUILT_IN, (Rule,), strategy_parameters
 )
+"""The rules for a whole portfolio; `find` gives one by name or file."""
 
 
 def find_strategy(name: str, *, portfolio: bool) -> tuple[StrategyClass, Registry]:
