@@ -137,10 +137,9 @@ def stored_table(symbol: str, snapshot: str | None = None) -> Table:
     rows = stored.rows.iloc[: one.rows]
     if one is not stored.snapshots[-1] and checksum(rows) != one.sha256:
         raise CorruptStore(_damaged(symbol, path_of(symbol), f"snapshot {one.sha256[:12]} does not match"))
-    about = stored.about
-    origin = f"{about['source']} {symbol}, downloaded {one.time}, sha256 {one.sha256[:12]}"
+    origin = f"{stored.about['source']} {symbol}, downloaded {one.time}, sha256 {one.sha256[:12]}"
     pin = {"source": "store", "symbol": symbol, "downloaded": one.time, "snapshot": one.sha256}
-    return Table(rows, origin, None, tuple(about.get("statements", ())), about.get("exchange"), pin)
+    return Table(rows, origin, None, tuple(stored.about.get("statements", ())), stored.about.get("exchange"), pin)
 
 
 def append(symbol: str, rows: pd.DataFrame, about: About, time: str, *, whole: bool = False) -> Stored:

@@ -6,7 +6,8 @@ from typing import Any
 
 import backtrader as bt
 
-from ...predictors.registry import Parameter, Registry, dataclass_parameters, suggest
+from ...predictors.parameters import Parameter, dataclass_parameters
+from ...predictors.registry import Registry, suggest
 from ...strategies import BUILT_IN
 from ...strategies.base import ForecastStrategy
 from ...strategies.portfolio import BUILT_IN as PORTFOLIO_BUILT_IN

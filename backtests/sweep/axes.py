@@ -18,7 +18,8 @@ from typing import get_args, get_origin
 
 import numpy as np
 
-from ...predictors.registry import Registry, parse
+from ...predictors.parameters import parse
+from ...predictors.registry import Registry
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 RANGE = re.compile(rf"({NUMBER}):({NUMBER}):({NUMBER})")

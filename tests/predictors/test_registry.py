@@ -8,7 +8,8 @@ import pytest
 
 from rollcast import Learner, Predictor, load
 from rollcast.predictors import BUILT_IN
-from rollcast.predictors.registry import PREDICTORS, PluginError, parse
+from rollcast.predictors.parameters import parse
+from rollcast.predictors.registry import PREDICTORS, PluginError
 
 
 @pytest.fixture
