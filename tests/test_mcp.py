@@ -76,6 +76,14 @@ def test_the_cost_is_the_bars_and_the_refits_that_a_run_makes(spy):
     assert both == {"bars": 2 * len(bars), "windows": windows}
 
 
+def test_without_the_sdk_one_line_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    monkeypatch.delitem(sys.modules, "rollcast.backtests.agent.server", raising=False)
+    done = cli("mcp")
+    assert done.returncode == 1
+    assert done.stderr == "Error: the package mcp is not installed; pip install 'rollcast[mcp]'\n"
+
+
 def call(target, name: str, **arguments: object):
     """What a tool answers to the SDK's own client: its JSON, or the text of its error."""
     from mcp import Client
