@@ -94,7 +94,7 @@ PREDICTOR = click.option(
     *("--predictor", "-P"),
     metavar="NAME|FILE",
     callback=_given,
-    help="A name from `list`, or file.py[:Class].  [required]",
+    help="A name from `list`, file.py[:Class], or forecasts made elsewhere in a .csv or .parquet.  [required]",
 )
 PARAMS = pairs("-p", "--param", "params", text="A parameter of the predictor.")
 OUT = click.option(

@@ -35,7 +35,8 @@ FULL = 0.9  # average exposure likewise
 def conclusion(entries: list[Entry], metrics: Record) -> str:
     """One sentence over all of them."""
     yes = {entry["check"] for entry in entries if entry["answer"] == "yes"}
-    if "look-ahead" not in yes:
+    untested = {entry["check"] for entry in entries if entry["answer"] == "untested"}
+    if "look-ahead" not in yes | untested:
         return LOOKS_AHEAD
     if "plausibility" not in yes:
         return TOO_GOOD

@@ -37,7 +37,7 @@ def verdict(metrics: Record, recipe: Record) -> list[Entry]:
 
 
 def _look_ahead(found: Record) -> Entry:
-    answer = "yes" if found["passed"] else "no"
+    answer = "no" if not found["passed"] else "untested" if found.get("elsewhere") else "yes"
     sentence = f"Look-ahead: {found['finding']}."
     if "strategy" in found:  # 0.1 did not examine it
         sentence += f" The strategy: {found['strategy']['finding']}."

@@ -67,6 +67,7 @@ class Verdict:
     hidden: the change below which a dependence on later values would not have shown, at the median bar, relative to
         the size of the forecasts. On the number of bars alone, it is `SHORTENED`.
     fits:   with how many fitted models of a walk-forward, of `windows`.
+    elsewhere: whether the forecasts came from a file, so that nothing could be probed.
     """
 
     probes: int
@@ -77,8 +78,11 @@ class Verdict:
     hidden: float = 0.0
     fits: int = 0
     windows: int = 0
+    elsewhere: bool = False
 
     def __str__(self) -> str:
+        if self.elsewhere:
+            return "made elsewhere: how they were made cannot be examined"
         if self.leak:
             return str(self.leak)
         noise = f"; running it again moves a forecast by {self.noise:.0%}, which would hide a smaller look-ahead"

@@ -24,6 +24,7 @@ from ..gate.verdict import LookAheadError, Verdict
 from ..gate.windows import PROBES_PER_WINDOW, SHARE
 from ..market.market import Market
 from ..market.panel import Panel
+from .forecast_file import ForecastFile
 
 NAMES = 8  # of a portfolio that are probed, of a predictor that is never trained
 
@@ -115,8 +116,13 @@ def predict(
     with isolated(), training_log.recording() as log, watching() as opened:
         series = _series(predictor, market, frames, progress)
     seconds = time.perf_counter() - start
-    with isolated():
-        verdict, probed = _examine(predictor, frames, series)
+    if isinstance(predictor, ForecastFile):
+        verdict, probed = Verdict(0, None, elsewhere=True), list[str]()
+        for name, one in series.items():
+            check_forecast(one, frames[name])
+    else:
+        with isolated():
+            verdict, probed = _examine(predictor, frames, series)
     if verdict.leak and not allow_lookahead:
         raise LookAheadError(verdict.leak)
     table = pd.DataFrame(np.nan, index=market.bars.index, columns=market.columns)
@@ -169,6 +175,8 @@ def _series(
     """The forecasts of every name that has enough bars for them; of a name by itself, whatever it has."""
     if isinstance(predictor, Pooled):
         return predictor.predict(frames, progress)
+    if isinstance(predictor, ForecastFile):
+        return {symbol: predictor.of(symbol, bars) for symbol, bars in frames.items()}
     if not market.portfolio:
         ((symbol, bars),) = frames.items()
         walks = isinstance(predictor, WalkForward)

@@ -20,6 +20,7 @@ from ..gate.strategy import StrategyVerdict
 from ..installation import version_of
 from ..json_values import Parameters, Record, Values
 from ..market.market import Market
+from .forecast_file import ForecastFile
 from .forecasts import Forecasts
 from .strategies import all_parameters
 
@@ -46,6 +47,8 @@ def recipe_of(
         "strategy": examined.as_dict(),
         "looks_ahead": ["predictor"] * (verdict.leak is not None) + ["strategy"] * (examined.leak is not None),
     }
+    if verdict.elsewhere:
+        look_ahead["elsewhere"] = True
     if verdict.of:
         look_ahead |= {"probed_bars": verdict.bars, "of_bars": verdict.of, "hidden": verdict.hidden}
     return {
@@ -93,7 +96,7 @@ def span_of(bars: pd.DataFrame, model_bars: pd.DataFrame) -> Values:
 
 def describe(model: Predictor | Learner | Pooled) -> Values:
     """The class and every field of a predictor or learner, the fields of a wrapped learner within."""
-    values = {f.name: getattr(model, f.name) for f in fields(model)}  # type: ignore[arg-type]
+    values = {f.name: getattr(model, f.name) for f in fields(model) if f.repr}  # type: ignore[arg-type]
     return {"class": type(model).__name__} | {
         name: describe(value) if isinstance(value, Learner | Predictor) else value for name, value in values.items()
     }
@@ -106,6 +109,8 @@ def versions() -> dict[str, str | None]:
 
 def sources_of(predictor: Predictor | Pooled, strategy: Strategy) -> dict[str, str | None]:
     """SHA-256 of the files the predictor and the strategy were read from, so that a changed plugin is another one."""
+    if isinstance(predictor, ForecastFile):
+        return {"predictor": predictor.sha256, "strategy": _source_digest(class_of(strategy))}
     model = type(predictor.learner if isinstance(predictor, WalkForward | Pooled) else predictor)
     return {"predictor": _source_digest(model), "strategy": _source_digest(class_of(strategy))}
 

@@ -22,6 +22,7 @@ from ..json_values import Record, Values
 from ..market.market import Market
 from ..market.panel import Panel
 from .backtest import trade
+from .forecast_file import ForecastFile, is_forecast_file
 from .forecasts import Forecasts, Progress, predict
 from .result import Result
 from .strategies import check_strategy, find_strategy
@@ -32,7 +33,8 @@ from .universe import load_market, names_portfolio
 class Request(DataOptions):
     """One backtest, asked for: the options of its data, as `DataOptions` documents them, and these.
 
-    predictor, strategy: a name or file, as `PREDICTORS`, `STRATEGIES` and `PORTFOLIO_STRATEGIES` find them.
+    predictor, strategy: a name or file, as `PREDICTORS`, `STRATEGIES` and `PORTFOLIO_STRATEGIES` find them; for the
+    predictor also a file of forecasts made elsewhere, as `ForecastFile` reads it.
     symbol: whose bars. One that means many makes it a portfolio: sp20, us5, `AAPL,MSFT`, @FILE with a symbol a line.
     pooled: for a portfolio, one model for all names.
     train, every: the walk-forward of a learner; None for its defaults.
@@ -71,6 +73,11 @@ class Request(DataOptions):
 
     def model(self) -> Predictor:
         """The predictor, a learner wrapped in its walk-forward. Raises LookupError, TypeError or ValueError."""
+        if is_forecast_file(self.predictor):
+            given = [*self.params, *(name for name in ("seed", "train", "every") if getattr(self, name) is not None)]
+            if given:
+                raise ValueError(f"{self.predictor} holds forecasts made elsewhere, so {given[0]} does not apply to it")
+            return ForecastFile.read(self.predictor, self.zone)
         texts = dict(self.params)
         for name, default in (("seed", None), ("device", "auto")):
             value = getattr(self, name)
@@ -126,6 +133,8 @@ class Request(DataOptions):
             model = self.model()
         allowed = self.allow_lookahead
         forecasts = predict(market, model, pooled=self.pooled, allow_lookahead=allowed, progress=progress)
+        if isinstance(model, ForecastFile):  # the file that it opened is the forecasts
+            return forecasts
         return replace(forecasts, opened=imported.joined(forecasts.opened))
 
     def trade(self, forecasts: Forecasts) -> Result:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..data.load import is_file
 from ..json_values import Record
+from .forecast_file import is_forecast_file
 
 # Asked whether the code of a file may run.
 Consent = Callable[[Path], bool]
@@ -33,7 +34,8 @@ def admit_code(recipe: Record, consent: Consent, kinds: Collection[str] = CODE) 
     for kind in kinds:
         name = request.get(kind)
         file = Path(name.partition(":")[0]) if isinstance(name, str) else Path()
-        if file.suffix != ".py":
+        forecasts = kind == "predictor" and isinstance(name, str) and is_forecast_file(name)
+        if file.suffix != ".py" and not forecasts:
             continue
         if not file.is_file():
             raise FileNotFoundError(f"no such {kind} file: {file}")
@@ -41,9 +43,9 @@ def admit_code(recipe: Record, consent: Consent, kinds: Collection[str] = CODE) 
         if now != then:
             raise ValueError(
                 f"{file} is not the {kind} of this recipe: its SHA-256 is {now[:12]}… and the recipe's "
-                f"{str(then)[:12]}…. Its code was not loaded; make the run again with it"
+                f"{str(then)[:12]}…. It was not loaded; make the run again with it"
             )
-        if not consent(file):
+        if not forecasts and not consent(file):
             raise ValueError(
                 f"the recipe names the code in {file} as its {kind}, and it was not loaded; read it, and give --trust "
                 "to run it"

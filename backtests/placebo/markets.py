@@ -26,6 +26,7 @@ from ..account.scores import cash_returns, forecast_scores, return_scores
 from ..data.bars import bars_per_year
 from ..data.load import adjusted, for_model
 from ..json_values import Parameters
+from ..pipeline.forecast_file import is_forecast_file
 from ..pipeline.forecasts import check_forecast
 from ..pipeline.request import Request
 from ..pipeline.strategies import check_strategy
@@ -74,6 +75,8 @@ class Pipeline:
         """
         since = None if request.since is None else pd.Timestamp(request.since)
         bars = adjusted(request.load().bars if bars is None else bars)
+        if is_forecast_file(request.predictor):
+            raise ValueError(f"{request.predictor} was made elsewhere, and cannot be made again on placebo markets")
         return cls(bars, request.model(), *request.rule(), request.account, since, request.overnight)
 
     @property
