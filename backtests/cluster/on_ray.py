@@ -10,7 +10,7 @@ import pickle
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +58,7 @@ def cluster() -> Iterator[Workers]:
     mask = os.umask(0o077) if local else None  # the cluster's sockets, logs and token are the user's own
     own: dict[str, Any] = {"num_cpus": workers(), "include_dashboard": False, "_node_ip_address": LOOPBACK}
     try:
-        with _as_written():
+        with _as_written() if local else nullcontext():
             ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **(own if local else {}))
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         first = next(iter(str(error).splitlines()), "")
@@ -79,6 +79,11 @@ def cluster() -> Iterator[Workers]:
 def _as_written() -> Iterator[None]:
     """Has Ray listen where it is told to: it turns the loopback address into the machine's, and listens everywhere."""
     services = ray._private.services
+    if not hasattr(services, "resolve_ip_for_localhost"):
+        raise ConnectionError(
+            f"Ray {ray.__version__} cannot be held to this machine's own address; install the version in "
+            "constraints.txt, or start a cluster and name it in RAY_ADDRESS"
+        )
     original, services.resolve_ip_for_localhost = services.resolve_ip_for_localhost, lambda host: host
     try:
         yield

@@ -39,7 +39,9 @@ def read_file(path: str | Path, options: DataOptions | None = None) -> Table:
             rows, lines, statements, form = read_frame(path, options)
         else:
             rows, lines, statements, form = _text(path, options)
-    except BadDate as error:
+    except ValueError as error:
+        if str(error).startswith(path.name):
+            raise
         raise ValueError(f"{path.name}: {error}") from None
     if form:
         statements = [f"a file as {form} writes it", *statements]

@@ -14,7 +14,11 @@ from .table import PRICES
 MISSING = {"", "-", "--", "—", "n/a", "na", "nan", "null", "none", "nil", "#n/a", "."}
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 # currency signs and codes, spaces of every kind, and the Swiss apostrophe
-_DECORATION = re.compile(r"[\s\u00a0\u202f\u2009\u2019'$€£¥₿]|USDT?|EUR|GBP|CHF|JPY")
+# Thousands set apart by a space or an apostrophe; other gaps between digits are none.
+_APART = r"[\s\u00a0\u202f\u2009\u2019']"
+_GAP = re.compile(rf"\d{_APART}+\d")
+_GROUPS = re.compile(rf"\D*\d{{1,3}}(?:{_APART}\d{{2,3}})*{_APART}\d{{3}}(?!{_APART}*\d)")
+_DECORATION = re.compile(rf"{_APART}|[$€£¥₿]|USDT?|EUR|GBP|CHF|JPY")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _EITHER = re.compile(r"\d{1,3}([.,])\d{3}")
 # a whole number and eighths, or 32nds with the part of one after them
@@ -150,6 +154,8 @@ def _number(text: str, decimal: str) -> float | None:
     """The value of a text in any notation of the module's docstring, NaN for a missing one; None for no number."""
     if text.lower() in MISSING:
         return float("nan")
+    if _GAP.search(text) and not _GROUPS.match(text):
+        return None
     cell = _DECORATION.sub("", text)
     scale = 1.0
     if cell[-1:].lower() in SUFFIXES:

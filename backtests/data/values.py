@@ -38,7 +38,7 @@ def read_numbers(
     for role, texts in columns.items():
         values[role], wrong = parse_numbers(texts, mark)
         if wrong is not None:
-            raise ValueError(f"{path.name}, row {lines[wrong]}: {role} {texts[wrong]!r} is not a number")
+            raise ValueError(f"{path.name}, row {lines[wrong]}: {role} {_short(texts[wrong])!r} is not a number")
     if form == "Databento" and prices and all(text.isdigit() for role in prices for text in columns[role]):
         values |= {role: values[role] * 1e-9 for role in prices}
         statements.append("prices are whole numbers of 1e-9, as Databento writes them")
@@ -55,3 +55,7 @@ def complete(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"{path.name}: there is {' and '.join(some)} and no {missing}; say which with --column {missing}=NAME"
         )
     return table[present]
+
+
+def _short(cell: str) -> str:
+    return cell if len(cell) <= 40 else f"{cell[:39]}…"
