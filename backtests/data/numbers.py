@@ -13,11 +13,11 @@ from .table import PRICES
 
 MISSING = {"", "-", "--", "—", "n/a", "na", "nan", "null", "none", "nil", "#n/a", "."}
 SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
-# currency signs and codes, spaces of every kind, and the Swiss apostrophe
-# Thousands set apart by a space or an apostrophe; other gaps between digits are none.
+# thousands set apart by a space of any kind or the Swiss apostrophe; other gaps between digits are none
 _APART = r"[\s\u00a0\u202f\u2009\u2019']"
 _GAP = re.compile(rf"\d{_APART}+\d")
 _GROUPS = re.compile(rf"\D*\d{{1,3}}(?:{_APART}\d{{2,3}})*{_APART}\d{{3}}(?!{_APART}*\d)")
+# these, and the signs and codes of currencies
 _DECORATION = re.compile(rf"{_APART}|[$€£¥₿]|USDT?|EUR|GBP|CHF|JPY")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _EITHER = re.compile(r"\d{1,3}([.,])\d{3}")

@@ -1,4 +1,4 @@
-"""A space or an apostrophe between digits parts thousands, and nothing else; a refusal names the file and stays short."""
+"""A space or an apostrophe between digits parts thousands, and nothing else; a refusal is short and names the file."""
 
 from __future__ import annotations
 
