@@ -105,10 +105,12 @@ class _Comb:
     def _memory(self, most: int, rounding: np.ndarray) -> tuple[np.ndarray, int]:
         """What could go unseen at each bar (T,), and after how many bars an influence of more than that is forgotten.
 
-        The longest of three places and both signs, at the first of `FORGOTTEN` at which `most` combs probe every bar.
+        The longest of a few places, a week among them, for what reads Fridays alone, and of both signs, at the first of
+        `FORGOTTEN` at which `most` combs probe every bar.
         """
         n, first, size = len(self.bars), int(np.argmax(np.isfinite(self.reference))), size_of(self.reference)
-        places = [first + (n - first) * quarter // 4 for quarter in (1, 2, 3)]
+        middle = first + (n - first) // 2
+        places = [first + (n - first) // 4, first + (n - first) * 3 // 4, *range(middle, min(middle + 5, n))]
         moved = {(at, sign): self._moved(np.array([at]), sign) for at in places for sign in (1.0, -1.0)}
         memory = {}
         for share in FORGOTTEN:

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.planted import Planted
 from rollcast import Predictor, load
 from rollcast.backtests.gate.gate import examine, nearest_names
 from rollcast.backtests.gate.verdict import Unrepeatable
 from rollcast.predictors.bars import log_returns, random_walk
+from rollcast.predictors.checks.suite import yield_checks
 from tests.zoo import rare_leaks
 
 
@@ -113,3 +115,11 @@ def test_the_nearest_name_is_the_one_with_the_next_forecast_on_that_date():
     for name, distances in nearest_names(series).items():
         known = np.isfinite(expected[name])
         np.testing.assert_allclose(distances[known], np.array(expected[name])[known])
+
+
+@pytest.mark.parametrize("place", ["calm times", "one bar in 97", "one month", "late"])
+def test_check_finds_a_leak_in_few_bars_and_says_how_to_see_it(place):
+    (check,) = (c for c in yield_checks(Planted("next return", place, 0.01)) if c.name == "changed_future")
+    outcome = check.outcome()
+    assert "looked 1 bar ahead" in outcome.finding
+    assert "calm_and_wild_market(" in outcome.script("model")
