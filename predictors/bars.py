@@ -49,8 +49,11 @@ def log_returns(bars: pd.DataFrame) -> pd.Series:
     return np.log(bars["close"]).diff()
 
 
-def random_walk(n: int, seed: int = 0, *, volatility: float = 0.01, start: str = "2000-01-03") -> pd.DataFrame:
-    """`n` weekday bars of a random walk: independent normal log returns of standard deviation `volatility`.
+def random_walk(
+    n: int, seed: int = 0, *, volatility: float | np.ndarray = 0.01, start: str = "2000-01-03"
+) -> pd.DataFrame:
+    """`n` weekday bars of a random walk: independent normal log returns of standard deviation `volatility`,
+    of all bars or of each (n,).
 
     Opening gaps have a quarter of that standard deviation; highs and lows lie outside both; volume is log-normal.
     """

@@ -42,8 +42,13 @@ class Blocks:
     date: pd.Timestamp
 
 
-def comb_blocks(learner: Learner, windows: list[Window], reference: np.ndarray, models: int) -> Blocks:
-    """Combs the blocks of a run with this many models; `reference` is what the run forecast (T,)."""
+def comb_blocks(
+    learner: Learner, windows: list[Window], reference: np.ndarray, models: int, nearest: np.ndarray | None = None
+) -> Blocks:
+    """Combs the blocks of a run with this many models; `reference` is what the run forecast (T,).
+
+    nearest: how far that is from the nearest forecast of another name (T,).
+    """
     slow = hasattr(learner, "tiny") or type(learner).forecast is not Learner.forecast
     models = min(models, len(windows), 1 if slow else MODELS)
     firsts = np.linspace(0, len(windows), models + 1).astype(int)
@@ -68,9 +73,9 @@ def comb_blocks(learner: Learner, windows: list[Window], reference: np.ndarray, 
         if not slow:
             work = work_of(lambda: predict(rows)) * len(segments) + total  # noqa: B023
             most = int(np.clip(WORK / work, FEWEST, MOST))
-        combed = comb(predict, rows, own, noise, most)
-        calls += combed.calls
         at = slice(stop - len(rows), stop)
+        combed = comb(predict, rows, own, noise, most, None if nearest is None else nearest[at])
+        calls += combed.calls
         probed[at] |= combed.probed
         limits[at] = np.where(combed.probed, combed.limit, limits[at])
         if combed.leak:

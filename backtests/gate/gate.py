@@ -9,6 +9,7 @@ Notation: c cut, the number of bars left untouched; a cut of c shows what the fo
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import is_dataclass
 
 import numpy as np
@@ -27,11 +28,16 @@ FORGOTTEN = "cut off, and what was shown to it before forgotten"
 CUTS = 24
 
 
-def examine(predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series) -> Verdict:
-    """Probes a predictor on the bars it is backtested on; `forecast` is what it forecast there."""
+def examine(
+    predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series, nearest: np.ndarray | None = None
+) -> Verdict:
+    """Probes a predictor on the bars it is backtested on; `forecast` is what it forecast there.
+
+    nearest: how far it is at each bar to the nearest forecast of another name of the portfolio (T,).
+    """
     reference = forecast.to_numpy(float)
     if isinstance(predictor, WalkForward):
-        return examine_windows(predictor, bars, reference)
+        return examine_windows(predictor, bars, reference, nearest)
     size = size_of(reference) or 1.0
     noise, unrepeatable = _repeats(predictor, bars, reference)
     if unrepeatable:
@@ -45,7 +51,7 @@ def examine(predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series) -> Ve
     probes, known = len(cuts) * len(PERTURBED), int(np.isfinite(reference[:-1]).sum())
     if leak:
         return Verdict(probes, leak, noise / size, len(cuts), known)
-    combed = comb(predictor.predict, bars, reference, noise, calls)
+    combed = comb(predictor.predict, bars, reference, noise, calls, nearest)
     probed = combed.probed.copy()
     probed[np.array(cuts) - 1] = True
     hidden = float(np.median(combed.limit)) / size
@@ -53,6 +59,20 @@ def examine(predictor: Predictor, bars: pd.DataFrame, forecast: pd.Series) -> Ve
     return Verdict(
         probes, combed.leak, noise / size, int(probed[:-1][np.isfinite(reference[:-1])].sum()), known, hidden
     )
+
+
+def nearest_names(series: Mapping[str, pd.Series]) -> dict[str, np.ndarray]:
+    """How far each name's forecast is at its bars from the nearest of the others on that date; a tie counts as none."""
+    table = pd.DataFrame(series)
+    values = table.to_numpy(float)
+    order = np.argsort(values, axis=1)  # NaN last
+    steps = np.diff(np.take_along_axis(values, order, axis=1), axis=1)
+    steps[~(steps > 0)] = np.inf
+    edge = np.full((len(values), 1), np.inf)
+    nearest = np.empty_like(values)
+    np.put_along_axis(nearest, order, np.minimum(np.hstack([edge, steps]), np.hstack([steps, edge])), axis=1)
+    rows = {name: table.index.get_indexer(one.index) for name, one in series.items()}
+    return {name: nearest[rows[name], k] for k, name in enumerate(table.columns)}
 
 
 def _repeats(predictor: Predictor, bars: pd.DataFrame, reference: np.ndarray) -> tuple[float, Unrepeatable | None]:

@@ -39,7 +39,9 @@ class _Probe:
         return absolute_difference(block.to_numpy(float)[: self.cut - first], reference[first : self.cut])
 
 
-def examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.ndarray) -> Verdict:
+def examine_windows(
+    predictor: WalkForward, bars: pd.DataFrame, reference: np.ndarray, nearest: np.ndarray | None = None
+) -> Verdict:
     """Trains a few windows again: as they were, then with the bars after three cuts in their blocks perturbed."""
     learner, size = predictor.learner, size_of(reference)
     all_windows = predictor.windows(bars)
@@ -62,16 +64,22 @@ def examine_windows(predictor: WalkForward, bars: pd.DataFrame, reference: np.nd
                 bars.index[at], probe.cut, probe.cut - at, columns, float(moved.max()), noise, probe.perturbation
             )
             return Verdict(len(probes), _explained(learner, probe) or leak, noise / (size or 1.0))
-    return _combed(learner, all_windows, reference, probes, noise, limit)
+    return _combed(learner, all_windows, reference, nearest, probes, noise, limit)
 
 
 def _combed(
-    learner: Learner, windows: list[Window], reference: np.ndarray, probes: list[_Probe], noise: float, limit: float
+    learner: Learner,
+    windows: list[Window],
+    reference: np.ndarray,
+    nearest: np.ndarray | None,
+    probes: list[_Probe],
+    noise: float,
+    limit: float,
 ) -> Verdict:
     """The verdict of these probes, which showed nothing, and of combs inside the blocks."""
     size, chosen = size_of(reference) or 1.0, {probe.window.split for probe in probes}
     models = max(1, int(SHARE * len(windows)) - PROBES_PER_WINDOW * len(chosen))
-    blocks = comb_blocks(learner, windows, reference, models)
+    blocks = comb_blocks(learner, windows, reference, models, nearest)
     probed, limits = blocks.probed, blocks.limits
     for probe in probes:
         limits[probe.cut - 1] = limits[probe.cut - 1] if probed[probe.cut - 1] else limit

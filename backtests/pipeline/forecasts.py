@@ -18,7 +18,7 @@ from ...predictors.isolation import isolated
 from ...predictors.pooled import Pooled
 from ...predictors.training_log import Training
 from ..gate.audit import Opened, watching
-from ..gate.gate import examine
+from ..gate.gate import examine, nearest_names
 from ..gate.pooled import examine_pools
 from ..gate.verdict import LookAheadError, Verdict
 from ..gate.windows import PROBES_PER_WINDOW, SHARE
@@ -209,8 +209,9 @@ def _examine(
         check_forecast(one, frames[name])
     names = np.random.default_rng(0).permutation(list(series)).tolist()
     verdicts, probed = [], names[: _names(predictor, frames, names)]
+    nearest = nearest_names(series)
     for symbol in probed:
-        verdicts.append(examine(predictor, frames[symbol], series[symbol]))
+        verdicts.append(examine(predictor, frames[symbol], series[symbol], nearest[symbol]))
         if verdicts[-1].leak:
             break
     probed = probed[: len(verdicts)]

@@ -40,13 +40,21 @@ class Combed:
     limit: np.ndarray
 
 
-def comb(predict: Predict, bars: pd.DataFrame, reference: np.ndarray, noise: float = 0.0, calls: int = CALLS) -> Combed:
+def comb(
+    predict: Predict,
+    bars: pd.DataFrame,
+    reference: np.ndarray,
+    noise: float = 0.0,
+    calls: int = CALLS,
+    nearest: np.ndarray | None = None,
+) -> Combed:
     """Changes single bars, many at once, and compares every forecast that reads none of them.
 
     reference: the forecasts on the unchanged bars (T,).   noise: by how much running again moves one.
-    calls: the most combs.
+    calls: the most combs.   nearest: how far it is to the nearest forecast of another name (T,).
     """
-    return _Comb(predict, bars, reference, noise).result(calls)
+    used = np.nan_to_num(np.abs(reference)) if nearest is None else np.fmin(np.abs(reference), nearest)
+    return _Comb(predict, bars, reference, noise).result(calls, np.nan_to_num(used))
 
 
 class _Comb:
@@ -57,12 +65,12 @@ class _Comb:
         self.calls = 0
         self.factors = _factors(self.values[:, self.at])
 
-    def result(self, most: int) -> Combed:
+    def result(self, most: int, used: np.ndarray) -> Combed:
         n, first = len(self.bars), int(np.argmax(np.isfinite(self.reference)))
         rounding = self._rounding()
         limit, memory = self._memory(most, rounding)
-        # A change that turns the sign of a forecast is more than the forecast.
-        judged = np.maximum(rounding, np.minimum(limit, np.nan_to_num(np.abs(self.reference))))
+        # A change that turns the sign of a forecast, or its rank, is more than the forecast, or its lead.
+        judged = np.maximum(rounding, np.minimum(limit, used))
         # Up and down, where there are calls for both. A memory of all bars leaves one tooth a call: as many cuts.
         signs = (1.0, -1.0) if 2 * (memory + 2) <= most else (1.0,)
         width = int(np.clip(most // len(signs) - memory - 1, 1, max(min(WIDEST, (n - first) // 4), 1)))
@@ -97,10 +105,12 @@ class _Comb:
     def _memory(self, most: int, rounding: np.ndarray) -> tuple[np.ndarray, int]:
         """What could go unseen at each bar (T,), and after how many bars an influence of more than that is forgotten.
 
-        The longest of three places and both signs, at the first of `FORGOTTEN` at which `most` combs probe every bar.
+        The longest of a few places, a week among them, for what reads Fridays alone, and of both signs, at the first of
+        `FORGOTTEN` at which `most` combs probe every bar.
         """
         n, first, size = len(self.bars), int(np.argmax(np.isfinite(self.reference))), size_of(self.reference)
-        places = [first + (n - first) * quarter // 4 for quarter in (1, 2, 3)]
+        middle = first + (n - first) // 2
+        places = [first + (n - first) // 4, first + (n - first) * 3 // 4, *range(middle, min(middle + 5, n))]
         moved = {(at, sign): self._moved(np.array([at]), sign) for at in places for sign in (1.0, -1.0)}
         memory = {}
         for share in FORGOTTEN:

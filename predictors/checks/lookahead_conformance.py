@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from .lookahead import find_unguarded_leak
+from .comb import comb
+from .lookahead import find_leak, find_unguarded_leak, noise_floor
 from .subject import CheckFailed, Probe, Subject
+
+COMBS = 110  # calls of a predictor, enough for a memory of fifty bars up and down
 
 
 def prefix(subject: Subject) -> None:
@@ -20,6 +23,8 @@ def changed_future(subject: Subject) -> None:
     Raises CheckFailed otherwise.
     """
     _require_no_leak(subject, "given other prices", "given other volume")
+    if subject.learner is None:  # of which each call trains all windows; the gate combs inside its blocks
+        _refuse_rare_leak(subject.combed_probe)
 
 
 def shuffled_future(subject: Subject) -> None:
@@ -51,6 +56,15 @@ def _require_no_leak(subject: Subject, *perturbations: str) -> None:
     # The long market is for leaks that begin late, which these two perturbations show; others would add nothing.
     for probe in subject.probes if {"cut off", "given other prices"} & set(perturbations) else subject.probes[:1]:
         _refuse_leak(probe, *perturbations)
+
+
+def _refuse_rare_leak(probe: Probe) -> None:
+    """Probes every bar by a comb of changed bars, or as many as so many calls reach."""
+    reference = probe.predict(probe.market.copy()).to_numpy(float)
+    noise = noise_floor(probe.predict, probe.market, reference)
+    if leak := comb(probe.predict, probe.market, reference, noise, COMBS).leak:
+        again = find_leak(probe.predict, probe.market, [leak.cut], ("given other prices", "given other volume"))
+        raise CheckFailed(str(again or leak), again or leak, probe)
 
 
 def _refuse_leak(probe: Probe, *perturbations: str) -> None:

@@ -62,6 +62,11 @@ def provoking_market(n: int, kind: Literal["by day", "by second"]) -> pd.DataFra
     return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)), index=dates[len(dates) - 1 - later])
 
 
+def calm_and_wild_market(n: int) -> pd.DataFrame:
+    """A random walk of `n` bars, calm and wild for fifty bars in turn: 0.4 % and 2 % a bar."""
+    return random_walk(n, volatility=np.where(np.arange(n) // 50 % 2, 0.02, 0.004))
+
+
 def truncated(bars: pd.DataFrame, cut: int) -> pd.DataFrame:
     """The first `cut` bars."""
     return bars.iloc[:cut].copy()

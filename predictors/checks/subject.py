@@ -15,10 +15,11 @@ from ..base import Learner, Predictor
 from ..walk_forward import WalkForward
 from .fresh import fresh_class
 from .lookahead import Leak, Predict, noise_floor, tolerance
-from .perturbations import RECURRING, eventful_market, provoking_market
+from .perturbations import RECURRING, calm_and_wild_market, eventful_market, provoking_market
 
 PROBED = 30  # bars with a forecast after which the short market is cut, one by one
 LATER = 500  # bars after the warm-up of the long market, which is cut at a few bars
+COMBED = 1000  # bars after the warm-up of the market that is combed
 LONGEST = 4000  # bars without a forecast after which the warm-up is taken to be endless
 EVERY, BLOCKS = 5, 2  # bars between two refits of a learner, and the blocks cut at every bar
 LATER_EVERY, LATER_BLOCKS = 40, 3  # the same on the long market
@@ -124,6 +125,12 @@ class Subject:
                 *self._expressions(LATER_EVERY, f"eventful_market({later})"),
             ),
         )
+
+    @property
+    def combed_probe(self) -> Probe:
+        """A market long enough for what is rare, whose bars are changed one by one."""
+        n = self.warm_up + COMBED
+        return Probe(*(self.predict, calm_and_wild_market(n), ()), *self._expressions(0, f"calm_and_wild_market({n})"))
 
     @cached_property
     def provoking_probes(self) -> tuple[Probe, Probe]:

@@ -27,6 +27,7 @@ from .conformance import ALL, documented
 from .learner_conformance import LEARNER_ONLY
 from .lookahead import Leak, size_of
 from .lookahead_conformance import LOOK_AHEAD
+from .perturbations import PERTURBATIONS
 from .subject import PROBED, CheckFailed, Probe, Sentenced, Subject
 
 __all__ = ["LOOK_AHEAD", "Check", "CheckFailed", "Outcome", "Subject", "check_predictor", "yield_checks"]
@@ -95,7 +96,7 @@ class Outcome:
 
     def script(self, load: str) -> str | None:
         """Five lines of Python that reproduce the leak, or None; `load` is an expression of the model."""
-        if self.leak is None or self.probe is None:
+        if self.leak is None or self.probe is None or self.leak.perturbation not in PERTURBATIONS:
             return None
         imported = "WalkForward, load" if "WalkForward" in self.probe.predictor else "load"
         market = self.probe.bars.partition("(")[0]

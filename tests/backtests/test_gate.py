@@ -344,8 +344,15 @@ def test_a_clean_sheet_says_that_it_was_probed(bars):
     assert verdict["finding"].startswith("none found on these bars with these parameters, probed at every bar; a look-")
 
 
-@pytest.mark.parametrize("cls", AWKWARD, ids=lambda cls: cls.__name__)
+SLOW = ("OwnNet", "SklearnRidge", "SklearnTree")  # fitted in fresh processes, which import torch or scikit-learn
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [pytest.param(cls, marks=[pytest.mark.slow] * (cls.__name__ in SLOW), id=cls.__name__) for cls in AWKWARD],
+)
 def test_no_honest_predictor_with_awkward_habits_is_accused(cls, bars):
+    bars = bars.iloc[-400:]  # MatrixAverage costs their square
     model = cls()
     if absent := missing(model):
         pytest.skip(f"{absent} is not installed; it comes with the dev extra")

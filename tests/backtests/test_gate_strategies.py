@@ -12,6 +12,7 @@ import pytest
 import rollcast
 from rollcast.backtests.account.engine import Account, simulate
 from rollcast.backtests.gate.strategy import StrategyLooksAhead
+from rollcast.backtests.gate.trial import Trial
 from rollcast.backtests.gate.verdict import LookAheadError
 from rollcast.backtests.market.panel import Panel
 from rollcast.backtests.pipeline.recipe import leaks
@@ -362,3 +363,12 @@ def test_a_name_without_a_bar_where_bars_are_cut_off_is_not_taken_for_one_that_e
 class Even(rollcast.Rule):
     def decide(self, state):
         return np.where(state.forecasts > 0, 0.4, 0.0)
+
+
+def test_an_honest_strategy_costs_three_further_runs_of_its_bars(monkeypatch):
+    runs = []
+    run = Trial.run
+    monkeypatch.setattr(Trial, "run", lambda trial, *hidden: (runs.append(len(trial.table)), run(trial, *hidden))[1])
+    traded(Crossing)
+    assert 0 < len(runs) <= 3
+    assert max(runs) <= len(BARS)

@@ -100,7 +100,7 @@ def test_a_leak_on_one_day_within_one_block_is_found(reads, spy):
 
 
 def test_a_quick_learner_is_probed_at_every_bar_with_a_tenth_of_its_fits(spy):
-    bars = spy.loc["2006":"2013"]
+    bars = spy.loc["2006":"2009"]
     predictor = WalkForward(OneDay(), train=250, every=5)
     verdict = examine(predictor, bars, predictor.predict(bars))
     assert verdict.leak is None
