@@ -22,13 +22,16 @@ from rollcast.backtests.workspace.workspace import backtest
 def fill(out: Path, runs: int) -> None:
     """A workspace with so many runs in its ledger, each with a folder that holds what the page reads."""
     _, folder = backtest(Request("sma", start="2010"), out)
-    files = [folder / name for name in ("metrics.json", "equity.parquet", "tearsheet.html")]
     multiply(out / NAME, runs, lambda copy: f"{folder.name}-{copy}")
     for copy in range(1, runs):
-        other = out / f"{folder.name}-{copy}"
-        other.mkdir()
-        for file in files:
-            (other / file.name).hardlink_to(file)
+        copy_page(folder, out / f"{folder.name}-{copy}")
+
+
+def copy_page(folder: Path, other: Path) -> None:
+    """Another folder with what the page of the workspace reads of a run."""
+    other.mkdir()
+    for name in ("metrics.json", "equity.parquet", "tearsheet.html"):
+        (other / name).hardlink_to(folder / name)
 
 
 def main() -> None:
@@ -39,12 +42,18 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         fill(out, runs)
-        seconds = {}
-        for name in ("first", "again"):
-            start = time.perf_counter()
+        ledger, seconds = Ledger(out / NAME), {}
+        for name in ("first", "after one more run"):
+            if seconds:
+                other = out / "one-more"
+                copy_page(out / ledger.runs(limit=1)["folder"].iloc[0], other)
+                ledger.record(ledger.row(1), other)
+            clocks = (time.perf_counter, time.process_time)
+            start = [clock() for clock in clocks]
             page = write_index(out)
-            seconds[name] = round(time.perf_counter() - start, 3)
-        print(json.dumps({"runs": Ledger(out / NAME).size(), "seconds": seconds, "bytes": page.stat().st_size}))
+            wall, cpu = (round(clock() - begun, 3) for clock, begun in zip(clocks, start, strict=True))
+            seconds[name] = {"wall": wall, "cpu": cpu}
+        print(json.dumps({"runs": ledger.size(), "seconds": seconds, "bytes": page.stat().st_size}))
 
 
 if __name__ == "__main__":

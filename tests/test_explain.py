@@ -34,7 +34,7 @@ def explained(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
     done = cli("attention-lstm", *SMALL, "--seed", "3", "--end", "2019-12-31", "--out", str(out))
     assert done.returncode == 0, done.stderr
-    (folder,) = out.iterdir()
+    (folder,) = out.glob("*/")
     return done, folder
 
 
@@ -43,6 +43,11 @@ def test_explain_prints_the_path_of_its_page_and_nothing_else(explained):
     assert done.stdout == f"Page: {folder / 'explain.html'}\n"
     assert done.stderr == ""
     assert folder.name.endswith("-explain-attention-lstm-SPY")
+
+
+def test_the_index_of_the_workspace_links_the_page(explained):
+    _, folder = explained
+    assert f'href="{folder.name}/explain.html"' in (folder.parent / "index.html").read_text(encoding="utf-8")
 
 
 def test_explain_leaves_its_tables_and_figures(explained):
@@ -77,7 +82,7 @@ def test_the_same_call_writes_the_same_page_and_names_are_text(tmp_path):
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, _: tags.append(tag)
     parser.feed(pages[0])
-    assert tags.count("script") == 1
+    assert tags.count("script") == 2  # the theme's and the diagram's, none of the name's
     assert "alert(1)</script>" not in pages[0]
     assert '<h1 dir="auto">Inside &lt;script&gt;alert(1)&lt;/script&gt; &amp; {x}</h1>' in pages[0]
 

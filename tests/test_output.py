@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -31,15 +32,21 @@ def test_the_verdict_stands_before_the_table_and_the_table_before_the_page(tmp_p
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     metrics = json.loads((folder / "metrics.json").read_text())
     text = " ".join(" ".join(lines).split())
-    order = [text.index(metrics["conclusion"])]
+    order = [text.index(typeset(metrics["conclusion"]))]
     for entry in metrics["verdict"]:
         order.append(text.index(f"{entry['answer']} {entry['question']}"))
-        reason = entry["sentence"].split(". ")[0]
+        reason = typeset(entry["sentence"].split(". ")[0])
         assert (reason in text) == (entry["answer"] != "yes"), "why, where the answer is not yes"
     order += [text.index("buy & hold"), text.index("Tear sheet:")]
     assert order == sorted(order)
     assert max(map(len, lines[:-1])) <= 80
     assert "nan" not in text
+    assert not re.search(r"\d%", text), "one form of a percentage in table and verdict"
+
+
+def typeset(sentence: str) -> str:
+    """A sentence as the terminal has it: 10.4% is 10.4 %, and a minus is a minus."""
+    return re.sub(r"(?<![\w.])-(?=\d)", "−", re.sub(r"(?<=\d)%", " %", sentence))
 
 
 def test_an_account_that_never_traded_has_dashes_where_nothing_is_defined(tmp_path):

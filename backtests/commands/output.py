@@ -72,18 +72,20 @@ def _width() -> int:
 
 def _print_verdict(entries: Sequence[Mapping[str, str]], conclusion: str) -> None:
     """The conclusion, and a line for each question; below a no or an unclear answer, why."""
+    from ..sheet.words import THIN, prose
+
     click.echo()
-    for line in textwrap.wrap(conclusion, _width()):
-        click.secho(line, bold=True)
+    for line in textwrap.wrap(prose(conclusion).replace(THIN, "\xa0"), _width()):
+        click.secho(line.replace("\xa0", " "), bold=True)
     click.echo()
     for entry in entries:
         answer = click.style(f"{entry['answer']:<10}", fg=COLOURS.get(entry["answer"]))
         first, *others = textwrap.wrap(entry["question"], _width() - 10)
         click.echo("\n".join([answer + first, *(" " * 10 + line for line in others)]))
         if entry["answer"] != "yes":
-            reason = entry["sentence"].partition(". ")[0].removesuffix(".")  # the sheet has the rest
-            for line in textwrap.wrap(f"{reason}.", _width() - 10):
-                click.secho(" " * 10 + line, dim=True)
+            reason = prose(entry["sentence"]).partition(". ")[0].removesuffix(".")  # the sheet has the rest
+            for line in textwrap.wrap(f"{reason}.".replace(THIN, "\xa0"), _width() - 10):
+                click.secho(" " * 10 + line.replace("\xa0", " "), dim=True)
 
 
 def _print_table(result: Result) -> None:

@@ -122,6 +122,7 @@ def explain(name: str, as_json: bool, quiet: bool, open_page: bool, out: Path, *
     request = one_name(request_of(options | {"predictor": name}), "explain", reason)
     from ... import RunFolder
     from ..explain.sections import write_explanation
+    from ..sheet.index import write_index
     from ..workspace.workspace import label
 
     model = request.model()
@@ -130,6 +131,7 @@ def explain(name: str, as_json: bool, quiet: bool, open_page: bool, out: Path, *
         stem = Path(name.partition(":")[0]).stem
         write_explanation(folder.path, model, bars, title=f"{stem} on {request.symbol}")
         page = folder.finish() / "explain.html"
+    write_index(out)
     print_page("Page", page, {"folder": str(page.parent)}, as_json=as_json, quiet=quiet)
     if open_page:
         open_in_browser([page])

@@ -58,6 +58,10 @@ class Ledger:
         """The number of runs."""
         return int(self._database.read("SELECT count(*) FROM runs").iloc[0, 0])
 
+    def newest(self) -> int:
+        """The id of the last run; 0 for none."""
+        return int(self._database.read("SELECT coalesce(max(id), 0) FROM runs").iloc[0, 0])
+
     def update(self) -> None:
         """Makes a file of an earlier version one of today; nothing else is changed."""
         self._database.update()
@@ -138,7 +142,7 @@ class Ledger:
         rest = f"{where} ORDER BY {sort} DESC NULLS LAST, id DESC LIMIT {limit or -1}"
         runs = self.rows(rest, *wanted.values()).drop(columns=list(HIDDEN))
         beside = set(os.listdir(self.path.parent)) if len(runs) else set()
-        runs["gone"] = runs["folder"].notna() & ~runs["folder"].isin(beside)
+        runs["gone"] = runs["folder"].notna() & np.array([folder not in beside for folder in runs["folder"]], bool)
         return runs.set_index("id")
 
     def run(self, number: int) -> Values:

@@ -53,7 +53,7 @@ def write_index(out: Path) -> Path:
     """
     ledger, page = Ledger(out / NAME), out / PAGE
     newest = None
-    while (latest := _newest(ledger)) != newest:
+    while (latest := ledger.newest()) != newest:
         newest = latest
         # Not flushed to the disk: the page can be made again from the ledger at any time.
         write_whole(page, render("index.html", context(ledger, out), scripts=("index.js",)).encode(), lasting=False)
@@ -106,9 +106,3 @@ def _data(runs: list[Context]) -> Context:
 def _folders(folders: list[Path], page: str) -> list[str]:
     """The names of the folders that hold a page, the newest first, since a name begins with its time."""
     return sorted((folder.name for folder in folders if (folder / page).is_file()), reverse=True)
-
-
-def _newest(ledger: Ledger) -> int:
-    """The number of the last run in the ledger; 0 for none."""
-    runs = ledger.runs(limit=1)
-    return int(runs.index[0]) if len(runs) else 0

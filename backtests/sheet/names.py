@@ -21,7 +21,7 @@ from .words import number, percent
 
 FEWEST = 20  # dates of a rolling mean
 STACK = ("accent", "hold", "third", "fourth", "fifth", "muted")  # colours of the weights, others last
-MOST_STACKED = 300  # dates of that chart
+UNITS = 4  # of that chart's width to a date
 
 
 def names(result: Result) -> Context | None:
@@ -106,7 +106,7 @@ def largest_weights(result: Result) -> pd.DataFrame:
 
 def _weights(table: pd.DataFrame, width: float) -> Chart:
     """Weights one on another, long ones up from zero and short ones down."""
-    sample = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), MOST_STACKED)).astype(int))]
+    sample = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), int(width) // UNITS)).astype(int))]
     sides = [sample.clip(lower=0).cumsum(axis=1), sample.clip(upper=0).cumsum(axis=1)]
     y = padded_range(*(side.iloc[:, -1] for side in sides), zero=True)
     most = 6 if width > WIDTH else 4

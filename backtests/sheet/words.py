@@ -109,12 +109,12 @@ def signs(value: str) -> str:
 
 
 def sort_key(value: object) -> str:
-    """The value that sort.js sorts a cell by: a number in full, a date as seconds since 1970, nothing for neither."""
+    """The value that sort.js sorts a cell by: a number in seven digits, a date as on the page, nothing for neither."""
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NaT:
         return ""
     if isinstance(value, pd.Timestamp):
-        return str(int(value.timestamp()))
-    return repr(value.item()) if isinstance(value, np.generic) else str(value)
+        return day(value)
+    return f"{value:.7g}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 FILTERS = {

@@ -74,14 +74,14 @@ def test_this_test_would_see_a_complaint_a_request_and_a_spill(tab: Tab, sheet) 
 def test_a_heading_sorts_its_table_up_then_down_and_says_so(tab: Tab, sheet, result_of) -> None:
     tab.open(sheet("winning"))
     click = "document.querySelectorAll('#trades thead button')[6].click()"
-    read = "[...document.querySelectorAll('#trades tbody tr')].map(r => Number(r.cells[6].dataset.v))"
+    read = "[...document.querySelectorAll('#trades td:nth-child(7)')].map(c => Number(c.dataset.v || c.innerText))"
     state = "document.querySelectorAll('#trades th')[6].getAttribute('aria-sort')"
     profits = result_of("winning").trades["pnl"].tolist()
-    assert tab.run(read) == pytest.approx(profits)
+    assert tab.run(read) == pytest.approx(profits, rel=1e-6)
     for direction, expected in (("ascending", sorted(profits)), ("descending", sorted(profits, reverse=True))):
         tab.run(click)
         assert tab.run(state) == direction
-        assert tab.run(read) == pytest.approx(expected)
+        assert tab.run(read) == pytest.approx(expected, rel=1e-6)
     assert tab.run("document.querySelectorAll('#trades [aria-sort]').length") == 1
 
 

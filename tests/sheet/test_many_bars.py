@@ -4,10 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollcast import load_bars
+from rollcast import load, load_bars, run
 from rollcast.backtests.data.calendars import session_starts
 from rollcast.backtests.sheet import figures, price
+from rollcast.backtests.sheet.costs import MOST_TRADES
 from rollcast.backtests.sheet.quantstats_fixes import rolling_sortino
+from rollcast.backtests.sheet.report import sheet
+from rollcast.strategies.long_short import LongShort
 from tests.sheet.test_price import unpacked
 
 
@@ -66,6 +69,22 @@ def test_a_thinned_outline_keeps_its_extremes_and_short_ones_are_whole():
     assert len(extremes) <= figures.MOST_POINTS / 5
     assert {0, 100_000, values.argmin(), values.argmax()} <= set(extremes)
     assert figures._extremes(values[:500]).tolist() == list(range(500))
+
+
+def test_a_lighter_picture_has_every_point_to_a_tenth_and_no_dot_twice():
+    dots = [f'<use xlink:href="#m" x="{x}" y="10.04" style="stroke: red"/>' for x in (1.01, 1.04, 2)]
+    svg = "\n  ".join(['<path d="M 1.26 2 \nL 3.000001 -4.04 \n" style="a"/>', *dots])
+    assert figures._light(svg).splitlines() == [
+        '<path d="M1.3 2L3 -4" style="a"/>',
+        '<g style="stroke: red"><use xlink:href="#m" x="1" y="10"/><use xlink:href="#m" x="2" y="10"/></g>',
+    ]
+
+
+@pytest.mark.slow
+def test_a_page_of_28_years_and_500_trades_weighs_no_more_than_a_megabyte_and_a_half():
+    result = run(load_bars("SPY"), load("sma", window=5), LongShort, symbol="SPY")
+    assert len(result.trades) > MOST_TRADES
+    assert len(sheet(result).encode()) < 1_400_000  # 1.2 MB with the evidence's charts, which are small
 
 
 def test_the_quick_rolling_sortino_is_quantstats_own():

@@ -104,11 +104,14 @@
   Charts.theme(chart, paint);
   choose(root.querySelector("button[data-years='1']"));
 
-  document.documentElement.classList.add("live-price");
   // From a row of the table of trades to its bars.
   document.querySelectorAll("#trades tr[data-bar]").forEach(function (row) {
-    var button = row.querySelector("button");
-    if (button) button.addEventListener("click", function () {
+    var button = document.createElement("button"), cell = row.cells[0];
+    button.type = "button";
+    button.className = "jump";
+    button.textContent = cell.textContent;
+    cell.replaceChildren(button);
+    button.addEventListener("click", function () {
       var first = Number(row.dataset.bar), last = Number(row.dataset.last), room = Math.max(20, last - first);
       document.querySelector("#price > details").open = true;
       document.getElementById("price").scrollIntoView();
