@@ -59,6 +59,9 @@ LINES = {
     'fractions = "32nds"': ["--fractions", "32nds"],
     'stamps = "start"': ["--stamps", "start"],
     'prices = "adjusted"': ["--prices", "adjusted"],
+    'title = "A page"': ["--title", "A page"],
+    'note = "Why it was run."': ["--note", "Why it was run."],
+    'section = "README.md"': ["--section", "README.md"],
 }
 
 
@@ -150,9 +153,8 @@ def test_the_snapshot_of_a_recipe_goes_with_its_symbol(tmp_path, spy):
 
 
 def of_the_run(params: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value for name, value in params.items() if name not in ("out", "open_page", "as_json", "quiet", "engine")
-    }
+    own = ("out", "open_page", "as_json", "quiet", "engine", "title", "note", "section")
+    return {name: value for name, value in params.items() if name not in own}
 
 
 @pytest.mark.parametrize(
