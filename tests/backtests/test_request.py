@@ -42,7 +42,8 @@ def asked_by(command: str) -> Request:
     program, name, *words = shlex.split(command)
     assert (program, name) == ("rollcast", "backtest")
     context = backtest.make_context("backtest", words)
-    own = ("engine", "open_page", "as_json", "quiet", "out", "title", "note", "section")  # the command's, and no request's
+    # What is the command's, and no request's.
+    own = ("engine", "open_page", "as_json", "quiet", "out", "title", "note", "section")
     options = {k: v for k, v in context.params.items() if k not in own}
     return request_of(options)
 
