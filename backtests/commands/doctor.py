@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .options import Workspace
+from .option_values import Workspace
 from .output import JSON, print_json
 
 COLOURS = {"ok": "green", "lacking": "yellow", "fault": "red"}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import OUT, date
+from .option_values import date
+from .options import OUT
 from .output import JSON, print_notes
 
 if TYPE_CHECKING:

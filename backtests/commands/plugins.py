@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import BAR, END, FILE_OPTIONS, OUT, PARAMS, SOURCE, START, one_name, pairs, request_of, with_options
+from .option_values import pairs
+from .options import BAR, END, FILE_OPTIONS, OUT, PARAMS, SOURCE, START, one_name, request_of, with_options
 from .output import JSON, OPEN, QUIET, open_in_browser, print_json, print_page
 
 if TYPE_CHECKING:

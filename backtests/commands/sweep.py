@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import PREDICTOR, Command, one_name, request_of, run_options
+from .option_values import Command
+from .options import PREDICTOR, one_name, request_of, run_options
 from .output import JSON, OPEN, QUIET, open_in_browser, print_json
 
 if TYPE_CHECKING:

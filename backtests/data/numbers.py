@@ -16,7 +16,7 @@ SUFFIXES = {"k": 1e3, "m": 1e6, "b": 1e9, "t": 1e12}
 # thousands set apart by a space of any kind or the Swiss apostrophe; other gaps between digits are none
 _APART = r"[\s\u00a0\u202f\u2009\u2019']"
 _GAP = re.compile(rf"\d{_APART}+\d")
-_GROUPS = re.compile(rf"\D*\d{{1,3}}(?:{_APART}\d{{2,3}})*{_APART}\d{{3}}(?!{_APART}*\d)")
+_GROUPS = re.compile(rf"\D*\d{{1,3}}(?:{_APART}\d{{2,3}})*{_APART}\d{{3}}(?:[.,]\d*)?(?:[eE][+-]?\d+)?\D*")
 # these, and the signs and codes of currencies
 _DECORATION = re.compile(rf"{_APART}|[$€£¥₿]|USDT?|EUR|GBP|CHF|JPY")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
@@ -154,7 +154,7 @@ def _number(text: str, decimal: str) -> float | None:
     """The value of a text in any notation of the module's docstring, NaN for a missing one; None for no number."""
     if text.lower() in MISSING:
         return float("nan")
-    if _GAP.search(text) and not _GROUPS.match(text):
+    if _GAP.search(text) and not _GROUPS.fullmatch(text):
         return None
     cell = _DECORATION.sub("", text)
     scale = 1.0

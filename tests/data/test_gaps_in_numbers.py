@@ -23,7 +23,7 @@ def test_thousands_apart_are_read(text, value):
     assert parse_numbers([text]) == ([value], None)
 
 
-@pytest.mark.parametrize("text", ["12 34", "1 2345", "12 345 67", "4 5", "1'23"])
+@pytest.mark.parametrize("text", ["12 34", "1 2345", "12 345 67", "4 5", "1'23", "1 234.5 6", "1 234 567.8 9"])
 def test_other_gaps_make_no_number(text):
     assert parse_numbers([text])[1] == 0
 
