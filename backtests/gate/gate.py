@@ -63,7 +63,7 @@ def examine(
 
 def nearest_names(series: Mapping[str, pd.Series]) -> dict[str, np.ndarray]:
     """How far each name's forecast is at its bars from the nearest of the others on that date; a tie counts as none."""
-    table = pd.DataFrame(series)
+    table = pd.DataFrame(dict(enumerate(series.values())))  # names may be any text
     values = table.to_numpy(float)
     order = np.argsort(values, axis=1)  # NaN last
     steps = np.diff(np.take_along_axis(values, order, axis=1), axis=1)
@@ -72,7 +72,7 @@ def nearest_names(series: Mapping[str, pd.Series]) -> dict[str, np.ndarray]:
     nearest = np.empty_like(values)
     np.put_along_axis(nearest, order, np.minimum(np.hstack([edge, steps]), np.hstack([steps, edge])), axis=1)
     rows = {name: table.index.get_indexer(one.index) for name, one in series.items()}
-    return {name: nearest[rows[name], k] for k, name in enumerate(table.columns)}
+    return {name: nearest[rows[name], k] for k, name in enumerate(series)}
 
 
 def _repeats(predictor: Predictor, bars: pd.DataFrame, reference: np.ndarray) -> tuple[float, Unrepeatable | None]:
