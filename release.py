@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent
-BUILDS = r"_kernel_\w+\.(?:so|pyd)$"
+BUILDS = r"_(?:kernel_\w+|accounts)\.(?:so|pyd)$"
 BUILD = "import setuptools.build_meta as b, sys; getattr(b, 'build_' + sys.argv[1])(sys.argv[2])"
 
 
