@@ -1,4 +1,4 @@
-# docker build -t rollcast . && docker run --rm -v "$PWD:/work" rollcast backtest -P sma
+# docker build -t rollcast . && docker run --rm -v "$PWD:/data" rollcast backtest -P sma
 FROM python:3.11-slim AS build
 RUN apt-get update && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*
 COPY . /source
@@ -13,7 +13,7 @@ RUN [ -z "$TORCH_INDEX" ] || pip install --no-cache-dir -c /wheels/constraints.t
 RUN pip install --no-cache-dir -c /wheels/constraints.txt /wheels/*.whl && rm -r /wheels
 RUN useradd --create-home rollcast
 USER rollcast
-# Runs are written to /work/runs, prices and the index of trials to the home folder.
-WORKDIR /work
+# Runs are written to the folder runs, prices and the index of trials to the home folder.
+WORKDIR /data
 ENTRYPOINT ["rollcast"]
 CMD ["--help"]

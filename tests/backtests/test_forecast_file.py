@@ -30,18 +30,7 @@ def command(name: str, folder: Path) -> list[str]:
 def refusal(tmp_path, table: pd.DataFrame, *words: str) -> str:
     """The one line that a file is refused with; nothing is left in the workspace."""
     table.to_csv(tmp_path / "f.csv", index=False)
-    command = [
-        "backtest",
-        "-P",
-        str(tmp_path / "f.csv"),
-        "--start",
-        "2015",
-        "--end",
-        "2018",
-        "--out",
-        str(tmp_path / "runs"),
-    ]
-    result = CliRunner().invoke(main, [*command, *words])
+    result = CliRunner().invoke(main, [*command("backtest", tmp_path), *words])
     assert result.exit_code != 0
     assert not list((tmp_path / "runs").glob("*")), "nothing half-written"
     lines = result.stderr.strip().splitlines()
@@ -121,18 +110,7 @@ def test_options_of_a_predictor_do_not_apply(tmp_path, table):
 
 def test_placebo_markets_of_it_there_are_none(tmp_path, table):
     table.to_csv(tmp_path / "f.csv", index=False)
-    command = [
-        "placebo",
-        "-P",
-        str(tmp_path / "f.csv"),
-        "--start",
-        "2015",
-        "--end",
-        "2018",
-        "--out",
-        str(tmp_path / "runs"),
-    ]
-    result = CliRunner().invoke(main, command)
+    result = CliRunner().invoke(main, command("placebo", tmp_path))
     assert result.exit_code != 0
     assert "cannot be made again on placebo markets" in result.stderr
 
@@ -140,19 +118,7 @@ def test_placebo_markets_of_it_there_are_none(tmp_path, table):
 def test_a_run_is_verified_on_the_same_file_alone(tmp_path, table):
     path, runner = tmp_path / "f.csv", CliRunner()
     table.to_csv(path, index=False)
-    command = [
-        "backtest",
-        "-P",
-        str(path),
-        "--start",
-        "2015",
-        "--end",
-        "2018",
-        "--out",
-        str(tmp_path / "runs"),
-        "--quiet",
-    ]
-    assert runner.invoke(main, command).exit_code == 0
+    assert runner.invoke(main, [*command("backtest", tmp_path), "--quiet"]).exit_code == 0
     (folder,) = [one for one in (tmp_path / "runs").iterdir() if one.is_dir()]
     assert runner.invoke(main, ["verify", str(folder)]).exit_code == 0
     table.assign(forecast=-table["forecast"]).to_csv(path, index=False)
