@@ -42,7 +42,7 @@ FILES = sorted(
 # In backtests/, from the lowest layer to the highest: a module imports from its own room and from layers below.
 LAYERS = (
     {"owner"},
-    {"atomic", "installation", "json_values"},
+    {"atomic", "fresh_process", "installation", "json_values"},
     {"digests"},
     {"run_folder"},
     {"data"},

@@ -78,7 +78,7 @@ def cluster() -> Iterator[Workers]:
 @contextmanager
 def _as_written() -> Iterator[None]:
     """Has Ray listen where it is told to: it turns the loopback address into the machine's, and listens everywhere."""
-    services = getattr(getattr(ray, "_private", None), "services", None)
+    services: Any = getattr(getattr(ray, "_private", None), "services", None)
     if not hasattr(services, "resolve_ip_for_localhost"):
         raise ConnectionError(
             f"Ray {ray.__version__} cannot be held to this machine's own address; install the version in "

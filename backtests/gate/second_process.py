@@ -14,9 +14,9 @@ from dataclasses import fields
 import numpy as np
 
 from ...predictors import Learner, Window
+from ..fresh_process import command, replies
 
 HASH_SEEDS = ("1", "2")
-_COMMAND = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.gate.second_process import serve; serve()"
 
 
 def fitted_elsewhere(learner: Learner, window: Window) -> list[np.ndarray]:
@@ -33,10 +33,9 @@ def fitted_elsewhere(learner: Learner, window: Window) -> list[np.ndarray]:
         work = pickle.dumps((cls.__module__, file, cls.__qualname__, pickle.dumps(parameters), window))
     except (pickle.PicklingError, TypeError, AttributeError):  # `check` says so
         return []
-    command = [sys.executable, "-c", _COMMAND.format(path=sys.path)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     processes = [
-        subprocess.Popen(command, env=os.environ | {"PYTHONHASHSEED": seed}, **pipes)  # type: ignore[call-overload]
+        subprocess.Popen(command(__name__), env=os.environ | {"PYTHONHASHSEED": seed}, **pipes)  # type: ignore[call-overload]
         for seed in HASH_SEEDS
     ]
     replies = [process.communicate(work) for process in processes]
@@ -48,8 +47,7 @@ def fitted_elsewhere(learner: Learner, window: Window) -> list[np.ndarray]:
 
 def serve() -> None:
     """In the fresh process: fits the window on standard input, and writes the forecasts of its block."""
-    output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a plugin prints is no forecast
+    output = replies()
     name, file, qualname, parameters, window = pickle.load(sys.stdin.buffer)
     try:
         module = importlib.import_module(name)

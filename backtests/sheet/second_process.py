@@ -15,13 +15,11 @@ from typing import Any
 
 import pandas as pd
 
+from ..fresh_process import command, replies
 from .performance import Performance, performance, warm
 
 # What `performance` takes; it returns a function that waits for the report.
 Draw = Callable[..., Callable[[], Performance]]
-
-# Not `multiprocessing`, which would run the user's script again in the second process.
-_COMMAND = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.sheet.second_process import serve; serve()"
 
 
 def in_this_process(returns: pd.Series, benchmark: pd.Series, **words: Any) -> Callable[[], Performance]:
@@ -39,9 +37,8 @@ def second_process() -> Iterator[Draw]:
     if (os.cpu_count() or 1) < 2:
         yield in_this_process
         return
-    command = [sys.executable, "-c", _COMMAND.format(path=sys.path)]
     # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+    process = subprocess.Popen(command(__name__), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     try:
         yield partial(_start, process)
     finally:
@@ -75,8 +72,7 @@ def _start(
 def serve() -> None:
     """The main function of the second process: draws one report after another, until the first process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # printed text goes to standard error, not among the replies
+    answers = replies()
     with contextlib.suppress(EOFError, BrokenPipeError):
         warm()
         while True:
@@ -85,5 +81,5 @@ def serve() -> None:
                 reply: object = performance(returns, benchmark, **words)
             except Exception as error:  # the first process raises it
                 reply = error
-            pickle.dump(reply, replies)
-            replies.flush()
+            pickle.dump(reply, answers)
+            answers.flush()

@@ -20,14 +20,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ...predictors.isolation import described, fault_of, with_notes
+from .. import fresh_process
 from ..pipeline.request import Request
 
 # Starts a backtest with its tear sheet in a workspace; returns a function that waits for the run's folder.
 Start = Callable[[Request, Path], Callable[[], Path]]
 GRACE = 60.0  # seconds an interrupted run has to remove its files
-
-# Not `multiprocessing`, which would run the user's script again in the second process.
-_COMMAND = "import sys; sys.path[:] = {path!r}; from rollcast.backtests.workspace.winner_process import serve; serve()"
 
 
 def run_in_this_process(request: Request, out: Path) -> Callable[[], Path]:
@@ -44,8 +42,8 @@ def second_process() -> Iterator[Start]:
     There too a run's folder appears whole or not at all. What a backtest raises is raised where it is waited for, and
     OSError where the second process has ended.
     """
-    command = [sys.executable, "-c", _COMMAND.format(path=sys.path)]
     # A session of its own: Ctrl-C reaches this process alone, which then ends the other in an orderly way.
+    command = fresh_process.command(__name__)
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     requests, replies = process.stdin, process.stdout
     assert requests is not None  # a pipe
@@ -91,8 +89,7 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
 
 def serve() -> None:
     """The main function of the second process: runs one request after another, and replies with folder or error."""
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # printed text goes to standard error, not among the replies
+    replies = fresh_process.replies()
     # A shell's background job ignores Ctrl-C, and its children inherit that: _thread.interrupt_main would do nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     requests: queue.Queue[tuple[Request, Path] | None] = queue.Queue()

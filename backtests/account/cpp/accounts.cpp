@@ -62,7 +62,7 @@ struct Outcome {
     double *orders, *traded, *commission, *slippage, *too_small, *ruined;  // (N,)
 };
 
-// The window that is scored, null where none is; the moments are those of `fast_scores.Moments`.
+// The window that is scored, null where none is; the moments are those of `moments.Moments`.
 struct Window {
     long first;
     const double* cash;  // what cash earned per bar of the window, (n,)
